@@ -1,0 +1,140 @@
+"""What can go wrong, as a tree:
+
+    QwenDemoError
+    ├── InvalidRequest           a field breaks a rule of the API; nothing was sent
+    ├── ConnectionFailed         the API was not reached, or not heard to the end
+    │   └── RequestTimedOut      it did not answer in time
+    ├── BadResponse              an answer, or a picture, that can't be understood
+    └── APIError                 the API said no: status, code, message, request id
+        ├── Unauthorized         the key is missing or invalid
+        ├── NoAccess             no access to this model
+        ├── Overdue              the account behind the key is overdue
+        ├── RateLimited          too many requests, or too many tokens, a minute
+        ├── Refused              the prompt or a picture was refused for its content
+        └── ModelUnavailable     the model behind the gateway is down or overloaded
+
+Every error knows whether the request may have been billed: only delivered pictures are, so what failed before the
+API took the request is free, and what was lost after it is not surely free.
+"""
+
+RULES = {
+    "required": "must not be empty",
+    "text": "must be text",
+    "too_long": "takes at most {limit} characters, not {count}",
+    "choice": "must be one of {allowed}",
+    "range": "must be a whole number from {low} to {high}",
+    "switch": "must be true or false",
+    "no_size": "can't be chosen with {model}: the result has the shape of its picture",
+    "picture_missing": "needs a picture",
+    "picture_count": "takes {low} to {high} pictures, not {count}",
+    "picture_form": "must be an https:// address or a data:image/…;base64, text",
+    "not_a_picture": "is not a picture that can be read",
+    "picture_bytes": "has {mb} MB, and at most {limit} are read",
+    "picture_pixels": "has more than {limit} million pixels",
+    "picture_ratio": "is {width}×{height}, longer than {limit} times its width",
+}
+"""The rules a request can break, in English; other languages translate by the same names."""
+
+
+class QwenDemoError(Exception):
+    """Anything this app says no with. `may_be_billed` tells whether the request may have cost something."""
+
+    may_be_billed = False
+
+
+class InvalidRequest(QwenDemoError, ValueError):
+    """A field breaks a rule; nothing was sent, nothing billed.
+
+    Attributes:
+        field: the field's name, as the API spells it.
+        problem: a name out of `RULES`.
+        facts: what the rule's text is filled with, such as `limit`.
+        value: what was given, as text of at most 80 characters.
+    """
+
+    def __init__(self, field: str, problem: str, value: object, **facts: object) -> None:
+        self.field = field
+        self.problem = problem
+        self.facts = facts
+        self.value = shorten(repr(value), 80)
+        super().__init__(f"{field} {RULES[problem].format(**facts)}; got {self.value}")
+
+
+class ConnectionFailed(QwenDemoError):
+    """The API was not reached (nothing billed), or the line broke while it worked (may be billed)."""
+
+    def __init__(self, message: str, *, may_be_billed: bool) -> None:
+        self.may_be_billed = may_be_billed
+        super().__init__(message)
+
+
+class RequestTimedOut(ConnectionFailed):
+    """No answer in time."""
+
+
+class BadResponse(QwenDemoError):
+    """An answer, or a result's bytes, that can't be understood. The work was done, so it may be billed."""
+
+    may_be_billed = True
+
+    def __init__(self, message: str, *, request_id: str | None = None) -> None:
+        self.request_id = request_id
+        super().__init__(message)
+
+
+class APIError(QwenDemoError):
+    """The API said no.
+
+    Attributes:
+        status: the HTTP status.
+        code: the provider's code as text, such as `2004`, or None.
+        message: the provider's words, at most 300 characters. Text from outside: escape it before showing.
+        request_id: the provider's id of the request, or None.
+        retry_after: seconds that the provider asks to wait, or None.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str | None,
+        message: str,
+        *,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.message = shorten(message, 300)
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.may_be_billed = status >= 500 and status != 503
+        super().__init__(f"HTTP {status}, code {code or 'none'}: {self.message}")
+
+
+class Unauthorized(APIError):
+    """The key is missing or invalid."""
+
+
+class NoAccess(APIError):
+    """The key has no access to this model."""
+
+
+class Overdue(APIError):
+    """The account behind the key is overdue."""
+
+
+class RateLimited(APIError):
+    """Too many requests, or too many tokens, a minute."""
+
+
+class Refused(APIError):
+    """The prompt or a picture was refused for its content."""
+
+
+class ModelUnavailable(APIError):
+    """The model behind the gateway is down, timed out or overloaded."""
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, cut at `limit` characters with an ellipsis as the last of them."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

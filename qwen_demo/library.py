@@ -1,0 +1,214 @@
+"""Where finished pictures live: a folder a day, a file a picture, the recipe inside. There is no database to lose."""
+
+import hashlib
+import os
+import re
+import secrets
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import chain, count, islice
+from pathlib import Path
+
+from . import images
+from .images import Reference, Verified
+from .recipe import BadRecipe, Recipe, embed, read
+
+REFERENCES = ".references"
+PREVIEWS = ".previews"
+_DAY = r"\d{4}-\d\d-\d\d"
+GRID_SIDE, FULL_SIDE = 512, 3072
+"""Sides in px of the two kinds of preview: for History's grid, and to judge a picture full-screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A picture of the library; its recipe is None where the file has none that can be read."""
+
+    name: str
+    path: Path
+    recipe: Recipe | None
+
+
+class Library:
+    """The folder of finished pictures, such as `outputs/2026-11-22/153012-a-cute-cat-qwen-image-plus-12345-1.png`.
+
+    Args:
+        root: made when the first picture is saved.
+        embed_recipe: whether a picture carries its recipe.
+    """
+
+    def __init__(self, root: Path, *, embed_recipe: bool = True) -> None:
+        self.root = root.expanduser().absolute()
+        self._embed_recipe = embed_recipe
+        # Pictures never change, so what was read once stays true; the largest recipe of a name is some 2 KB.
+        self._recipe = lru_cache(maxsize=20_000)(_recipe)
+
+    def save(self, picture: Verified, recipe: Recipe, number: int, at: datetime) -> Path:
+        """Keep a picture: the bytes as they came if it is a PNG, else a PNG of the same pixels, with its recipe inside.
+
+        Nothing is ever overwritten, and a crash leaves no half file.
+
+        Args:
+            picture: the result.
+            recipe: what it was asked with.
+            number: the picture's in its order, from 1.
+            at: when it came, local time.
+
+        Raises:
+            OSError: the disk is full, or the folder can't be written.
+        """
+        data = picture.data if picture.format == "PNG" else images.as_png(picture.data)
+        if self._embed_recipe:
+            data = embed(data, recipe)
+        words = (f"{at:%H%M%S}", slug(recipe.prompt), recipe.model, recipe.seed, number)
+        stem = "-".join(str(word) for word in words if word not in ("", None))
+        folder = self.root / f"{at:%Y-%m-%d}"
+        with _written(data, folder) as half:
+            names = (f"{stem}{suffix}.png" for suffix in chain([""], (f"-{again}" for again in count(2))))
+            return next(folder / name for name in names if _claim(half, folder / name))
+
+    def keep_reference(self, reference: Reference) -> Path:
+        """Keep a reference picture under the hash of its bytes, so that a recipe can find it again.
+
+        Raises:
+            OSError: as for `save`.
+        """
+        path = self._reference_path(reference.sha256, reference.mime.rpartition("/")[2])
+        if not path.exists():
+            with _written(reference.data, path.parent) as half:
+                half.replace(path)
+        return path
+
+    def find_reference(self, sha256: str) -> Path | None:
+        """The reference picture of that hash, if it is still there."""
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            return None
+        paths = (self._reference_path(sha256, kind) for kind in ("png", "jpeg"))
+        return next((path for path in paths if path.exists()), None)
+
+    def known_reference(self, path: Path) -> Path | None:
+        """The kept reference picture that has the same bytes as this file."""
+        return self.find_reference(hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def search(
+        self, words: str = "", kind: str = "", model: str = "", *, skip: int = 0, limit: int = 24
+    ) -> list[Entry]:
+        """A page of the library, newest first. Reads no more of the folder than it needs.
+
+        Args:
+            words: all of them stand in the prompt, in any order and case.
+            kind: only this kind; "" for all.
+            model: only this model; "" for all.
+            skip: how many come before the page.
+            limit: how many fit on the page.
+        """
+        wanted = words.casefold().split()
+
+        def fits(recipe: Recipe | None) -> bool:
+            if not (wanted or kind or model):
+                return True
+            if recipe is None or (kind and recipe.kind != kind) or (model and recipe.model != model):
+                return False
+            prompt = recipe.prompt.casefold()
+            return all(word in prompt for word in wanted)
+
+        # With nothing to look for, the pages before this one need not be opened.
+        start = 0 if (wanted or kind or model) else skip
+        entries = (self._entry(path) for path in islice(self._newest_first(), start, None))
+        found = (entry for entry in entries if fits(entry.recipe))
+        return list(islice(found, skip - start, skip - start + limit))
+
+    def entry_of(self, path: Path) -> Entry | None:
+        """The picture in that file, if it is in the library."""
+        return self._entry(path) if path.is_relative_to(self.root) else None
+
+    def _entry(self, path: Path) -> Entry:
+        return Entry(path.relative_to(self.root).as_posix(), path, self._recipe(path))
+
+    def find(self, name: str) -> Entry | None:
+        """The picture of that name, such as `2026-11-22/153012-a-cute-cat.png`; None for any other path."""
+        if not re.fullmatch(rf"{_DAY}/[^/\\.][^/\\]*\.png", name):
+            return None
+        path = self.root / name
+        return self._entry(path) if path.is_file() else None
+
+    def preview(self, entry: Entry, side: int) -> Path:
+        """A light picture of at most `side` px, made when it is first asked for.
+
+        Raises:
+            OSError: the file is gone, or is no picture.
+        """
+        path = self._preview_path(entry, side)
+        if not path.exists():
+            with _written(images.preview(entry.path, side), path.parent) as half:
+                half.replace(path)
+        return path
+
+    def delete(self, entry: Entry) -> None:
+        """Remove a picture and its previews. One that is gone already is no error."""
+        for path in (entry.path, *(self._preview_path(entry, side) for side in (GRID_SIDE, FULL_SIDE))):
+            path.unlink(missing_ok=True)
+
+    def zip(self, entries: Iterable[Entry], target: Path) -> Path:
+        """Write the originals into a ZIP at `target`, one after the other, as they are: PNGs don't get smaller."""
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            for entry in entries:
+                archive.write(entry.path, entry.name)
+        return target
+
+    def _reference_path(self, sha256: str, kind: str) -> Path:
+        return self.root / REFERENCES / f"{sha256}.{kind}"
+
+    def _preview_path(self, entry: Entry, side: int) -> Path:
+        return self.root / PREVIEWS / str(side) / Path(entry.name).with_suffix(".webp")
+
+    def _newest_first(self) -> Iterator[Path]:
+        if not self.root.is_dir():
+            return
+        days = (day.name for day in os.scandir(self.root) if day.is_dir() and re.fullmatch(_DAY, day.name))
+        for day in sorted(days, reverse=True):
+            names = (name for name in os.listdir(self.root / day) if name.endswith(".png") and name[0] != ".")
+            yield from (self.root / day / name for name in sorted(names, reverse=True))
+
+
+def slug(text: str, limit: int = 40) -> str:
+    """Words for a file name, safe on every file system: letters and digits of any script, the rest as single dashes."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return re.sub(r"[\W_]+", "-", plain)[:limit].strip("-")
+
+
+def _recipe(path: Path) -> Recipe | None:
+    try:
+        return read(path)
+    except (BadRecipe, OSError):
+        return None
+
+
+@contextmanager
+def _written(data: bytes, folder: Path) -> Iterator[Path]:
+    """A finished file under a temporary name in that folder, still to be given its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        half.write_bytes(data)
+        yield half
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _claim(half: Path, path: Path) -> bool:
+    """Give a finished file its name, unless that is taken."""
+    try:
+        os.link(half, path)  # unlike a rename, a link never replaces what is there
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        if path.exists():
+            return False
+        half.rename(path)
+    return True

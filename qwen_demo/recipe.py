@@ -1,0 +1,215 @@
+"""The recipe: what a picture was asked with, inside the picture's own PNG, added without touching its pixels.
+
+It stands in two text chunks before the end of the file: `qwen-image-demo`, JSON that this app reads back, and
+`parameters`, plain text in the form that other image tools read.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from . import __version__
+from .api.errors import InvalidRequest, QwenDemoError
+from .api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
+from .api.responses import ImagesResponse
+
+KEYWORD = b"qwen-image-demo"
+MAX_BYTES = 100_000
+"""Of a recipe that is read. Ours have some 2 KB."""
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MARKUP = re.compile(r"<[a-zA-Z/!?]|\0")
+
+
+class BadRecipe(QwenDemoError):
+    """What should be a recipe is none; `problem` says how: `missing`, `large`, `broken` or `markup`."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"recipe: {problem}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """What a picture was asked with and what the API said of it. Never a key.
+
+    Attributes:
+        kind: `text_to_image`, `edit` or `fusion`.
+        n: pictures of the one request that this picture came from.
+        references: the reference pictures in their order: the SHA-256 of each one's bytes, or its https:// address.
+        usage: what the API reported for that request, as it came.
+        created: local time, ISO 8601 to the second.
+    """
+
+    kind: str
+    prompt: str
+    model: str
+    n: int = 1
+    size: str | None = None
+    seed: int | None = None
+    response_format: str = "url"
+    watermark: bool | None = None
+    optimize_prompt: bool | None = None
+    negative_prompt: str | None = None
+    references: tuple[str, ...] = ()
+    request_id: str | None = None
+    usage: Mapping[str, Any] | None = None
+    created: str = ""
+    app_version: str = ""
+
+    @classmethod
+    def of(cls, request: ImageRequest, response: ImagesResponse, at: datetime) -> "Recipe":
+        """What goes into the pictures of an answer that came at that local time."""
+        return cls(
+            kind=request.kind,
+            **{name: getattr(request, name) for name in _ASKED},
+            references=tuple(_name_of(reference) for reference in request.references),
+            request_id=response.request_id,
+            usage=response.usage,
+            created=f"{at:%Y-%m-%dT%H:%M:%S}",
+            app_version=__version__,
+        )
+
+    def parameters(self) -> str:
+        """The recipe as other image tools write theirs: prompt, negative prompt, then a line of facts."""
+        facts = {"Seed": self.seed, "Size": self.size, "Model": self.model, "Created": self.created}
+        lines = [self.prompt]
+        if self.negative_prompt:
+            lines.append(f"Negative prompt: {self.negative_prompt}")
+        lines.append(", ".join(f"{name}: {value}" for name, value in facts.items() if value is not None))
+        return "\n".join(lines)
+
+
+def embed(png: bytes, recipe: Recipe) -> bytes:
+    """The PNG with the recipe in it. Its pixels stay as they are, byte by byte.
+
+    Args:
+        png: a whole PNG file.
+        recipe: what goes in.
+    """
+    end = png.rindex(b"IEND") - 4  # in front of the chunk's length
+    text = json.dumps(asdict(recipe), ensure_ascii=False)
+    chunks = _text_chunk(KEYWORD, text) + _text_chunk(b"parameters", recipe.parameters())
+    return b"".join((png[:end], chunks, png[end:]))
+
+
+def read(path: Path) -> Recipe:
+    """The recipe of a picture. Reads the file's chunk heads and no pixels.
+
+    Raises:
+        BadRecipe: there is none, or it is broken or hostile.
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file:
+        for length in _chunks(file, b"iTXt"):
+            start = file.tell()
+            if file.read(len(KEYWORD) + 1) == KEYWORD + b"\0":
+                if length > MAX_BYTES:
+                    raise BadRecipe("large")
+                # Behind the keyword: two bytes for "not compressed", empty language and empty translated keyword.
+                return parse(file.read(length - len(KEYWORD) - 1)[4:])
+            file.seek(start)
+    raise BadRecipe("missing")
+
+
+def parse(text: bytes) -> Recipe:
+    """A recipe from its JSON, every field of the right type.
+
+    Raises:
+        BadRecipe: it isn't so.
+    """
+    try:
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise BadRecipe("broken")
+        json.dumps(found, ensure_ascii=False).encode()  # half a character would break the page's event stream
+        known = {field.name: found[field.name] for field in fields(Recipe) if field.name in found}
+        if not isinstance(references := known.get("references", []), list):
+            raise BadRecipe("broken")
+        known["references"] = tuple(references)
+        recipe = Recipe(**known)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadRecipe("broken") from error
+    if not all(isinstance(getattr(recipe, name), kinds) for name, kinds in _TYPES.items()) or not all(
+        isinstance(reference, str) for reference in recipe.references
+    ):
+        raise BadRecipe("broken")
+    return recipe
+
+
+def check_foreign(recipe: Recipe) -> None:
+    """A closer look at a recipe out of a file from elsewhere: could it be ordered as it is?
+
+    Raises:
+        BadRecipe: it could not, or there is markup in its words. Nothing here would run it, and none is needed.
+    """
+    asked = {name: getattr(recipe, name) for name in _ASKED}
+    stand_ins = tuple("https://" for _ in recipe.references)
+    try:
+        if recipe.kind == TextToImage.kind:
+            TextToImage(**asked)
+        elif recipe.kind == ImageEdit.kind and len(stand_ins) == 1:
+            ImageEdit(image=stand_ins[0], **asked)
+        elif recipe.kind == ImageFusion.kind:
+            ImageFusion(images=stand_ins, **asked)
+        else:
+            raise BadRecipe("broken")
+    except InvalidRequest as error:
+        raise BadRecipe("broken") from error
+    if _MARKUP.search(f"{recipe.prompt} {recipe.negative_prompt or ''}"):
+        raise BadRecipe("markup")
+
+
+_ASKED = tuple(field.name for field in fields(ImageRequest))
+
+_MAYBE_TEXT, _MAYBE_SWITCH = (str, type(None)), (bool, type(None))
+_TYPES: dict[str, tuple[type, ...]] = {
+    "kind": (str,),
+    "prompt": (str,),
+    "model": (str,),
+    "n": (int,),
+    "size": _MAYBE_TEXT,
+    "seed": (int, type(None)),
+    "response_format": (str,),
+    "watermark": _MAYBE_SWITCH,
+    "optimize_prompt": _MAYBE_SWITCH,
+    "negative_prompt": _MAYBE_TEXT,
+    "request_id": _MAYBE_TEXT,
+    "usage": (dict, type(None)),
+    "created": (str,),
+    "app_version": (str,),
+}
+
+
+def _name_of(reference: str) -> str:
+    """How a recipe names a reference: an address by itself, an embedded picture by the SHA-256 of its bytes."""
+    if reference.startswith("https://"):
+        return reference
+    return hashlib.sha256(base64.b64decode(reference.partition(",")[2])).hexdigest()
+
+
+def _text_chunk(keyword: bytes, text: str) -> bytes:
+    """An uncompressed iTXt chunk: unlike tEXt it is UTF-8."""
+    # A lone surrogate, which JSON may bring, has no UTF-8 of its own.
+    body = b"iTXt" + keyword + b"\0\0\0\0\0" + text.encode("utf-8", "replace")
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def _chunks(file: BinaryIO, kind: bytes) -> Iterator[int]:
+    """The lengths of a PNG's chunks of that kind, the file standing at the beginning of each one's data."""
+    if file.read(8) != _SIGNATURE:
+        return
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        after = file.tell() + length + 4  # the checksum
+        if name == kind:
+            yield length
+        file.seek(after)

@@ -1,0 +1,94 @@
+"""The settings: every environment variable in one table, read once, checked, frozen."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .api.client import DEFAULT_BASE_URL
+
+
+class WrongSetting(ValueError):
+    """A variable has a value that can't be used; the text names the variable, the rule and the value."""
+
+
+def _key(text: str) -> str:
+    # It goes into a header as it is; a pasted line break or curly quote would fail there, with the key in the error.
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a key without spaces, in plain ASCII")
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("an http:// or https:// address such as https://host/v1")
+    return text.rstrip("/")
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("1", "0", "true", "false"):
+        raise ValueError("1 or 0")
+    return text.lower() in ("1", "true")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _variable(name: str, default: str, read: Callable[[str], Any], *, secret: bool = False) -> Any:
+    return field(repr=not secret, metadata={"name": name, "default": default, "read": read, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator decides. `from_env` reads it; the README's table says it in words.
+
+    Attributes:
+        api_key: the owner's key; empty for the offline backend.
+        base_url: the API, up to and with its version.
+        max_in_flight: calls under way at once in the whole app, 1 to 1000.
+        timeout: seconds until a call is given up, 1 to 3600.
+        outputs: the folder where finished pictures are kept.
+        embed_recipe: whether a picture carries what it was asked with.
+        public: whether strangers look at the page over slow lines: results show as light previews first.
+    """
+
+    api_key: str = _variable("QWEN_API_KEY", "", _key, secret=True)
+    base_url: str = _variable("QWEN_BASE_URL", DEFAULT_BASE_URL, _url)
+    max_in_flight: int = _variable("QWEN_MAX_IN_FLIGHT", "32", _whole(1, 1000))
+    timeout: int = _variable("QWEN_TIMEOUT", "300", _whole(1, 3600))
+    outputs: Path = _variable("QWEN_DEMO_OUTPUTS", "outputs", Path)
+    embed_recipe: bool = _variable("QWEN_DEMO_EMBED_RECIPE", "1", _switch)
+    public: bool = _variable("QWEN_DEMO_PUBLIC", "0", _switch)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the variables; an absent or empty one has its default.
+
+        Raises:
+            WrongSetting: a value can't be used. Its text never holds a secret.
+        """
+        values = {}
+        if environ.get("SPACE_ID") or environ.get("GRADIO_SHARE", "").lower() == "true":
+            environ = {"QWEN_DEMO_PUBLIC": "1", **environ}
+        for variable in fields(cls):
+            name, default, read = (variable.metadata[key] for key in ("name", "default", "read"))
+            text = environ.get(name, "").strip() or default
+            try:
+                values[variable.name] = read(text)
+            except ValueError as error:
+                shown = "what it is" if variable.metadata["secret"] else repr(text)
+                raise WrongSetting(f"{name} must be {error}, not {shown}.") from None
+        return cls(**values)
+
+    @property
+    def offline(self) -> bool:
+        """Whether the embedded offline backend stands in for the API."""
+        return not self.api_key

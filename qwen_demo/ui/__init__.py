@@ -1,0 +1,72 @@
+"""The page. Gradio lives here and nowhere else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import gradio as gr
+
+from ..i18n import LANGUAGES, texts
+from ..service import Service
+from ..settings import Settings
+from .edit import edit_tab
+from .endpoints import add_endpoints
+from .fusion import fusion_tab
+from .history import History
+from .text_to_image import text_to_image_tab
+from .theme import CSS, make_theme
+from .words import Totals, t
+
+
+def build_app(service: Service, settings: Settings) -> gr.Blocks:
+    """The page with its tabs, and the endpoints for programs. Start it with `launch(**launch_options(service))`."""
+    # Uploads and published results are swept hourly once they are a day old; the library keeps its own.
+    demo: gr.Blocks
+    with gr.Blocks(
+        title=texts("en")["title"], fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
+    ) as demo:
+        with gr.Row(elem_id="top"):
+            gr.Markdown("# " + texts("en")["title"])
+        if settings.offline:
+            gr.Markdown(t("offline_notice"), elem_id="notice")
+        totals = gr.State(Totals())
+        with gr.Tabs() as tabs:
+            with gr.Tab(t("tab_text"), id="text"):
+                text, text_order = text_to_image_tab(demo, service, totals)
+            with gr.Tab(t("tab_edit"), id="edit"):
+                edit, edit_order = edit_tab(demo, service, totals)
+            with gr.Tab(t("tab_fusion"), id="fusion"):
+                fusion, fusion_order = fusion_tab(demo, service, totals)
+            with gr.Tab(t("tab_history"), id="history") as history_tab:
+                history = History(service)
+        forms = (text, edit, fusion)
+        history.wire(history_tab, forms, tabs)
+        for order in (text_order, edit_order, fusion_order):
+            order.tools.wire(order.gallery, service, forms, tabs)
+        add_endpoints(service)
+    # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.
+    demo.queue(default_concurrency_limit=None, api_open=False)
+    return demo
+
+
+def launch_options(service: Service) -> dict[str, Any]:
+    """What `launch` needs for this page: its look and words, many waiting visitors, and nothing open by default."""
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        yield
+        await service.aclose()
+
+    return {
+        "app_kwargs": {"lifespan": lifespan},
+        "theme": make_theme(),
+        "css_paths": [CSS],
+        "i18n": gr.I18n(**{language: texts(language) for language in LANGUAGES}),
+        "footer_links": [],
+        "run_history": False,  # would write every input into the browser's storage
+        "enable_monitoring": False,
+        "show_error": False,
+        "max_file_size": "30mb",
+        "max_threads": 256,  # of waiting visitors, async handlers too
+        "ssr_mode": False,
+    }

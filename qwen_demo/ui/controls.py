@@ -1,0 +1,112 @@
+"""The controls that the tabs share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ..api import catalog
+from ..api.catalog import Task
+from .visit import QUIET
+from .words import t
+
+AUTO = "auto"
+"""The size radio's value for "none chosen": Gradio can't tell a choice of None from no choice."""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The controls every tab has."""
+
+    prompt: gr.Textbox
+    negative: gr.Textbox
+    model: gr.Dropdown
+    size: gr.Radio
+    count: gr.Slider
+    seed: gr.Slider
+    random_seed: gr.Checkbox
+    watermark: gr.Checkbox
+    optimize: gr.Checkbox
+    format: gr.Radio
+
+
+def common_controls(
+    prefix: str, task: Task, hint: str, chips: Callable[[], None], *, auto_info: str | None = None
+) -> tuple[Controls, gr.ColorPicker | None]:
+    """The controls of one tab, top to bottom, with example chips under the prompt.
+
+    `auto_info` is for tabs with pictures: it adds the size "Auto" and says what it means, and the colour behind what is
+    transparent.
+    """
+    models = catalog.models_for(task)
+    sizes: list[tuple[Any, str]] = [(size.ratio, size.name) for size in catalog.SIZES]
+    if auto_info:
+        sizes.insert(0, (t("size_auto"), AUTO))
+    prompt = gr.Textbox(label=t("field_prompt"), placeholder=t(hint), lines=4, max_lines=12, elem_id=f"{prefix}-prompt")
+    chips()
+    negative = gr.Textbox(
+        label=t("field_negative_prompt"),
+        placeholder=t("negative_hint"),
+        lines=1,
+        max_lines=4,
+        elem_id=f"{prefix}-negative",
+    )
+    size = gr.Radio(
+        sizes,
+        value=AUTO if auto_info else catalog.DEFAULT_SIZE,
+        label=t("field_size"),
+        info=t(auto_info) if auto_info else None,
+        elem_id=f"{prefix}-size",
+        elem_classes="shapes",
+    )
+    with gr.Row(equal_height=True):
+        model = gr.Dropdown(
+            [model.name for model in models],
+            value=models[0].name,
+            label=t("field_model"),
+            scale=3,
+            min_width=0,
+            elem_id=f"{prefix}-model",
+        )
+        count = gr.Slider(
+            1,
+            catalog.MAX_PICTURES,
+            value=1,
+            step=1,
+            label=t("field_n"),
+            scale=2,
+            min_width=0,
+            buttons=[],
+            elem_classes="pictures",
+            elem_id=f"{prefix}-count",
+        )
+    with gr.Row():
+        optimize = gr.Checkbox(value=True, label=t("field_optimize_prompt"), min_width=0, elem_id=f"{prefix}-optimize")
+        watermark = gr.Checkbox(value=False, label=t("field_watermark"), min_width=0, elem_id=f"{prefix}-watermark")
+    seed = gr.Slider(0, catalog.MAX_SEED, value=0, step=1, label=t("field_seed"), buttons=[], elem_id=f"{prefix}-seed")
+    random_seed = gr.Checkbox(value=True, label=t("random_seed"), elem_id=f"{prefix}-random-seed")
+    with gr.Accordion(t("advanced"), open=False, elem_classes="accordion"):
+        format = gr.Radio(
+            [(t(f"response_format_{name}"), name) for name in catalog.RESPONSE_FORMATS],
+            value=catalog.RESPONSE_FORMATS[0],
+            label=t("field_response_format"),
+            elem_id=f"{prefix}-format",
+        )
+        background = None
+        if auto_info:
+            background = gr.ColorPicker(
+                value="#ffffff", label=t("background"), info=t("background_info"), elem_id=f"{prefix}-background"
+            )
+
+    def follow_model(name: str) -> tuple[Any, Any]:
+        chosen = catalog.find_model(name, task)
+        sized, rewrites = bool(chosen and chosen.sizes), bool(chosen and chosen.rewrites)
+        size_update = gr.update(interactive=True) if sized else gr.update(value=AUTO, interactive=False)
+        return size_update, gr.update(interactive=rewrites)
+
+    model.change(follow_model, inputs=model, outputs=[size, optimize], **QUIET)
+    # Whoever moves the slider wants this seed.
+    seed.input(lambda: False, outputs=random_seed, **QUIET)
+    controls = Controls(prompt, negative, model, size, count, seed, random_seed, watermark, optimize, format)
+    return controls, background

@@ -1,0 +1,95 @@
+"""The second tab: one picture, changed by words, step after step."""
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.events import Dependency
+
+from ..api.requests import ImageEdit
+from ..i18n import translate
+from ..service import Service
+from .controls import common_controls
+from .examples import EDIT, Chips
+from .form import Form, Slot, picture_slot
+from .order import Order, actions
+from .visit import QUIET, Updates, language_of, nothing, publish
+from .words import t
+
+
+def edit_tab(demo: gr.Blocks, service: Service, totals: gr.State) -> tuple[Form, Order]:
+    """Build the tab, inside the caller's `gr.Tab`."""
+    chips = Chips(EDIT)
+    with gr.Row(elem_classes="studio"):
+        with gr.Column(elem_classes="controls", min_width=0):
+            slot = picture_slot("edit-image", "field_image", height=200)
+            controls, background = common_controls(
+                "edit", "edits", "prompt_edit_hint", chips.draw, auto_info="size_auto_info"
+            )
+            acting = actions("edit", "run_edit")
+        form = Form("edit", ImageEdit, controls, [slot], background)
+        with gr.Column(elem_classes="results", min_width=0):
+            order = Order(service, form, acting, totals)
+            steps = Steps(service, slot)
+    form.wire(service)
+    chips.wire(form)
+    steps.wire(order, order.wire(demo))
+    return form, order
+
+
+class Steps:
+    """The way from the first picture to the last result: compare any step with the last, go back to any."""
+
+    def __init__(self, service: Service, slot: Slot) -> None:
+        self._service = service
+        self._slot = slot
+        self._files = gr.State([])
+        self._siblings = gr.State([])
+        """The file names of the last order's other results."""
+        with gr.Accordion(t("compare"), visible=False, elem_id="edit-steps", elem_classes="accordion") as self._fold:
+            self._slider = gr.ImageSlider(
+                type="filepath",
+                label="",
+                show_label=False,
+                interactive=False,
+                buttons=["fullscreen"],
+                max_height=640,
+                elem_id="edit-compare",
+            )
+            with gr.Row(elem_classes="chips"):
+                self._step = gr.Radio([], label=t("compare_with"), min_width=0, elem_id="edit-step")
+                self._back = gr.Button(t("compare_back"), size="sm", min_width=0, elem_id="edit-back")
+
+    def wire(self, order: Order, run: Dependency) -> None:
+        """Add a step after each run that brought a picture."""
+        outputs = [self._files, self._siblings, self._fold, self._slider, self._step]
+        inputs = [self._files, self._siblings, order.tools.names, order.ordered]
+        run.then(self._add, inputs=inputs, outputs=outputs, **QUIET)
+        self._step.input(self._compare, inputs=[self._step, self._files], outputs=self._slider, **QUIET)
+        self._back.click(self._go_back, inputs=[self._step, self._files], outputs=self._slot.outputs(), **QUIET)
+
+    def _add(self, files: list[str], siblings: list[str], names: list[str], before: str, http: gr.Request) -> Updates:
+        entry = self._service.library.find(names[0]) if names else None
+        if entry is None or not before:  # nothing came, or there is no picture here to compare it with
+            return {self._fold: gr.update(visible=False), self._files: [], self._siblings: []}
+        begun_with = Path(before).name
+        if begun_with in siblings:  # edited on from another of the last results
+            files = [*files[:-1], publish(Path(before))]
+        elif not any(Path(file).name == begun_with for file in files):  # a new row of steps
+            files = [publish(Path(before))]
+        files = [*files, publish(entry.path)]  # the original: one can go back to it
+        first = translate(language_of(http), "compare_original")
+        choices = [(str(number) if number else first, number) for number in range(len(files) - 1)]
+        latest = len(files) - 2
+        return {
+            self._files: files,
+            self._siblings: [Path(name).name for name in names[1:]],
+            self._fold: gr.update(visible=True),
+            self._slider: (files[latest], files[-1]),
+            self._step: gr.update(choices=choices, value=latest),
+        }
+
+    def _compare(self, step: int, files: list[str]) -> tuple[str, str] | None:
+        return (files[step], files[-1]) if files else None
+
+    def _go_back(self, step: int, files: list[str]) -> Updates:
+        return self._slot.fill(Path(files[step])) if files else nothing()

@@ -1,0 +1,165 @@
+"""The fourth tab: what was made, newest first, and settings restored from any picture of ours."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..api import catalog
+from ..api.requests import ImageEdit, ImageFusion, TextToImage
+from ..i18n import translate
+from ..library import GRID_SIDE
+from ..recipe import BadRecipe
+from ..service import Service
+from .form import Form, Upload
+from .tools import Tools
+from .visit import QUIET, Updates, language_of, nothing, publish, uploaded
+from .words import recipe_html, status_html, t
+
+PAGE = 24
+
+
+class History:
+    """The tab's parts and what they do. Built inside the caller's `gr.Tab`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        with gr.Row(elem_classes="studio"):
+            with gr.Column(elem_classes="controls history", min_width=0):
+                self._words = gr.Textbox(
+                    label=t("search"), placeholder=t("search_hint"), max_lines=1, elem_id="history-search"
+                )
+                with gr.Row():
+                    kinds = [(t(f"kind_{kind.kind}"), kind.kind) for kind in (TextToImage, ImageEdit, ImageFusion)]
+                    self._kind = gr.Dropdown(
+                        [(t("any"), ""), *kinds], value="", label=t("kind"), min_width=0, elem_id="history-kind"
+                    )
+                    models = [model.name for model in catalog.MODELS]
+                    self._model = gr.Dropdown(
+                        [(t("any"), ""), *models],
+                        value="",
+                        label=t("field_model"),
+                        min_width=0,
+                        elem_id="history-model",
+                    )
+                self._picture = gr.Image(
+                    type="filepath",
+                    show_label=False,
+                    label=t("results"),
+                    interactive=False,
+                    visible=False,
+                    buttons=["fullscreen"],
+                    elem_id="history-picture",
+                )
+                self._tools = Tools("history")
+                self._recipe = gr.HTML("", elem_id="history-recipe", elem_classes="usage")
+                self._file = gr.File(
+                    label=t("restore"), file_count="single", type="filepath", height=110, elem_id="history-restore"
+                )
+                self._status = gr.HTML("", elem_id="history-status", elem_classes="status")
+            with gr.Column(elem_classes="results", min_width=0):
+                self._gallery = gr.Gallery(
+                    label=t("tab_history"),
+                    show_label=False,
+                    columns=4,
+                    object_fit="cover",
+                    allow_preview=False,
+                    interactive=False,
+                    buttons=[],
+                    elem_id="history-gallery",
+                    elem_classes="gallery-card grid",
+                )
+                with gr.Row(elem_classes="chips"):
+                    self._newer = gr.Button(t("newer"), size="sm", elem_id="history-newer", interactive=False)
+                    self._older = gr.Button(t("older"), size="sm", elem_id="history-older", interactive=False)
+        self._skip = gr.State(0)
+
+    def wire(self, tab: gr.Tab, forms: Sequence[Form], tabs: gr.Tabs) -> None:
+        """Load the first page when the tab is opened, and bind what is in it."""
+        search = [self._words, self._kind, self._model]
+        page = [self._gallery, *self._tools.outputs(), self._skip, self._newer, self._older]
+
+        async def first(words: str, kind: str, model: str) -> Updates:
+            return await self._page(words, kind, model, 0)
+
+        async def again(words: str, kind: str, model: str, skip: int) -> Updates:
+            return await self._page(words, kind, model, skip)
+
+        async def newer(words: str, kind: str, model: str, skip: int) -> Updates:
+            return await self._page(words, kind, model, max(0, skip - PAGE))
+
+        async def older(words: str, kind: str, model: str, skip: int) -> Updates:
+            return await self._page(words, kind, model, skip + PAGE)
+
+        tab.select(again, inputs=[*search, self._skip], outputs=page, **QUIET)
+        # While one is typing, only the last search counts.
+        gr.on(
+            [self._words.change, self._kind.input, self._model.input],
+            first,
+            inputs=search,
+            outputs=page,
+            trigger_mode="always_last",
+            **QUIET,
+        )
+        self._newer.click(newer, inputs=[*search, self._skip], outputs=page, **QUIET)
+        self._older.click(older, inputs=[*search, self._skip], outputs=page, **QUIET)
+        self._tools.wire(self._gallery, self._service, forms, tabs)
+        self._tools.deleted.then(again, inputs=[*search, self._skip], outputs=page, **QUIET)
+        self._tools.chosen.change(
+            self._detail, inputs=self._tools.chosen, outputs=[self._picture, self._recipe], **QUIET
+        )
+        everywhere = [tabs, self._file, self._status, *(part for form in forms for part in form.outputs())]
+
+        def restore(file: Upload, http: gr.Request) -> Updates:
+            return self._restore(file, forms, tabs, http)
+
+        self._file.upload(restore, inputs=self._file, outputs=everywhere, preprocess=False, **QUIET)
+
+    async def _page(self, words: str, kind: str, model: str, skip: int) -> Updates:
+        library = self._service.library
+        found = await asyncio.to_thread(library.search, words, kind, model, skip=skip, limit=PAGE + 1)
+        if not found and skip:  # the last picture of this page was deleted
+            return await self._page(words, kind, model, max(0, skip - PAGE))
+        entries = found[:PAGE]
+        previews = await asyncio.gather(
+            *(asyncio.to_thread(library.preview, entry, GRID_SIDE) for entry in entries), return_exceptions=True
+        )
+        # A file that someone deleted meanwhile, or that is no picture, has no preview and no place in the grid.
+        pairs = [(entry, made) for entry, made in zip(entries, previews, strict=True) if isinstance(made, Path)]
+        return {
+            self._gallery: gr.update(value=[publish(preview) for _, preview in pairs], selected_index=None),
+            **self._tools.show([entry.name for entry, _ in pairs]),
+            self._skip: skip,
+            self._newer: gr.update(interactive=skip > 0),
+            self._older: gr.update(interactive=len(found) > PAGE),
+        }
+
+    async def _detail(self, name: str, http: gr.Request) -> tuple[Any, str]:
+        entry = self._service.library.find(name)
+        if entry is None:
+            return gr.update(value=None, visible=False), ""
+        return gr.update(value=publish(await self._service.shown(entry)), visible=True), recipe_html(
+            entry.recipe, language_of(http)
+        )
+
+    def _restore(self, file: Upload, forms: Sequence[Form], tabs: gr.Tabs, http: gr.Request) -> Updates:
+        language = language_of(http)
+        if file is None:
+            return nothing()
+        try:
+            recipe = self._service.restore(uploaded(file))
+        except BadRecipe as error:
+            problem = translate(language, f"recipe_{error.problem}")
+            return {self._file: None, self._status: status_html(problem, problem=True)}
+        form = next(form for form in forms if form.kind.kind == recipe.kind)
+        pictures = self._service.references(recipe)
+        gone = sum(picture is None for picture in pictures)
+        said = translate(language, "recipe_restored_without" if gone else "recipe_restored", count=gone)
+        return {
+            **form.fill(recipe, pictures),
+            tabs: gr.update(selected=form.tab),
+            self._file: None,
+            self._status: status_html(said),
+        }

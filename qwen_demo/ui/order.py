@@ -1,0 +1,215 @@
+"""From the run button to the result panel, the same in every tab."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from ..api import catalog
+from ..api.errors import InvalidRequest, QwenDemoError
+from ..api.requests import check_range
+from ..i18n import translate
+from ..jobs import InternalError, Job, Picture
+from ..service import Service, draw_seed
+from .controls import AUTO
+from .form import Form, Upload, colour
+from .tools import Tools
+from .visit import QUIET, Updates, language_of, nothing, publish, uploaded, visitor
+from .words import Totals, describe, outcome_html, progress_html, status_html, t, usage_html
+
+
+@dataclass(frozen=True)
+class Actions:
+    """The way to run, always in view, with the line that says how it goes."""
+
+    run: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+
+
+def actions(prefix: str, run_label: str) -> Actions:
+    """Run, cancel and status of one tab."""
+    with gr.Column(elem_classes="actions", min_width=0):
+        with gr.Row():
+            run = gr.Button(t(run_label), variant="primary", size="lg", scale=3, min_width=0, elem_id=f"{prefix}-run")
+            cancel = gr.Button(
+                t("cancel"), size="lg", scale=1, min_width=0, interactive=False, elem_id=f"{prefix}-cancel"
+            )
+        status = gr.HTML(status_html(""), elem_id=f"{prefix}-status", elem_classes="status")
+    return Actions(run, cancel, status)
+
+
+class Order:
+    """A tab's way from the run button to its results."""
+
+    def __init__(self, service: Service, form: Form, actions: Actions, totals: gr.State) -> None:
+        """Draw the results at this place of the page.
+
+        Args:
+            service: takes the orders.
+            form: what is ordered.
+            actions: run, cancel and status.
+            totals: what the page has used so far.
+        """
+        self._service = service
+        self._form = form
+        self._actions = actions
+        self._totals = totals
+        self.gallery = gr.Gallery(
+            label=t("results"),
+            show_label=False,
+            columns=1,
+            object_fit="contain",
+            interactive=False,
+            buttons=["fullscreen"] if service.light_previews else ["download", "fullscreen"],
+            elem_id=f"{form.tab}-gallery",
+            elem_classes="gallery-card",
+        )
+        self.tools = Tools(form.tab)
+        self._usage = gr.HTML("", elem_id=f"{form.tab}-usage", elem_classes="usage")
+        self._job = gr.State("")
+        self.ordered = gr.State("")
+        """The file of the order's first reference picture; "" where there was none, or an address."""
+        # The names of the last results; Gradio sends the secret to the browser, so it is none.
+        self._last = gr.BrowserState([], storage_key=f"qwen-image-demo-{form.tab}", secret="public")  # noqa: S106
+
+    def wire(self, demo: gr.Blocks) -> Dependency:
+        """Bind the buttons, and bring the last results back when the page is loaded. Returns the run event."""
+        act, tools = self._actions, self.tools
+        shown = [self.gallery, *tools.outputs()]
+        event = act.run.click(
+            self._run,
+            inputs_kwargs={**self._form.inputs(), "totals": self._totals},
+            outputs=[
+                *(act.run, act.cancel, act.status, self._usage, self._form.controls.seed),
+                *(self._job, self._last, self.ordered),
+                *shown,
+            ],
+            # Gradio's own checks would open uploads with every parser it has, and refuse in its words. Ours do both.
+            preprocess=False,
+            concurrency_limit=None,
+            **QUIET,
+        )
+        act.cancel.click(
+            self._cancel, inputs=self._job, outputs=[act.run, act.cancel, act.status], cancels=[event], **QUIET
+        )
+        demo.load(self._recall, inputs=self._last, outputs=shown, **QUIET)
+        # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
+        self._watch_range(self._form.controls.count, "n", 1, catalog.MAX_PICTURES)
+        self._watch_range(self._form.controls.seed, "seed", 0, catalog.MAX_SEED)
+        return event
+
+    async def _run(
+        self,
+        prompt: str,
+        negative: str,
+        model: str,
+        size: str,
+        count: int,
+        seed: int,
+        random_seed: bool,
+        watermark: bool,
+        optimize: bool,
+        format: str,
+        totals: Totals,
+        http: gr.Request,
+        image_1: Upload = None,
+        address_1: str = "",
+        image_2: Upload = None,
+        address_2: str = "",
+        image_3: Upload = None,
+        address_3: str = "",
+        background: str = "",
+    ) -> AsyncIterator[Updates]:
+        act, language = self._actions, language_of(http)
+        seed = draw_seed() if random_seed else seed
+        yield {
+            act.run: gr.update(interactive=False),
+            act.status: status_html(translate(language, "status_preparing")),
+            self._form.controls.seed: seed,
+        }
+        slots = ((image_1, address_1), (image_2, address_2), (image_3, address_3))
+        try:
+            request = self._form.request(
+                [await self._reference(image, address, background) for image, address in slots],
+                prompt=prompt,
+                model=model,
+                size=None if size == AUTO else size,
+                response_format=format,
+                seed=seed,
+                watermark=watermark,
+                optimize_prompt=optimize,
+                negative_prompt=negative or None,
+            )
+            job = self._service.order(request, count, visitor(http))
+            yield {self._job: job.id, self.ordered: str(uploaded(image_1)) if image_1 and not address_1 else ""}
+            async for updates in self._follow(job, totals, language):
+                yield updates
+        except QwenDemoError as error:
+            yield self._idle(status_html(describe(error, language), problem=True))
+        except Exception as error:  # noqa: BLE001 - the last door: whatever it was, say so and let one run again
+            yield self._idle(status_html(describe(InternalError(error), language), problem=True))
+
+    async def _follow(self, job: Job, totals: Totals, language: str) -> AsyncIterator[Updates]:
+        """How the job goes, to its end."""
+        act, library = self._actions, self._service.library
+        yield {act.cancel: gr.update(interactive=True), **self._show([], [], job.n)}
+        files: dict[Picture, tuple[str, str | None]] = {}  # each is published once, or browsers would load it again
+        async for progress in job.watch():
+            updates: Updates = {act.status: progress_html(progress, language)}
+            if len(progress.pictures) != len(files):
+                for picture in progress.pictures:
+                    if picture not in files:
+                        entry = library.entry_of(picture.path)
+                        path = await self._service.shown(entry) if entry else picture.path
+                        files[picture] = (publish(path), _caption(picture, job.n, language))
+                entries = [library.entry_of(picture.path) for picture in progress.pictures]
+                names = [entry.name if entry else "" for entry in entries]
+                updates |= self._show([files[picture] for picture in progress.pictures], names, job.n)
+                updates[self._last] = [name for name in names if name]
+            yield updates
+        totals.add(progress)
+        usage = usage_html(job, progress, totals, language)
+        yield {**self._idle(outcome_html(progress, language)), self._usage: usage}
+
+    async def _reference(self, image: Upload, address: object, background: str) -> str:
+        if isinstance(address, str) and address.strip():
+            return address.strip()
+        return await self._service.reference(uploaded(image), colour(background)) if image else ""
+
+    async def _recall(self, names: object) -> Updates:
+        """The last results of this browser. What it stored is its own to change: names are looked up, not trusted."""
+        texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        entries = [entry for name in texts if (entry := self._service.library.find(name))]
+        files: list[tuple[str, str | None]] = [(publish(await self._service.shown(entry)), None) for entry in entries]
+        return self._show(files, [entry.name for entry in entries], len(entries)) if entries else nothing()
+
+    def _show(self, files: Sequence[tuple[str, str | None]], names: list[str], n: int) -> Updates:
+        columns = {0: 1, 1: 1, 2: 2, 4: 2}.get(n, 3)
+        return {self.gallery: gr.update(value=files, columns=columns, selected_index=None), **self.tools.show(names)}
+
+    def _idle(self, status: str) -> Updates:
+        act = self._actions
+        return {act.run: gr.update(interactive=True), act.cancel: gr.update(interactive=False), act.status: status}
+
+    def _cancel(self, job_id: str, http: gr.Request) -> Updates:
+        job = self._service.find(job_id, visitor(http))
+        ordered = job.cancel() if job else 0
+        key = "status_cancelled_ordered" if ordered else "status_cancelled"
+        return self._idle(status_html(translate(language_of(http), key, count=ordered)))
+
+    def _watch_range(self, slider: gr.Slider, field: str, low: int, high: int) -> None:
+        def check(value: object, http: gr.Request) -> Any:
+            try:
+                check_range(field, value, low, high)
+            except InvalidRequest as error:
+                return status_html(describe(error, language_of(http)), problem=True)
+            return gr.skip()
+
+        slider.input(check, inputs=slider, outputs=self._actions.status, preprocess=False, **QUIET)
+
+
+def _caption(picture: Picture, n: int, language: str) -> str | None:
+    return translate(language, "caption_seed", seed=picture.seed) if n > 1 and picture.seed is not None else None

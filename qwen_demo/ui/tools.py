@@ -1,0 +1,148 @@
+"""What can be done with a finished picture: use its settings, edit it, fuse it, download it, delete it."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from ..i18n import translate
+from ..library import Entry
+from ..service import Service
+from .form import Form, Upload
+from .visit import QUIET, Updates, fresh_folder, language_of, nothing, publish
+from .words import t
+
+
+class Tools:
+    """A row of buttons for a gallery. They act on the picture that was chosen there, at first the first.
+
+    Drawn at this place of the page; hidden until `show` gives it pictures.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.names = gr.State([])
+        """The names of the gallery's pictures in the library; "" for one that is not in it."""
+        self.chosen = gr.State("")
+
+        def button(key: str) -> gr.Button:
+            return gr.Button(t(f"tool_{key}"), size="sm", min_width=0, elem_id=f"{prefix}-{key}")
+
+        with gr.Row(visible=False, elem_classes="chips") as self._row:
+            self._use, self._edit, self._fuse = button("use"), button("edit-this"), button("add-to-fusion")
+            self._download = gr.DownloadButton(
+                t("tool_download"),  # type: ignore[arg-type]  # is translated all the same
+                size="sm",
+                min_width=0,
+                elem_id=f"{prefix}-download",
+            )
+            self._zip, self._delete = button("zip"), button("delete")
+        with gr.Row(visible=False, elem_classes="chips") as self._asking:
+            gr.Markdown(t("delete_question"))
+            self._yes, self._no = button("delete-yes"), button("delete-no")
+        self._archive = gr.DownloadButton(visible="hidden", elem_id=f"{prefix}-archive")
+
+    def outputs(self) -> list[Component]:
+        """What `show` changes."""
+        return [self.names, self.chosen, self._download, self._row, self._asking]
+
+    def show(self, names: list[str]) -> Updates:
+        """Take these pictures, and choose the first."""
+        chosen = next(iter(names), "")
+        return {
+            self.names: names,
+            self.chosen: chosen,
+            self._row: gr.update(visible=bool(chosen)),
+            self._asking: gr.update(visible=False),
+        }
+
+    def wire(self, gallery: gr.Gallery, service: Service, forms: Sequence[Form], tabs: gr.Tabs) -> None:
+        """Bind the buttons to the gallery and to the forms that they fill."""
+        library = service.library
+        of_kind = {form.kind.kind: form for form in forms}
+        _, edit, fusion = forms
+
+        def choose(names: list[str], event: gr.SelectData) -> Updates:
+            at = event.index if isinstance(event.index, int) else -1
+            chosen = names[at] if 0 <= at < len(names) else ""
+            # A question that is still open was about another picture.
+            return {self.chosen: chosen, self._asking: gr.update(visible=False)}
+
+        def offer(name: str) -> Any:
+            entry = library.find(name)
+            return gr.update(value=publish(entry.path) if entry else None)
+
+        def use(name: str, http: gr.Request) -> Updates:
+            entry = _found(service, name, http)
+            if entry.recipe is None or entry.recipe.kind not in of_kind:
+                raise gr.Error(translate(language_of(http), "recipe_missing"), print_exception=False)
+            form = of_kind[entry.recipe.kind]
+            return {
+                **form.fill(entry.recipe, service.references(entry.recipe)),
+                tabs: gr.update(selected=form.tab),
+            }
+
+        def edit_this(name: str, http: gr.Request) -> Updates:
+            entry = _found(service, name, http)
+            return {**edit.slots[0].fill(entry.path), tabs: gr.update(selected=edit.tab)}
+
+        def add_to_fusion(
+            name: str,
+            image_1: Upload,
+            address_1: str,
+            image_2: Upload,
+            address_2: str,
+            image_3: Upload,
+            address_3: str,
+            http: gr.Request,
+        ) -> Updates:
+            entry = _found(service, name, http)
+            held = (image_1 or address_1, image_2 or address_2, image_3 or address_3)
+            free = next((slot for slot, taken in zip_longest(fusion.slots, held) if not taken), None)
+            if free is None:
+                gr.Warning(translate(language_of(http), "fusion_full"))
+                return nothing()
+            return {**free.fill(entry.path), tabs: gr.update(selected=fusion.tab)}
+
+        def archive(names: list[str]) -> str:
+            entries = [entry for name in names if (entry := library.find(name))]
+            return str(library.zip(entries, fresh_folder() / "qwen-images.zip"))
+
+        async def delete(name: str, names: list[str]) -> Updates:
+            if entry := library.find(name):
+                library.delete(entry)
+            left = [other for other in names if other != name]
+            entries = [entry for other in left if (entry := library.find(other))]
+            files = [publish(await service.shown(entry)) for entry in entries]
+            # None chosen in the gallery, or it would show another picture than the one the tools act on.
+            return {gallery: gr.update(value=files, selected_index=None), **self.show(left)}
+
+        fusion_slots = {name: part for name, part in fusion.inputs().items() if name.startswith(("image_", "address_"))}
+        gallery.select(choose, inputs=self.names, outputs=[self.chosen, self._asking], **QUIET)
+        self.chosen.change(offer, inputs=self.chosen, outputs=self._download, **QUIET)
+        everywhere = [tabs, *(part for form in forms for part in form.outputs())]
+        self._use.click(use, inputs=self.chosen, outputs=everywhere, **QUIET)
+        self._edit.click(edit_this, inputs=self.chosen, outputs=[tabs, *edit.outputs()], **QUIET)
+        self._fuse.click(
+            add_to_fusion,
+            inputs_kwargs={"name": self.chosen, **fusion_slots},
+            outputs=[tabs, *fusion.outputs()],
+            preprocess=False,
+            **QUIET,
+        )
+        # A download starts only from a click in the browser, so the finished archive is clicked there.
+        self._zip.click(archive, inputs=self.names, outputs=self._archive, **QUIET).then(
+            None, js=f"() => document.querySelector('#{self._archive.elem_id}').click()", **QUIET
+        )
+        self._delete.click(lambda: gr.update(visible=True), outputs=self._asking, **QUIET)
+        self._no.click(lambda: gr.update(visible=False), outputs=self._asking, **QUIET)
+        self.deleted = self._yes.click(
+            delete, inputs=[self.chosen, self.names], outputs=[gallery, *self.outputs()], **QUIET
+        )
+
+
+def _found(service: Service, name: str, http: gr.Request) -> Entry:
+    if entry := service.library.find(name):
+        return entry
+    raise gr.Error(translate(language_of(http), "picture_gone"), print_exception=False)

@@ -1,0 +1,69 @@
+"""Who is looking at the page, in which language, and which files it may have."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.utils import get_upload_folder
+
+from ..api.errors import InvalidRequest
+from ..i18n import preferred
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""For the page's own listeners: no endpoints for programs, no overlays of Gradio's."""
+
+Updates = dict[Block, Any]
+"""What a handler changes on the page; whatever is left out stays."""
+
+
+def nothing() -> Updates:
+    """No updates at all; Gradio refuses an empty dict."""
+    updates: Updates = gr.skip()
+    return updates
+
+
+def language_of(http: gr.Request) -> str:
+    """The language to answer this browser in."""
+    return preferred(http.headers.get("accept-language", ""))
+
+
+def visitor(http: gr.Request) -> str:
+    """Who orders: one open page."""
+    return http.session_hash or ""
+
+
+def uploaded(file: Mapping[str, Any]) -> Path:
+    """The path of an upload, out of the dict in which Gradio hands it over.
+
+    Raises:
+        InvalidRequest: it is not there any more, or leads elsewhere. Whoever sends the dict can write any path into it.
+    """
+    path = Path(str(file.get("path")).replace("\0", "")).resolve()
+    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
+        raise InvalidRequest("image", "picture_missing", path.name)
+    return path
+
+
+def publish(path: Path) -> str:
+    """A second name for a finished picture, in the folder that Gradio serves from, at an address nobody can guess.
+
+    Gradio takes what lies there as it is: elsewhere it would hash and copy every picture before showing it.
+    """
+    target = fresh_folder() / path.name
+    try:
+        os.link(path, target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(path, target)
+    return str(target)
+
+
+def fresh_folder() -> Path:
+    """A new folder that Gradio serves from, under a name nobody can guess."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder

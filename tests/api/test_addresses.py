@@ -1,0 +1,52 @@
+"""Public addresses, and all the ways in which one can look like it."""
+
+import pytest
+
+from qwen_demo.api.addresses import is_public, public_address
+from qwen_demo.api.errors import BadResponse, ConnectionFailed
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "47.110.1.1", "2400:3200::1", "::ffff:8.8.8.8"])
+def test_a_public_address_is_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "0.0.0.0",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "100.100.100.200",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fc00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::1",
+        "2001:0:7f00:1::",
+    ],
+)
+def test_any_other_is_not(address: str) -> None:
+    assert not is_public(address)
+
+
+async def test_a_name_that_leads_home_is_refused() -> None:
+    with pytest.raises(BadResponse, match="not a public one"):
+        await public_address("localhost", 443)
+
+
+async def test_a_name_that_no_one_knows_is_a_failed_connection() -> None:
+    with pytest.raises(ConnectionFailed, match="is not known"):
+        await public_address("nobody.invalid", 443)

@@ -1,0 +1,114 @@
+"""What many tests need: servers on loopback, and one running app for the whole session."""
+
+import asyncio
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from qwen_demo.api.client import QwenClient
+from qwen_demo.jobs import Jobs
+from qwen_demo.library import Library
+from qwen_demo.offline import create_app
+from qwen_demo.service import Service
+from qwen_demo.settings import Settings
+from qwen_demo.ui import build_app, launch_options
+
+KEY = "sk-test-4f1c9a2b"
+
+
+@contextmanager
+def serve(app: Any) -> Iterator[str]:
+    """An ASGI app on a free port of 127.0.0.1, for as long as the block runs. Yields its address."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        listening.close()
+
+
+@pytest.fixture(scope="session")
+def offline_server() -> Iterator[str]:
+    """The base URL of the offline backend, over a real socket."""
+    with serve(create_app(seconds=0)) as address:
+        yield f"{address}/v1"
+
+
+class Backend(httpx.ASGITransport):
+    """The offline backend, with every order written down, and a gate that holds orders back while it is shut."""
+
+    def __init__(self) -> None:
+        super().__init__(create_app(seconds=0))
+        self.orders: list[dict[str, Any]] = []
+        self.open = threading.Event()
+        self.open.set()
+        self._arrived = threading.Condition()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            with self._arrived:
+                self.orders.append(json.loads(await request.aread()))
+                self._arrived.notify_all()
+            await asyncio.to_thread(self.open.wait, 60)
+        return await super().handle_async_request(request)
+
+    def wait_for_orders(self, number: int) -> bool:
+        """Whether so many orders came within a minute."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: len(self.orders) >= number, timeout=60)
+
+
+@dataclass
+class RunningApp:
+    """The app as it runs, and what it asked of the API since the test began."""
+
+    url: str
+    backend: Backend = field(repr=False)
+
+    @property
+    def orders(self) -> list[dict[str, Any]]:
+        return self.backend.orders
+
+
+@pytest.fixture(scope="session")
+def running_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    folder = tmp_path_factory.mktemp("app")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")
+    backend = Backend()
+    client = QwenClient(KEY, "http://offline/v1", transport=backend)
+    service = Service(client, Jobs(32), Library(folder / "outputs"))
+    demo = build_app(service, Settings.from_env({}))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=_free_port(), **launch_options(service))
+    yield RunningApp(url.rstrip("/"), backend)
+    demo.close(verbose=False)
+
+
+@pytest.fixture
+def app(running_app: RunningApp) -> RunningApp:
+    running_app.orders.clear()
+    running_app.backend.open.set()
+    return running_app
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

@@ -1,0 +1,145 @@
+"""Jobs: calls side by side, a line with places, and failures that stay alone."""
+
+import asyncio
+import weakref
+from pathlib import Path
+
+import pytest
+
+from qwen_demo.api.errors import BadResponse
+from qwen_demo.api.requests import TextToImage, split
+from qwen_demo.jobs import Call, InternalError, Job, Jobs, Line, Picture
+
+FOUR = split(TextToImage(prompt="a", seed=10), 4)
+
+
+def picture(seed: int | None) -> Picture:
+    return Picture(Path(f"{seed}.png"), 1, 1, seed, None)
+
+
+async def test_pictures_arrive_one_by_one_and_stand_in_the_order_of_their_seeds() -> None:
+    gates = {request.seed: asyncio.Event() for request in FOUR}
+
+    async def work(job: Job, call: Call) -> None:
+        async with job.turn(call):
+            await gates[call.request.seed].wait()
+            job.add(call.first, picture(call.request.seed))
+
+    job = Jobs(max_in_flight=8).start(FOUR, "visitor", work)
+    seen: list[list[int | None]] = []
+    for seed in (12, 10, 13, 11):
+        gates[seed].set()
+        async for progress in job.watch():
+            if len(progress.pictures) > len(seen):
+                break
+        seen.append([shown.seed for shown in progress.pictures])
+    assert seen == [[12], [10, 12], [10, 12, 13], [10, 11, 12, 13]]
+    assert (await job.finish()).finished
+
+
+async def test_one_failed_call_takes_no_other_along() -> None:
+    async def work(job: Job, call: Call) -> None:
+        async with job.turn(call):
+            if call.request.seed == 11:
+                raise BadResponse("no picture")
+            job.add(call.first, picture(call.request.seed))
+
+    progress = await Jobs(8).start(FOUR, "visitor", work).finish()
+    assert [shown.seed for shown in progress.pictures] == [10, 12, 13]
+    assert [str(problem) for problem in progress.problems] == ["no picture"]
+
+
+async def test_what_no_one_foresaw_is_an_internal_error_with_an_id_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work(job: Job, call: Call) -> None:
+        raise ZeroDivisionError
+
+    (problem,) = (await Jobs(8).start(FOUR[:1], "visitor", work).finish()).problems
+    assert isinstance(problem, InternalError)
+    assert problem.id in caplog.text
+
+
+async def test_no_more_calls_than_the_limit_are_under_way_and_who_waits_has_a_place() -> None:
+    under_way, most = 0, 0
+    go = asyncio.Event()
+
+    async def work(job: Job, call: Call) -> None:
+        nonlocal under_way, most
+        async with job.turn(call):
+            under_way += 1
+            most = max(most, under_way)
+            await go.wait()
+            under_way -= 1
+
+    jobs = Jobs(max_in_flight=3)
+    first = jobs.start(FOUR, "first", work)
+    second = jobs.start(FOUR, "second", work)
+    async for progress in second.watch():
+        if progress.place:
+            break
+    assert (first.progress().place, second.progress().place) == (1, 2)
+    go.set()
+    await asyncio.gather(first.finish(), second.finish())
+    assert most == 3
+
+
+async def test_the_line_is_served_in_order_of_arrival() -> None:
+    line, served = Line(1), []
+
+    async def stand(who: int) -> None:
+        async with line.turn(who):
+            served.append(who)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(stand(who) for who in range(5)))
+    assert served == [0, 1, 2, 3, 4]
+
+
+async def test_cancel_drops_what_was_not_sent_and_counts_what_was() -> None:
+    sent, go = [], asyncio.Event()
+
+    async def work(job: Job, call: Call) -> None:
+        async with job.turn(call):
+            sent.append(call.request.seed)
+            await go.wait()
+            job.add(call.first, picture(call.request.seed))
+
+    job = Jobs(max_in_flight=1).start(FOUR, "visitor", work)
+    async for _ in job.watch():
+        if sent:
+            break
+    assert job.cancel() == 1
+    go.set()
+    progress = await job.finish()
+    assert sent == [10]
+    assert [shown.seed for shown in progress.pictures] == [10]
+    assert progress.problems == ()
+
+
+async def test_nobody_finds_anothers_job() -> None:
+    async def work(job: Job, call: Call) -> None:
+        return None
+
+    jobs = Jobs(8)
+    job = jobs.start(FOUR, "owner", work)
+    assert jobs.find(job.id, "owner") is job
+    assert jobs.find(job.id, "other") is None
+    assert jobs.find("nonsense", "owner") is None
+    await job.finish()
+
+
+async def test_a_finished_job_leaves_memory() -> None:
+    gone = asyncio.Event()
+
+    async def work(job: Job, call: Call) -> None:
+        return None
+
+    jobs = Jobs(8)
+    job = jobs.start(FOUR, "owner", work)
+    weakref.finalize(job, gone.set)
+    identity = job.id
+    await job.finish()
+    del job
+    await asyncio.wait_for(gone.wait(), 30)
+    assert jobs.find(identity, "owner") is None

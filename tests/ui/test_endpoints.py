@@ -1,0 +1,185 @@
+"""The endpoints for programs, called with gradio_client over HTTP."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests.conftest import KEY, RunningApp
+
+PHOTOS = Path(__file__).parents[2] / "qwen_demo" / "ui" / "photos"
+SAMPLES = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925"
+
+
+@pytest.fixture(scope="module")
+def client(running_app: RunningApp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    client = Client(running_app.url, verbose=False, download_files=str(tmp_path_factory.mktemp("got")))
+    yield client
+    client.close()
+
+
+def sizes(files: list[Any]) -> list[tuple[int, int]]:
+    """The sizes of an answer's pictures, which the client has fetched."""
+    found = []
+    for file in files:
+        with Image.open(file) as image:
+            found.append(image.size)
+    return found
+
+
+def test_there_are_these_three_and_no_others(client: Client) -> None:
+    api = client.view_api(return_format="dict", print_info=False)
+    assert isinstance(api, dict)
+    parameters = {
+        name: {parameter["parameter_name"]: parameter["parameter_default"] for parameter in endpoint["parameters"]}
+        for name, endpoint in api["named_endpoints"].items()
+    }
+    common = {
+        "n": 1,
+        "seed": None,
+        "negative_prompt": "",
+        "optimize_prompt": True,
+        "watermark": False,
+        "response_format": "url",
+    }
+    edits = {"prompt": None, "model": "qwen-image-edit-plus", "size": None, **common}
+    assert parameters == {
+        "/text_to_image": {"prompt": None, "model": "qwen-image-plus", "size": "1328x1328", **common},
+        "/edit_image": {**edits, "image": None},
+        "/fuse_images": {**edits, "images": None},
+    }
+    assert api["unnamed_endpoints"] == {}
+
+
+def test_text_to_image_answers_with_files_and_details(client: Client, app: RunningApp) -> None:
+    files, details = client.predict(
+        prompt="可爱的动物园场景，小熊猫在竹林中嬉戏",
+        size="1664x928",
+        seed=12345,
+        negative_prompt="模糊、低质量、变形、噪点",
+        api_name="/text_to_image",
+    )
+    body = {
+        "prompt": "可爱的动物园场景，小熊猫在竹林中嬉戏",
+        "model": "qwen-image-plus",
+        "size": "1664x928",
+        "n": 1,
+        "response_format": "url",
+        "seed": 12345,
+        "watermark": False,
+        "optimize_prompt_options": {"enable": True, "negative_prompt": "模糊、低质量、变形、噪点"},
+    }
+    assert app.orders == [body]
+    request_id, seconds = details.pop("request_id"), details.pop("seconds")
+    assert isinstance(request_id, str)
+    assert seconds > 0
+    assert details == {
+        "model": "qwen-image-plus",
+        "size": "1664x928",
+        "seed": 12345,
+        "n": 1,
+        "usage": {"total_tokens": 1, "output_tokens": 1, "input_tokens_details": {}},
+        "request": {"endpoint": "/images/generations", "body": body},
+        "pictures": [{"seed": 12345, "width": 1664, "height": 928, "request_id": request_id}],
+        "problems": [],
+    }
+    assert sizes(files) == [(1664, 928)]
+    assert KEY not in str(details)
+
+
+def test_seed_zero_is_sent_and_no_seed_is_drawn(client: Client, app: RunningApp) -> None:
+    client.predict(prompt="a", seed=0, api_name="/text_to_image")
+    _, details = client.predict(prompt="a", api_name="/text_to_image")
+    assert [order["seed"] for order in app.orders] == [0, details["seed"]]
+
+
+def test_edit_image_takes_an_upload(client: Client, app: RunningApp) -> None:
+    files, details = client.predict(
+        prompt="黑白", image=handle_file(PHOTOS / "rocket.jpg"), n=2, response_format="b64_json", api_name="/edit_image"
+    )
+    (order,) = app.orders
+    assert (order["n"], order["response_format"], len(order["image"])) == (2, "b64_json", 1)
+    assert sizes(files) == [(640, 427)] * 2
+    (shown,) = details["request"]["body"]["image"]
+    assert len(shown) == 64
+
+
+def test_fuse_images_takes_addresses_as_they_are(client: Client, app: RunningApp) -> None:
+    images = [f"{SAMPLES}/thtclx/input1.png", f"{SAMPLES}/iclsnx/input2.png", f"{SAMPLES}/gborgw/input3.png"]
+    files, _ = client.predict(
+        prompt="图1中的女生穿着图2中的黑色裙子按图3的姿势坐下",
+        images=images,
+        size="1328x1328",
+        watermark=True,
+        api_name="/fuse_images",
+    )
+    assert [(order["image"], order["watermark"]) for order in app.orders] == [(images, True)]
+    assert sizes(files) == [(1328, 1328)]
+
+
+def test_fuse_images_takes_uploads_in_their_order(client: Client, app: RunningApp) -> None:
+    photos = [handle_file(PHOTOS / "rocket.jpg"), handle_file(PHOTOS / "coffee.png")]
+    client.predict(prompt="图1 and 图2", images=photos, api_name="/fuse_images")
+    client.predict(prompt="图1 and 图2", images=photos[::-1], api_name="/fuse_images")
+    first, second = (order["image"] for order in app.orders)
+    assert first == second[::-1]
+    assert first[0] != first[1]
+
+
+BAD: list[tuple[str, dict[str, Any], str]] = [
+    ("/text_to_image", {"prompt": ""}, "Prompt: write something first."),
+    ("/text_to_image", {"prompt": "x" * 801}, "801 characters are too many, at most 800"),
+    ("/text_to_image", {"prompt": "x", "model": "dall-e"}, "'dall-e' is not on offer. Choose one of qwen-image-plus"),
+    ("/text_to_image", {"prompt": "x", "size": "1024x1024"}, "'1024x1024' is not on offer. Choose one of 1664x928"),
+    ("/text_to_image", {"prompt": "x", "seed": -1}, "Seed: -1 doesn't work. Choose a whole number from 0"),
+    ("/text_to_image", {"prompt": "x", "seed": 2147483648}, "Seed: 2147483648 doesn't work."),
+    ("/text_to_image", {"prompt": "x", "n": 7}, "Pictures: 7 doesn't work. Choose a whole number from 1 to 6."),
+    ("/text_to_image", {"prompt": "x", "watermark": "no"}, "Watermark: this is either on or off."),
+    ("/edit_image", {"prompt": "x", "image": ""}, "Picture: add a picture first."),
+    ("/edit_image", {"prompt": "x", "image": "http://a.example/a.png"}, "the address must start with https://"),
+    ("/edit_image", {"prompt": "x", "image": {"path": "/etc/passwd"}}, "Picture: add a picture first."),
+    ("/fuse_images", {"prompt": "x", "images": ["https://a.example/a.png"]}, "Pictures: 1 given. Add 2 to 3."),
+    ("/fuse_images", {"prompt": "x", "images": ["https://a.example/a.png"] * 4}, "Pictures: 4 given. Add 2 to 3."),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "arguments", "message"), BAD)
+def test_bad_input_is_refused_in_words_and_nothing_is_sent(
+    client: Client, app: RunningApp, endpoint: str, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(AppError) as caught:
+        client.predict(**arguments, api_name=endpoint)
+    assert message in str(caught.value)
+    assert app.orders == []
+
+
+def test_a_text_file_named_png_is_refused(client: Client, app: RunningApp, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.png"
+    notes.write_text("no picture at all")
+    with pytest.raises(AppError, match="can't be read as a picture"):
+        client.predict(prompt="x", image=handle_file(notes), api_name="/edit_image")
+    assert app.orders == []
+
+
+def test_words_from_outside_are_escaped(client: Client) -> None:
+    with pytest.raises(AppError, match="&lt;img src=x&gt;"):
+        client.predict(prompt="x", model="<img src=x>", api_name="/text_to_image")
+
+
+def test_the_queue_cant_be_passed_by(app: RunningApp) -> None:
+    response = httpx.post(f"{app.url}/gradio_api/run/text_to_image", json={"data": ["a"]})
+    assert response.status_code == 404
+    assert app.orders == []
+
+
+def test_many_orders_run_side_by_side(client: Client, app: RunningApp) -> None:
+    app.backend.open.clear()
+    jobs = [client.submit(prompt=f"hill {number}", api_name="/text_to_image") for number in range(8)]
+    assert app.backend.wait_for_orders(8)
+    app.backend.open.set()
+    assert [len(job.result()[0]) for job in jobs] == [1] * 8
