@@ -39,6 +39,10 @@ class InternalError(QwenDemoError):
         log.error("internal error %s", self.id, exc_info=cause)
 
 
+class ShuttingDown(QwenDemoError):
+    """The app is about to end and takes no new orders."""
+
+
 class NotSaved(QwenDemoError):
     """A picture came and is shown, but is not in the library: the disk is full, or the folder can't be written."""
 
@@ -67,6 +71,24 @@ class Progress:
     finished: bool
     usage: dict[str, Any]
     request_ids: tuple[str, ...]
+
+
+@dataclass
+class Totals:
+    """What one visitor has used since the app was started."""
+
+    orders: int = 0
+    pictures: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def add(self, progress: Progress) -> None:
+        """Count an order in that came to its end."""
+        tokens = progress.usage.get("total_tokens")
+        self.orders += 1
+        self.pictures += len(progress.pictures)
+        self.tokens += tokens if isinstance(tokens, int) else 0
+        self.seconds += progress.seconds
 
 
 class Line:
@@ -114,6 +136,7 @@ class Job:
         self.calls: list[Call] = []
         for request in requests:
             self.calls.append(Call(request, first=sum(call.request.n for call in self.calls)))
+        self.cancelled = False
         self._line = line
         self._started = time.monotonic()
         self._seconds: float | None = None
@@ -157,6 +180,7 @@ class Job:
 
     def cancel(self) -> int:
         """Drop the calls that were not sent yet. Returns how many pictures are ordered and still on their way."""
+        self.cancelled = True
         for call in self.calls:
             if not call.sent and call.task:
                 call.task.cancel()
@@ -201,6 +225,11 @@ class Job:
         for outcome in outcomes:
             if isinstance(outcome, Exception):  # a dropped call's CancelledError is none
                 self.fail(outcome)
+
+    def end(self) -> None:
+        """Tell the watchers that this was all, and let go of the reference pictures: the job is kept for a while."""
+        for call in self.calls:
+            call.request = call.request.light()
         self._seconds = time.monotonic() - self._started
         self._tell()
 
@@ -210,27 +239,63 @@ class Job:
 
 
 class Jobs:
-    """All jobs of the app, each for the visitor who ordered it. They share one line of `max_in_flight` calls."""
+    """All jobs of the app, each for the visitor who ordered it. They share one line of `max_in_flight` calls.
 
-    def __init__(self, max_in_flight: int) -> None:
+    Args:
+        max_in_flight: calls under way at once.
+        keep: seconds until a finished job is forgotten. Its pictures stay.
+    """
+
+    def __init__(self, max_in_flight: int, *, keep: float = 3600.0) -> None:
         self._line = Line(max_in_flight)
+        self._keep = keep
         self._jobs: dict[str, Job] = {}
+        self._totals: dict[str, Totals] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+        self.draining = False
+        """Set it to take no new orders."""
+
+    @property
+    def running(self) -> int:
+        """How many jobs have not come to their end."""
+        return len(self._tasks)
 
     def start(
         self, requests: Sequence[ImageRequest], visitor: str, work: Callable[[Job, Call], Coroutine[Any, Any, None]]
     ) -> Job:
-        """Begin a job that does `work` for each of its requests."""
+        """Begin a job that does `work` for each of its requests.
+
+        Raises:
+            ShuttingDown: the app takes no new orders.
+        """
+        if self.draining:
+            raise ShuttingDown
         job = Job(requests, visitor, self._line)
         self._jobs[job.id] = job
-        task = asyncio.create_task(job.run(lambda call: work(job, call)))
+        task = asyncio.create_task(self._see_through(job, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        # A finished job is only its watchers' any more: its requests hold whole pictures.
-        task.add_done_callback(lambda _: self._jobs.pop(job.id, None))
         return job
 
     def find(self, id: str, visitor: str) -> Job | None:
-        """The visitor's job of that id, while it runs; nobody finds another's."""
+        """The visitor's job of that id, running or finished within the hour; nobody finds another's."""
         job = self._jobs.get(id)
         return job if job and job.visitor == visitor else None
+
+    def latest(self, visitor: str, kind: str) -> Job | None:
+        """The visitor's last job of that kind that was not cancelled."""
+        own = (job for job in reversed(self._jobs.values()) if job.visitor == visitor and job.request.kind == kind)
+        return next((job for job in own if not job.cancelled), None)
+
+    def totals(self, visitor: str) -> Totals:
+        """What the visitor has used. Forgotten after ten thousand others."""
+        totals = self._totals[visitor] = self._totals.pop(visitor, Totals())
+        if len(self._totals) > 10_000:
+            del self._totals[next(iter(self._totals))]
+        return totals
+
+    async def _see_through(self, job: Job, work: Callable[[Job, Call], Coroutine[Any, Any, None]]) -> None:
+        await job.run(lambda call: work(job, call))
+        self.totals(job.visitor).add(job.progress())
+        job.end()
+        asyncio.get_running_loop().call_later(self._keep, self._jobs.pop, job.id, None)

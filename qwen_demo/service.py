@@ -29,7 +29,7 @@ class Service:
 
     def __init__(self, client: QwenClient, jobs: Jobs, library: Library, *, light_previews: bool = False) -> None:
         self._client = client
-        self._jobs = jobs
+        self.jobs = jobs
         self.library = library
         self.light_previews = light_previews
         self._background: set[asyncio.Task[Path]] = set()
@@ -72,12 +72,9 @@ class Service:
 
         Raises:
             InvalidRequest: n is not a whole number from 1 to 6.
+            ShuttingDown: the app takes no new orders.
         """
-        return self._jobs.start(split(request, n), visitor, self._deliver)
-
-    def find(self, job_id: str, visitor: str) -> Job | None:
-        """The visitor's own job of that id."""
-        return self._jobs.find(job_id, visitor)
+        return self.jobs.start(split(request, n), visitor, self._deliver)
 
     async def shown(self, entry: Entry) -> Path:
         """The file to show for a picture: itself, or a light preview of it.

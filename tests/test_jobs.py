@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from qwen_demo.api.errors import BadResponse
-from qwen_demo.api.requests import TextToImage, split
-from qwen_demo.jobs import Call, InternalError, Job, Jobs, Line, Picture
+from qwen_demo.api.requests import ImageEdit, TextToImage, split
+from qwen_demo.api.responses import ImagesResponse
+from qwen_demo.jobs import Call, InternalError, Job, Jobs, Line, Picture, ShuttingDown
 
 FOUR = split(TextToImage(prompt="a", seed=10), 4)
 
@@ -129,17 +130,73 @@ async def test_nobody_finds_anothers_job() -> None:
     await job.finish()
 
 
-async def test_a_finished_job_leaves_memory() -> None:
+async def nothing(job: Job, call: Call) -> None:
+    return None
+
+
+async def test_a_finished_job_is_found_again_and_leaves_memory_in_the_end() -> None:
     gone = asyncio.Event()
-
-    async def work(job: Job, call: Call) -> None:
-        return None
-
-    jobs = Jobs(8)
-    job = jobs.start(FOUR, "owner", work)
+    jobs = Jobs(8, keep=0.2)
+    job = jobs.start(FOUR, "owner", nothing)
     weakref.finalize(job, gone.set)
     identity = job.id
     await job.finish()
+    assert jobs.find(identity, "owner") is job
     del job
     await asyncio.wait_for(gone.wait(), 30)
     assert jobs.find(identity, "owner") is None
+
+
+async def test_a_finished_job_holds_no_pictures_that_were_sent() -> None:
+    sent: list[str] = []
+
+    async def work(job: Job, call: Call) -> None:
+        sent.extend(call.request.references)
+
+    edit = ImageEdit(prompt="a", image="data:image/png;base64," + "A" * 1000)
+    job = Jobs(8).start([edit], "owner", work)
+    await job.finish()
+    assert [len(reference) for reference in sent] == [1022]
+    assert [len(reference) for reference in job.request.references] == [64]
+
+
+async def test_the_latest_job_of_a_kind_is_the_visitors_own_and_not_a_cancelled_one() -> None:
+    jobs = Jobs(8)
+    first, second = (jobs.start(FOUR, "owner", nothing) for _ in range(2))
+    other = jobs.start(FOUR, "other", nothing)
+    assert jobs.latest("owner", "text_to_image") is second
+    assert jobs.latest("owner", "edit") is None
+    second.cancel()
+    assert jobs.latest("owner", "text_to_image") is first
+    for job in (first, second, other):
+        await job.finish()
+
+
+async def test_totals_count_what_arrives_for_a_visitor_whoever_watches() -> None:
+    async def work(job: Job, call: Call) -> None:
+        job.answered(ImagesResponse(images=(), usage={"total_tokens": 2}, request_id=None, created=None))
+        job.add(call.first, picture(call.request.seed))
+
+    jobs = Jobs(8)
+    for job in [jobs.start(FOUR[:2], "owner", work), jobs.start(FOUR[:1], "owner", work)]:
+        await job.finish()
+    totals = jobs.totals("owner")
+    assert (totals.orders, totals.pictures, totals.tokens) == (2, 3, 6)
+    assert jobs.totals("other").orders == 0
+
+
+async def test_while_draining_what_runs_goes_on_and_nothing_new_begins() -> None:
+    go = asyncio.Event()
+
+    async def work(job: Job, call: Call) -> None:
+        await go.wait()
+        job.add(call.first, picture(call.request.seed))
+
+    jobs = Jobs(8)
+    job = jobs.start(FOUR, "owner", work)
+    jobs.draining = True
+    with pytest.raises(ShuttingDown):
+        jobs.start(FOUR, "owner", work)
+    assert jobs.running == 1
+    go.set()
+    assert len((await job.finish()).pictures) == 4

@@ -3,13 +3,15 @@
 One request is one HTTP call. An order of more pictures than a model gives in one call is several requests: `split`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from . import catalog
 from .catalog import Model, Task
 from .errors import InvalidRequest, shorten
+
+AnyRequest = TypeVar("AnyRequest", bound="ImageRequest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,10 @@ class ImageRequest:
         """The reference pictures in their order (图1, 图2, 图3), each an https:// address or a data: text."""
         return ()
 
+    def light(self: AnyRequest) -> AnyRequest:
+        """The same request with its embedded pictures cut short: to be shown to people, or kept for long."""
+        return self
+
     def payload(self) -> dict[str, Any]:
         """The exact JSON body of the call."""
         options = _without_none(
@@ -128,6 +134,9 @@ class ImageEdit(ImageRequest):
     def references(self) -> tuple[str, ...]:
         return (self.image,)
 
+    def light(self) -> "ImageEdit":
+        return replace(self, image=_shown(self.image))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFusion(ImageRequest):
@@ -157,8 +166,8 @@ class ImageFusion(ImageRequest):
     def references(self) -> tuple[str, ...]:
         return self.images
 
-
-AnyRequest = TypeVar("AnyRequest", bound=ImageRequest)
+    def light(self) -> "ImageFusion":
+        return replace(self, images=tuple(map(_shown, self.images)))
 
 
 def split(request: AnyRequest, n: int) -> tuple[AnyRequest, ...]:
@@ -191,10 +200,8 @@ def check_range(name: str, value: object, low: int, high: int) -> None:
         raise InvalidRequest(name, "range", value, low=low, high=high)
 
 
-def readable(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The payload with its embedded pictures cut short, to be shown to people."""
-    images = payload.get("image")
-    return {**payload, "image": [shorten(image, 64) for image in images]} if images else dict(payload)
+def _shown(reference: str) -> str:
+    return shorten(reference, 64) if reference.startswith("data:") else reference
 
 
 def _without_none(**fields: Any) -> dict[str, Any]:

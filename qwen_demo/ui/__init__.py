@@ -1,10 +1,12 @@
 """The page. Gradio lives here and nowhere else."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ..i18n import LANGUAGES, texts
 from ..service import Service
@@ -15,7 +17,8 @@ from .fusion import fusion_tab
 from .history import History
 from .text_to_image import text_to_image_tab
 from .theme import CSS, make_theme
-from .words import Totals, t
+from .web import Visitors, health_routes
+from .words import t
 
 
 def build_app(service: Service, settings: Settings) -> gr.Blocks:
@@ -29,14 +32,13 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
             gr.Markdown("# " + texts("en")["title"])
         if settings.offline:
             gr.Markdown(t("offline_notice"), elem_id="notice")
-        totals = gr.State(Totals())
         with gr.Tabs() as tabs:
             with gr.Tab(t("tab_text"), id="text"):
-                text, text_order = text_to_image_tab(demo, service, totals)
+                text, text_order = text_to_image_tab(demo, service)
             with gr.Tab(t("tab_edit"), id="edit"):
-                edit, edit_order = edit_tab(demo, service, totals)
+                edit, edit_order = edit_tab(demo, service)
             with gr.Tab(t("tab_fusion"), id="fusion"):
-                fusion, fusion_order = fusion_tab(demo, service, totals)
+                fusion, fusion_order = fusion_tab(demo, service)
             with gr.Tab(t("tab_history"), id="history") as history_tab:
                 history = History(service)
         forms = (text, edit, fusion)
@@ -58,7 +60,11 @@ def launch_options(service: Service) -> dict[str, Any]:
         await service.aclose()
 
     return {
-        "app_kwargs": {"lifespan": lifespan},
+        "app_kwargs": {
+            "lifespan": lifespan,
+            "middleware": [Middleware(Visitors, secret=secrets.token_bytes(32))],
+            "routes": health_routes(lambda: service.jobs.draining),
+        },
         "theme": make_theme(),
         "css_paths": [CSS],
         "i18n": gr.I18n(**{language: texts(language) for language in LANGUAGES}),

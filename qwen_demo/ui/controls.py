@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..api import catalog
 from ..api.catalog import Task
-from .visit import QUIET
+from .events import on
 from .words import t
 
 AUTO = "auto"
@@ -105,8 +105,8 @@ def common_controls(
         size_update = gr.update(interactive=True) if sized else gr.update(value=AUTO, interactive=False)
         return size_update, gr.update(interactive=rewrites)
 
-    model.change(follow_model, inputs=model, outputs=[size, optimize], **QUIET)
+    on(model.change, follow_model, inputs=model, outputs=[size, optimize])
     # Whoever moves the slider wants this seed.
-    seed.input(lambda: False, outputs=random_seed, **QUIET)
+    on(seed.input, lambda: False, outputs=random_seed)
     controls = Controls(prompt, negative, model, size, count, seed, random_seed, watermark, optimize, format)
     return controls, background

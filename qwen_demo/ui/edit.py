@@ -9,14 +9,15 @@ from ..api.requests import ImageEdit
 from ..i18n import translate
 from ..service import Service
 from .controls import common_controls
+from .events import on
 from .examples import EDIT, Chips
 from .form import Form, Slot, picture_slot
 from .order import Order, actions
-from .visit import QUIET, Updates, language_of, nothing, publish
+from .visit import Updates, language_of, nothing, publish
 from .words import t
 
 
-def edit_tab(demo: gr.Blocks, service: Service, totals: gr.State) -> tuple[Form, Order]:
+def edit_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
     """Build the tab, inside the caller's `gr.Tab`."""
     chips = Chips(EDIT)
     with gr.Row(elem_classes="studio"):
@@ -28,7 +29,7 @@ def edit_tab(demo: gr.Blocks, service: Service, totals: gr.State) -> tuple[Form,
             acting = actions("edit", "run_edit")
         form = Form("edit", ImageEdit, controls, [slot], background)
         with gr.Column(elem_classes="results", min_width=0):
-            order = Order(service, form, acting, totals)
+            order = Order(service, form, acting)
             steps = Steps(service, slot)
     form.wire(service)
     chips.wire(form)
@@ -45,7 +46,7 @@ class Steps:
         self._files = gr.State([])
         self._siblings = gr.State([])
         """The file names of the last order's other results."""
-        with gr.Accordion(t("compare"), visible=False, elem_id="edit-steps", elem_classes="accordion") as self._fold:
+        with gr.Accordion(t("compare"), elem_id="edit-steps", elem_classes="accordion"):
             self._slider = gr.ImageSlider(
                 type="filepath",
                 label="",
@@ -61,16 +62,16 @@ class Steps:
 
     def wire(self, order: Order, run: Dependency) -> None:
         """Add a step after each run that brought a picture."""
-        outputs = [self._files, self._siblings, self._fold, self._slider, self._step]
+        outputs = [self._files, self._siblings, self._slider, self._step]
         inputs = [self._files, self._siblings, order.tools.names, order.ordered]
-        run.then(self._add, inputs=inputs, outputs=outputs, **QUIET)
-        self._step.input(self._compare, inputs=[self._step, self._files], outputs=self._slider, **QUIET)
-        self._back.click(self._go_back, inputs=[self._step, self._files], outputs=self._slot.outputs(), **QUIET)
+        on(run.then, self._add, inputs=inputs, outputs=outputs)
+        on(self._step.input, self._compare, inputs=[self._step, self._files], outputs=self._slider)
+        on(self._back.click, self._go_back, inputs=[self._step, self._files], outputs=self._slot.outputs())
 
     def _add(self, files: list[str], siblings: list[str], names: list[str], before: str, http: gr.Request) -> Updates:
         entry = self._service.library.find(names[0]) if names else None
         if entry is None or not before:  # nothing came, or there is no picture here to compare it with
-            return {self._fold: gr.update(visible=False), self._files: [], self._siblings: []}
+            return {self._slider: None, self._files: [], self._siblings: []}
         begun_with = Path(before).name
         if begun_with in siblings:  # edited on from another of the last results
             files = [*files[:-1], publish(Path(before))]
@@ -83,7 +84,6 @@ class Steps:
         return {
             self._files: files,
             self._siblings: [Path(name).name for name in names[1:]],
-            self._fold: gr.update(visible=True),
             self._slider: (files[latest], files[-1]),
             self._step: gr.update(choices=choices, value=latest),
         }

@@ -1,18 +1,15 @@
 """The functions for programs: three named endpoints beside the page, callable with gradio_client."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from html import escape
 from typing import Any
 
 import gradio as gr
 
 from ..api import catalog
-from ..api.errors import QwenDemoError
-from ..api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage, readable
+from ..api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
 from ..jobs import Job, Progress
 from ..service import Service, draw_seed
+from .events import told
 from .visit import publish, uploaded, visitor
 from .words import describe
 
@@ -55,12 +52,11 @@ def add_endpoints(service: Service) -> None:
             watermark: whether the provider puts its mark on the picture.
             response_format: how results travel from the API, `url` or `b64_json`.
         """
-        with _refusals_told():
-            request = TextToImage(
-                prompt=prompt,
-                **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
-            )
-            return await _deliver(service, request, n, http)
+        request = TextToImage(
+            prompt=prompt,
+            **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
+        )
+        return await _deliver(service, request, n, http)
 
     async def edit_image(
         http: gr.Request,
@@ -89,13 +85,12 @@ def add_endpoints(service: Service) -> None:
             watermark: whether the provider puts its mark on the picture.
             response_format: how results travel from the API, `url` or `b64_json`.
         """
-        with _refusals_told():
-            request = ImageEdit(
-                prompt=prompt,
-                image=await _reference(service, image),
-                **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
-            )
-            return await _deliver(service, request, n, http)
+        request = ImageEdit(
+            prompt=prompt,
+            image=await _reference(service, image),
+            **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
+        )
+        return await _deliver(service, request, n, http)
 
     async def fuse_images(
         http: gr.Request,
@@ -124,31 +119,21 @@ def add_endpoints(service: Service) -> None:
             watermark: whether the provider puts its mark on the picture.
             response_format: how results travel from the API, `url` or `b64_json`.
         """
-        with _refusals_told():
-            sources = images if isinstance(images, list) else [images]
-            request = ImageFusion(
-                prompt=prompt,
-                # More than fit are counted and refused by the request; they need not be read first.
-                images=tuple(
-                    [await _reference(service, image) for image in sources]
-                    if len(sources) <= catalog.MAX_REFERENCES
-                    else [""] * len(sources)
-                ),
-                **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
-            )
-            return await _deliver(service, request, n, http)
+        sources = images if isinstance(images, list) else [images]
+        request = ImageFusion(
+            prompt=prompt,
+            # More than fit are counted and refused by the request; they need not be read first.
+            images=tuple(
+                [await _reference(service, image) for image in sources]
+                if len(sources) <= catalog.MAX_REFERENCES
+                else [""] * len(sources)
+            ),
+            **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
+        )
+        return await _deliver(service, request, n, http)
 
     for endpoint in (text_to_image, edit_image, fuse_images):
-        gr.events.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
-
-
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    """Turn the app's errors into `gr.Error`, whose text reaches the caller. Gradio shows it as HTML: escaped."""
-    try:
-        yield
-    except QwenDemoError as error:
-        raise gr.Error(escape(describe(error, "en"), quote=False), print_exception=False) from error
+        gr.events.api(told(endpoint, "en"), api_name=endpoint.__name__, concurrency_limit=None)
 
 
 def _fields(
@@ -203,7 +188,7 @@ def _details(job: Job, progress: Progress) -> dict[str, Any]:
         "usage": progress.usage,
         "seconds": round(progress.seconds, 3),
         # gradio_client takes any dict with a "path" for a file, and would try to fetch it.
-        "request": {"endpoint": f"/{request.path}", "body": readable(request.payload())},
+        "request": {"endpoint": f"/{request.path}", "body": request.payload()},
         "pictures": [
             {"seed": picture.seed, "width": picture.width, "height": picture.height, "request_id": picture.request_id}
             for picture in progress.pictures

@@ -9,8 +9,9 @@ import gradio as gr
 from ..api import catalog
 from ..i18n import translate
 from ..recipe import Recipe
+from .events import on
 from .form import Form
-from .visit import QUIET, Updates, language_of
+from .visit import Updates, language_of
 from .words import t
 
 PHOTOS = Path(__file__).parent / "photos"
@@ -66,7 +67,7 @@ class Chips:
     def wire(self, form: Form) -> None:
         """Let each button fill the form."""
         for button, example in zip(self._buttons, self._examples, strict=True):
-            button.click(_filler(example, form), outputs=form.outputs(), **QUIET)
+            on(button.click, _filler(example, form), outputs=form.outputs())
 
 
 def _filler(example: Example, form: Form) -> Callable[[gr.Request], Updates]:

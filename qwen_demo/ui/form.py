@@ -16,7 +16,8 @@ from ..api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
 from ..recipe import Recipe
 from ..service import Service
 from .controls import AUTO, Controls
-from .visit import QUIET, Updates, language_of, nothing, publish, uploaded
+from .events import on
+from .visit import Updates, language_of, nothing, publish, uploaded
 from .words import describe, reference_html, status_html, t
 
 Upload = dict[str, Any] | None
@@ -153,11 +154,11 @@ class Form:
 
         with_background = [self.background] if self.background else []
         parts = slot.outputs()
-        slot.image.upload(came, inputs=[slot.image, *with_background], outputs=parts, preprocess=False, **QUIET)
-        slot.image.clear(lambda: ("", ""), outputs=[slot.note, slot.original], **QUIET)
-        slot.address.input(lambda: (None, "", ""), outputs=[slot.image, slot.note, slot.original], **QUIET)
+        on(slot.image.upload, came, inputs=[slot.image, *with_background], outputs=parts, preprocess=False)
+        on(slot.image.clear, lambda: ("", ""), outputs=[slot.note, slot.original])
+        on(slot.address.input, lambda: (None, "", ""), outputs=[slot.image, slot.note, slot.original])
         if self.background:
-            self.background.change(recoloured, inputs=[slot.original, self.background], outputs=parts, **QUIET)
+            on(self.background.change, recoloured, inputs=[slot.original, self.background], outputs=parts)
 
 
 def colour(picked: str | None) -> str:

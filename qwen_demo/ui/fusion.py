@@ -12,7 +12,7 @@ from .order import Order, actions
 from .words import t
 
 
-def fusion_tab(demo: gr.Blocks, service: Service, totals: gr.State) -> tuple[Form, Order]:
+def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
     """Build the tab, inside the caller's `gr.Tab`."""
     chips = Chips(FUSION)
     with gr.Row(elem_classes="studio"):
@@ -27,7 +27,7 @@ def fusion_tab(demo: gr.Blocks, service: Service, totals: gr.State) -> tuple[For
             acting = actions("fusion", "run_fusion")
         form = Form("fusion", ImageFusion, controls, slots, background)
         with gr.Column(elem_classes="results", min_width=0):
-            order = Order(service, form, acting, totals)
+            order = Order(service, form, acting)
     form.wire(service)
     chips.wire(form)
     order.wire(demo)

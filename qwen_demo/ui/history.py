@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -13,9 +13,10 @@ from ..i18n import translate
 from ..library import GRID_SIDE
 from ..recipe import BadRecipe
 from ..service import Service
+from .events import on
 from .form import Form, Upload
 from .tools import Tools
-from .visit import QUIET, Updates, language_of, nothing, publish, uploaded
+from .visit import Updates, language_of, nothing, publish, uploaded
 from .words import recipe_html, status_html, t
 
 PAGE = 24
@@ -49,7 +50,6 @@ class History:
                     show_label=False,
                     label=t("results"),
                     interactive=False,
-                    visible=False,
                     buttons=["fullscreen"],
                     elem_id="history-picture",
                 )
@@ -93,29 +93,26 @@ class History:
         async def older(words: str, kind: str, model: str, skip: int) -> Updates:
             return await self._page(words, kind, model, skip + PAGE)
 
-        tab.select(again, inputs=[*search, self._skip], outputs=page, **QUIET)
+        on(tab.select, again, inputs=[*search, self._skip], outputs=page)
         # While one is typing, only the last search counts.
-        gr.on(
-            [self._words.change, self._kind.input, self._model.input],
+        on(
+            partial(gr.on, [self._words.change, self._kind.input, self._model.input]),
             first,
             inputs=search,
             outputs=page,
             trigger_mode="always_last",
-            **QUIET,
         )
-        self._newer.click(newer, inputs=[*search, self._skip], outputs=page, **QUIET)
-        self._older.click(older, inputs=[*search, self._skip], outputs=page, **QUIET)
+        on(self._newer.click, newer, inputs=[*search, self._skip], outputs=page)
+        on(self._older.click, older, inputs=[*search, self._skip], outputs=page)
         self._tools.wire(self._gallery, self._service, forms, tabs)
-        self._tools.deleted.then(again, inputs=[*search, self._skip], outputs=page, **QUIET)
-        self._tools.chosen.change(
-            self._detail, inputs=self._tools.chosen, outputs=[self._picture, self._recipe], **QUIET
-        )
+        on(self._tools.deleted.then, again, inputs=[*search, self._skip], outputs=page)
+        on(self._tools.chosen.change, self._detail, inputs=self._tools.chosen, outputs=[self._picture, self._recipe])
         everywhere = [tabs, self._file, self._status, *(part for form in forms for part in form.outputs())]
 
         def restore(file: Upload, http: gr.Request) -> Updates:
             return self._restore(file, forms, tabs, http)
 
-        self._file.upload(restore, inputs=self._file, outputs=everywhere, preprocess=False, **QUIET)
+        on(self._file.upload, restore, inputs=self._file, outputs=everywhere, preprocess=False)
 
     async def _page(self, words: str, kind: str, model: str, skip: int) -> Updates:
         library = self._service.library
@@ -136,13 +133,11 @@ class History:
             self._older: gr.update(interactive=len(found) > PAGE),
         }
 
-    async def _detail(self, name: str, http: gr.Request) -> tuple[Any, str]:
+    async def _detail(self, name: str, http: gr.Request) -> tuple[str | None, str]:
         entry = self._service.library.find(name)
         if entry is None:
-            return gr.update(value=None, visible=False), ""
-        return gr.update(value=publish(await self._service.shown(entry)), visible=True), recipe_html(
-            entry.recipe, language_of(http)
-        )
+            return None, ""
+        return publish(await self._service.shown(entry)), recipe_html(entry.recipe, language_of(http))
 
     def _restore(self, file: Upload, forms: Sequence[Form], tabs: gr.Tabs, http: gr.Request) -> Updates:
         language = language_of(http)

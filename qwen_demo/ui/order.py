@@ -14,10 +14,11 @@ from ..i18n import translate
 from ..jobs import InternalError, Job, Picture
 from ..service import Service, draw_seed
 from .controls import AUTO
+from .events import on
 from .form import Form, Upload, colour
 from .tools import Tools
-from .visit import QUIET, Updates, language_of, nothing, publish, uploaded, visitor
-from .words import Totals, describe, outcome_html, progress_html, status_html, t, usage_html
+from .visit import Updates, language_of, nothing, publish, uploaded, visitor
+from .words import describe, outcome_html, progress_html, status_html, t, usage_html
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,17 @@ def actions(prefix: str, run_label: str) -> Actions:
 class Order:
     """A tab's way from the run button to its results."""
 
-    def __init__(self, service: Service, form: Form, actions: Actions, totals: gr.State) -> None:
+    def __init__(self, service: Service, form: Form, actions: Actions) -> None:
         """Draw the results at this place of the page.
 
         Args:
             service: takes the orders.
             form: what is ordered.
             actions: run, cancel and status.
-            totals: what the page has used so far.
         """
         self._service = service
         self._form = form
         self._actions = actions
-        self._totals = totals
         self.gallery = gr.Gallery(
             label=t("results"),
             show_label=False,
@@ -76,26 +75,24 @@ class Order:
         self._last = gr.BrowserState([], storage_key=f"qwen-image-demo-{form.tab}", secret="public")  # noqa: S106
 
     def wire(self, demo: gr.Blocks) -> Dependency:
-        """Bind the buttons, and bring the last results back when the page is loaded. Returns the run event."""
-        act, tools = self._actions, self.tools
-        shown = [self.gallery, *tools.outputs()]
-        event = act.run.click(
+        """Bind the buttons, and take up again what was ordered before the page was loaded. Returns the run event."""
+        act = self._actions
+        followed = [
+            *(act.run, act.cancel, act.status, self._usage, self._job, self._last),
+            *(self.gallery, *self.tools.outputs()),
+        ]
+        event = on(
+            act.run.click,
             self._run,
-            inputs_kwargs={**self._form.inputs(), "totals": self._totals},
-            outputs=[
-                *(act.run, act.cancel, act.status, self._usage, self._form.controls.seed),
-                *(self._job, self._last, self.ordered),
-                *shown,
-            ],
+            inputs_kwargs=self._form.inputs(),
+            outputs=[self._form.controls.seed, self.ordered, *followed],
             # Gradio's own checks would open uploads with every parser it has, and refuse in its words. Ours do both.
             preprocess=False,
             concurrency_limit=None,
-            **QUIET,
         )
-        act.cancel.click(
-            self._cancel, inputs=self._job, outputs=[act.run, act.cancel, act.status], cancels=[event], **QUIET
-        )
-        demo.load(self._recall, inputs=self._last, outputs=shown, **QUIET)
+        recall = on(demo.load, self._recall, inputs=self._last, outputs=followed)
+        idle = [act.run, act.cancel, act.status]
+        on(act.cancel.click, self._cancel, inputs=self._job, outputs=idle, cancels=[event, recall])
         # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
         self._watch_range(self._form.controls.count, "n", 1, catalog.MAX_PICTURES)
         self._watch_range(self._form.controls.seed, "seed", 0, catalog.MAX_SEED)
@@ -113,7 +110,6 @@ class Order:
         watermark: bool,
         optimize: bool,
         format: str,
-        totals: Totals,
         http: gr.Request,
         image_1: Upload = None,
         address_1: str = "",
@@ -144,21 +140,27 @@ class Order:
                 negative_prompt=negative or None,
             )
             job = self._service.order(request, count, visitor(http))
-            yield {self._job: job.id, self.ordered: str(uploaded(image_1)) if image_1 and not address_1 else ""}
-            async for updates in self._follow(job, totals, language):
+            begun_with = str(uploaded(image_1)) if image_1 and not address_1 else ""
+            yield {self.ordered: begun_with, **self._show([], [], job.n)}
+            async for updates in self._follow(job, language):
                 yield updates
         except QwenDemoError as error:
             yield self._idle(status_html(describe(error, language), problem=True))
         except Exception as error:  # noqa: BLE001 - the last door: whatever it was, say so and let one run again
             yield self._idle(status_html(describe(InternalError(error), language), problem=True))
 
-    async def _follow(self, job: Job, totals: Totals, language: str) -> AsyncIterator[Updates]:
+    async def _follow(self, job: Job, language: str) -> AsyncIterator[Updates]:
         """How the job goes, to its end."""
         act, library = self._actions, self._service.library
-        yield {act.cancel: gr.update(interactive=True), **self._show([], [], job.n)}
         files: dict[Picture, tuple[str, str | None]] = {}  # each is published once, or browsers would load it again
         async for progress in job.watch():
-            updates: Updates = {act.status: progress_html(progress, language)}
+            # While the page is being built, Gradio may swap two updates that come close together. So each says all.
+            updates: Updates = {
+                self._job: job.id,
+                act.run: gr.update(interactive=False),
+                act.cancel: gr.update(interactive=True),
+                act.status: progress_html(progress, language),
+            }
             if len(progress.pictures) != len(files):
                 for picture in progress.pictures:
                     if picture not in files:
@@ -169,22 +171,29 @@ class Order:
                 names = [entry.name if entry else "" for entry in entries]
                 updates |= self._show([files[picture] for picture in progress.pictures], names, job.n)
                 updates[self._last] = [name for name in names if name]
+            if progress.finished:
+                updates |= self._idle(outcome_html(progress, language))
+                updates[self._usage] = usage_html(job, progress, self._service.jobs.totals(job.visitor), language)
             yield updates
-        totals.add(progress)
-        usage = usage_html(job, progress, totals, language)
-        yield {**self._idle(outcome_html(progress, language)), self._usage: usage}
 
     async def _reference(self, image: Upload, address: object, background: str) -> str:
         if isinstance(address, str) and address.strip():
             return address.strip()
         return await self._service.reference(uploaded(image), colour(background)) if image else ""
 
-    async def _recall(self, names: object) -> Updates:
-        """The last results of this browser. What it stored is its own to change: names are looked up, not trusted."""
+    async def _recall(self, names: object, http: gr.Request) -> AsyncIterator[Updates]:
+        """What this browser has ordered, running or done; else the last results that it remembers itself.
+
+        What it stored is its own to change: names are looked up, not trusted.
+        """
+        if job := self._service.jobs.latest(visitor(http), self._form.kind.kind):
+            async for updates in self._follow(job, language_of(http)):
+                yield updates
+            return
         texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
         entries = [entry for name in texts if (entry := self._service.library.find(name))]
         files: list[tuple[str, str | None]] = [(publish(await self._service.shown(entry)), None) for entry in entries]
-        return self._show(files, [entry.name for entry in entries], len(entries)) if entries else nothing()
+        yield self._show(files, [entry.name for entry in entries], len(entries)) if entries else nothing()
 
     def _show(self, files: Sequence[tuple[str, str | None]], names: list[str], n: int) -> Updates:
         columns = {0: 1, 1: 1, 2: 2, 4: 2}.get(n, 3)
@@ -195,7 +204,7 @@ class Order:
         return {act.run: gr.update(interactive=True), act.cancel: gr.update(interactive=False), act.status: status}
 
     def _cancel(self, job_id: str, http: gr.Request) -> Updates:
-        job = self._service.find(job_id, visitor(http))
+        job = self._service.jobs.find(job_id, visitor(http))
         ordered = job.cancel() if job else 0
         key = "status_cancelled_ordered" if ordered else "status_cancelled"
         return self._idle(status_html(translate(language_of(http), key, count=ordered)))
@@ -208,7 +217,7 @@ class Order:
                 return status_html(describe(error, language_of(http)), problem=True)
             return gr.skip()
 
-        slider.input(check, inputs=slider, outputs=self._actions.status, preprocess=False, **QUIET)
+        on(slider.input, check, inputs=slider, outputs=self._actions.status, preprocess=False)
 
 
 def _caption(picture: Picture, n: int, language: str) -> str | None:

@@ -10,7 +10,7 @@ from .form import Form
 from .order import Order, actions
 
 
-def text_to_image_tab(demo: gr.Blocks, service: Service, totals: gr.State) -> tuple[Form, Order]:
+def text_to_image_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
     """Build the tab, inside the caller's `gr.Tab`."""
     chips = Chips(TEXT_TO_IMAGE)
     with gr.Row(elem_classes="studio"):
@@ -19,7 +19,7 @@ def text_to_image_tab(demo: gr.Blocks, service: Service, totals: gr.State) -> tu
             acting = actions("text", "run")
         form = Form("text", TextToImage, controls)
         with gr.Column(elem_classes="results", min_width=0):
-            order = Order(service, form, acting, totals)
+            order = Order(service, form, acting)
     chips.wire(form)
     order.wire(demo)
     return form, order

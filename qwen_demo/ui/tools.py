@@ -10,15 +10,16 @@ from gradio.components import Component
 from ..i18n import translate
 from ..library import Entry
 from ..service import Service
+from .events import on
 from .form import Form, Upload
-from .visit import QUIET, Updates, fresh_folder, language_of, nothing, publish
+from .visit import Updates, fresh_folder, language_of, nothing, publish
 from .words import t
 
 
 class Tools:
     """A row of buttons for a gallery. They act on the picture that was chosen there, at first the first.
 
-    Drawn at this place of the page; hidden until `show` gives it pictures.
+    Drawn at this place of the page; hidden while the gallery is empty.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -29,7 +30,9 @@ class Tools:
         def button(key: str) -> gr.Button:
             return gr.Button(t(f"tool_{key}"), size="sm", min_width=0, elem_id=f"{prefix}-{key}")
 
-        with gr.Row(visible=False, elem_classes="chips") as self._row:
+        # Shown by the style sheet while there are pictures: Gradio, told to hide and show in quick succession, at times
+        # ends up with the first.
+        with gr.Row(elem_classes="chips tools"):
             self._use, self._edit, self._fuse = button("use"), button("edit-this"), button("add-to-fusion")
             self._download = gr.DownloadButton(
                 t("tool_download"),  # type: ignore[arg-type]  # is translated all the same
@@ -45,17 +48,11 @@ class Tools:
 
     def outputs(self) -> list[Component]:
         """What `show` changes."""
-        return [self.names, self.chosen, self._download, self._row, self._asking]
+        return [self.names, self.chosen, self._download, self._asking]
 
     def show(self, names: list[str]) -> Updates:
         """Take these pictures, and choose the first."""
-        chosen = next(iter(names), "")
-        return {
-            self.names: names,
-            self.chosen: chosen,
-            self._row: gr.update(visible=bool(chosen)),
-            self._asking: gr.update(visible=False),
-        }
+        return {self.names: names, self.chosen: next(iter(names), ""), self._asking: gr.update(visible=False)}
 
     def wire(self, gallery: gr.Gallery, service: Service, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         """Bind the buttons to the gallery and to the forms that they fill."""
@@ -119,27 +116,24 @@ class Tools:
             return {gallery: gr.update(value=files, selected_index=None), **self.show(left)}
 
         fusion_slots = {name: part for name, part in fusion.inputs().items() if name.startswith(("image_", "address_"))}
-        gallery.select(choose, inputs=self.names, outputs=[self.chosen, self._asking], **QUIET)
-        self.chosen.change(offer, inputs=self.chosen, outputs=self._download, **QUIET)
+        on(gallery.select, choose, inputs=self.names, outputs=[self.chosen, self._asking])
+        on(self.chosen.change, offer, inputs=self.chosen, outputs=self._download)
         everywhere = [tabs, *(part for form in forms for part in form.outputs())]
-        self._use.click(use, inputs=self.chosen, outputs=everywhere, **QUIET)
-        self._edit.click(edit_this, inputs=self.chosen, outputs=[tabs, *edit.outputs()], **QUIET)
-        self._fuse.click(
+        on(self._use.click, use, inputs=self.chosen, outputs=everywhere)
+        on(self._edit.click, edit_this, inputs=self.chosen, outputs=[tabs, *edit.outputs()])
+        on(
+            self._fuse.click,
             add_to_fusion,
             inputs_kwargs={"name": self.chosen, **fusion_slots},
             outputs=[tabs, *fusion.outputs()],
             preprocess=False,
-            **QUIET,
         )
         # A download starts only from a click in the browser, so the finished archive is clicked there.
-        self._zip.click(archive, inputs=self.names, outputs=self._archive, **QUIET).then(
-            None, js=f"() => document.querySelector('#{self._archive.elem_id}').click()", **QUIET
-        )
-        self._delete.click(lambda: gr.update(visible=True), outputs=self._asking, **QUIET)
-        self._no.click(lambda: gr.update(visible=False), outputs=self._asking, **QUIET)
-        self.deleted = self._yes.click(
-            delete, inputs=[self.chosen, self.names], outputs=[gallery, *self.outputs()], **QUIET
-        )
+        zipped = on(self._zip.click, archive, inputs=self.names, outputs=self._archive)
+        on(zipped.then, None, js=f"() => document.querySelector('#{self._archive.elem_id}').click()")
+        on(self._delete.click, lambda: gr.update(visible=True), outputs=self._asking)
+        on(self._no.click, lambda: gr.update(visible=False), outputs=self._asking)
+        self.deleted = on(self._yes.click, delete, inputs=[self.chosen, self.names], outputs=[gallery, *self.outputs()])
 
 
 def _found(service: Service, name: str, http: gr.Request) -> Entry:

@@ -13,9 +13,7 @@ from gradio.utils import get_upload_folder
 
 from ..api.errors import InvalidRequest
 from ..i18n import preferred
-
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-"""For the page's own listeners: no endpoints for programs, no overlays of Gradio's."""
+from .web import VISITOR
 
 Updates = dict[Block, Any]
 """What a handler changes on the page; whatever is left out stays."""
@@ -27,14 +25,15 @@ def nothing() -> Updates:
     return updates
 
 
-def language_of(http: gr.Request) -> str:
-    """The language to answer this browser in."""
-    return preferred(http.headers.get("accept-language", ""))
+def language_of(http: gr.Request | None) -> str:
+    """The language to answer this browser in; English where none asks."""
+    return preferred(http.headers.get("accept-language", "") if http else "")
 
 
 def visitor(http: gr.Request) -> str:
-    """Who orders: one open page."""
-    return http.session_hash or ""
+    """Who asks: a browser, in all its tabs. The cookie that says so was checked at the door."""
+    name: str = http.request.scope[VISITOR] if http.request else ""  # none when called from Python, without a page
+    return name
 
 
 def uploaded(file: Mapping[str, Any]) -> Path:

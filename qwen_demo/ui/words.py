@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -24,7 +23,7 @@ from ..api.errors import (
 )
 from ..i18n import texts, translate
 from ..images import Reference
-from ..jobs import InternalError, Job, NotSaved, Progress
+from ..jobs import InternalError, Job, NotSaved, Progress, ShuttingDown, Totals
 from ..recipe import Recipe
 
 
@@ -46,6 +45,7 @@ _KEYS: dict[type[QwenDemoError], str] = {
     BadResponse: "error_bad_response",
     InternalError: "error_internal",
     NotSaved: "error_not_saved",
+    ShuttingDown: "error_shutting_down",
 }
 
 
@@ -72,26 +72,8 @@ def _describe_invalid(error: InvalidRequest, language: str) -> str:
     return translate(language, f"invalid_{error.problem}", field=field, **facts)
 
 
-@dataclass
-class Totals:
-    """What one page has used since it was opened."""
-
-    orders: int = 0
-    pictures: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-
-    def add(self, progress: Progress) -> None:
-        """Count a finished order in."""
-        tokens = progress.usage.get("total_tokens")
-        self.orders += 1
-        self.pictures += len(progress.pictures)
-        self.tokens += tokens if isinstance(tokens, int) else 0
-        self.seconds += progress.seconds
-
-
 def usage_html(job: Job, progress: Progress, totals: Totals, language: str) -> str:
-    """What the API reported and what the page has used so far, as a list of facts."""
+    """What the API reported and what this visitor has used so far, as a list of facts."""
     seeds = sorted({picture.seed for picture in progress.pictures if picture.seed is not None})
     sizes = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in progress.pictures)
     facts = {

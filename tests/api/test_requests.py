@@ -6,7 +6,7 @@ import pytest
 
 from qwen_demo.api import catalog
 from qwen_demo.api.errors import InvalidRequest
-from qwen_demo.api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage, readable, split
+from qwen_demo.api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage, split
 
 A, B, C = (f"https://pictures.example/{name}.png" for name in "abc")
 
@@ -199,6 +199,6 @@ def test_an_order_is_of_1_to_6_pictures(n: Any) -> None:
 
 def test_embedded_pictures_are_cut_short_for_people() -> None:
     embedded = "data:image/png;base64," + "A" * 1000
-    payload = ImageFusion(prompt="a", images=(embedded, B)).payload()
-    assert readable(payload)["image"] == ["data:image/png;base64," + "A" * 41 + "…", B]
-    assert payload["image"] == [embedded, B]
+    request = ImageFusion(prompt="a", images=(embedded, B))
+    assert request.light().payload()["image"] == ["data:image/png;base64," + "A" * 41 + "…", B]
+    assert request.payload()["image"] == [embedded, B]

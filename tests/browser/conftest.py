@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from tests.browser import chromium
 from tests.conftest import RunningApp
 
 PHOTOS = Path(__file__).parents[2] / "qwen_demo" / "ui" / "photos"
+expect.set_options(timeout=30_000)  # a busy machine is no failure
 Open = Callable[..., Coroutine[Any, Any, Page]]
 
 
@@ -24,11 +26,16 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+@pytest.fixture
+def logged() -> list[str]:
+    """The errors that the pages logged."""
+    return []
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, app: RunningApp) -> AsyncIterator[Open]:
+async def open_page(browser: Browser, app: RunningApp, logged: list[str]) -> AsyncIterator[Open]:
     """Open the app, in English at 1400 × 900 unless told otherwise. A page that logs an error fails its test."""
     contexts: list[BrowserContext] = []
-    logged: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -1,0 +1,69 @@
+"""How the page's listeners are bound: private, without overlays of Gradio's, and with every refusal in words."""
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.context import LocalContext
+from gradio.events import Dependency
+
+from ..api.errors import QwenDemoError
+from ..jobs import InternalError
+from .visit import language_of
+from .words import describe
+
+
+def on(trigger: Callable[..., Dependency], handler: Callable[..., Any] | None, **options: Any) -> Dependency:
+    """Bind a handler of the page to a trigger such as `button.click`; `options` are those of the trigger."""
+    options = {"api_visibility": "private", "show_progress": "hidden", **options}
+    return trigger(told(handler) if handler else None, **options)
+
+
+def told(handler: Callable[..., Any], language: str | None = None) -> Callable[..., Any]:
+    """The handler with its errors turned into words: Gradio itself would show no more than "Error".
+
+    Args:
+        handler: a function, a coroutine function or an async generator function.
+        language: that of the words; None for the browser's.
+    """
+    if inspect.isasyncgenfunction(handler):
+
+        @wraps(handler)
+        async def generate(*args: Any, **named: Any) -> AsyncIterator[Any]:
+            with _errors_told(language):
+                async for updates in handler(*args, **named):
+                    yield updates
+
+        return generate
+    if inspect.iscoroutinefunction(handler):
+
+        @wraps(handler)
+        async def wait(*args: Any, **named: Any) -> Any:
+            with _errors_told(language):
+                return await handler(*args, **named)
+
+        return wait
+
+    @wraps(handler)
+    def call(*args: Any, **named: Any) -> Any:
+        with _errors_told(language):
+            return handler(*args, **named)
+
+    return call
+
+
+@contextmanager
+def _errors_told(language: str | None) -> Iterator[None]:
+    try:
+        yield
+    except gr.Error:
+        raise
+    except Exception as error:
+        problem = error if isinstance(error, QwenDemoError) else InternalError(error)
+        text = describe(problem, language or language_of(LocalContext.request.get()))
+        # Gradio shows the text as HTML.
+        raise gr.Error(escape(text, quote=False), print_exception=False) from error

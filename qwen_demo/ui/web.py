@@ -1,0 +1,70 @@
+"""The door before Gradio: which browser asks, and whether the app is well."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+VISITOR = "visitor"
+"""Where in a request's scope the visitor's name stands."""
+_COOKIE = "qwen-image-demo"
+_YEAR = 365 * 24 * 3600
+
+
+class Visitors:
+    """ASGI middleware: a name nobody can guess for each browser, in a signed cookie that no script can read.
+
+    Args:
+        app: what comes after it; finds the name in `scope[VISITOR]`.
+        secret: signs the cookies. With another one, all browsers are new.
+    """
+
+    def __init__(self, app: ASGIApp, secret: bytes) -> None:
+        self._app = app
+        self._secret = secret
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        name = self._known(Request(scope).cookies.get(_COOKIE, ""))
+        scope[VISITOR] = name or secrets.token_urlsafe(16)
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start" and not name:
+                MutableHeaders(scope=message).append("set-cookie", self._cookie(scope))
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)
+
+    def _known(self, cookie: str) -> str | None:
+        name, _, signature = cookie.partition(".")
+        return name if name and hmac.compare_digest(signature.encode(), self._sign(name).encode()) else None
+
+    def _sign(self, name: str) -> str:
+        return hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()
+
+    def _cookie(self, scope: Scope) -> str:
+        name = scope[VISITOR]
+        encrypted = "https" in (scope["scheme"], Headers(scope=scope).get("x-forwarded-proto"))
+        # A Space shows the page in a frame of another site, where only the first form is kept.
+        sites = "SameSite=None; Secure; Partitioned" if encrypted else "SameSite=Lax"
+        return f"{_COOKIE}={name}.{self._sign(name)}; Path=/; Max-Age={_YEAR}; HttpOnly; {sites}"
+
+
+def health_routes(draining: Callable[[], bool]) -> list[Route]:
+    """`/healthz` says 200 while the app lives, `/readyz` says 503 while it takes no new orders."""
+
+    def healthy(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    def ready(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("draining", 503) if draining() else PlainTextResponse("ok")
+
+    return [Route("/healthz", healthy), Route("/readyz", ready)]
