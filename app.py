@@ -2,17 +2,22 @@
 
 import logging
 import os
+import signal
 import sys
+import time
 
 import httpx
 from dotenv import load_dotenv
 
+from qwen_demo import logs
 from qwen_demo.api.client import QwenClient
 from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
 from qwen_demo.ui import build_app, launch_options
+
+log = logging.getLogger(__name__)
 
 
 def make_service(settings: Settings) -> Service:
@@ -28,15 +33,35 @@ def make_service(settings: Settings) -> Service:
     return Service(client, Jobs(settings.max_in_flight), library, light_previews=settings.public)
 
 
+def serve() -> None:
+    """Run until SIGINT or SIGTERM, then let orders under way finish: they are paid for. A second one ends at once."""
+
+    def drain(number: int, _: object) -> None:
+        if service.jobs.draining:
+            os._exit(128 + number)
+        service.jobs.draining = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, drain)
+    demo.launch(prevent_thread_lock=True, **launch_options(service))
+    while not service.jobs.draining:
+        time.sleep(0.1)
+    log.info("draining", extra={logs.FACTS: {"jobs": service.jobs.running, "seconds": settings.drain}})
+    deadline = time.monotonic() + settings.drain
+    while service.jobs.running and time.monotonic() < deadline:
+        time.sleep(0.1)
+    log.info("ended", extra={logs.FACTS: {"jobs": service.jobs.running}})
+    demo.close(verbose=False)
+
+
 load_dotenv()
 try:
     settings = Settings.from_env(os.environ)
 except WrongSetting as error:
     sys.exit(str(error))
-logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole result URLs, signatures included
+logs.set_up(as_json=settings.log_json, key=settings.api_key)
 service = make_service(settings)
 demo = build_app(service, settings)
 
 if __name__ == "__main__":
-    demo.launch(**launch_options(service))
+    serve()

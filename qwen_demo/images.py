@@ -108,12 +108,12 @@ def verify(data: bytes) -> Verified:
     try:
         with _reading(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_UPLOAD_PIXELS:
-                raise BadResponse(f"the picture has {image.width}×{image.height} pixels, too many to open")
+                raise BadResponse("too_many_pixels", width=image.width, height=image.height)
             _check_sums(io.BytesIO(data))
             image.load()
             return Verified(data, image.format or "", image.width, image.height)
     except _UNREADABLE as error:
-        raise BadResponse("what came is not a picture") from error
+        raise BadResponse("not_a_picture") from error
 
 
 def data_url(path: Path) -> str:

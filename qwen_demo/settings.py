@@ -33,6 +33,12 @@ def _switch(text: str) -> bool:
     return text.lower() in ("1", "true")
 
 
+def _log_form(text: str) -> bool:
+    if text not in ("text", "json"):
+        raise ValueError("text or json")
+    return text == "json"
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.isdecimal() or not low <= int(text) <= high:
@@ -57,6 +63,8 @@ class Settings:
         timeout: seconds until a call is given up, 1 to 3600.
         outputs: the folder where finished pictures are kept.
         embed_recipe: whether a picture carries what it was asked with.
+        drain: seconds that jobs under way get to finish when the app is told to end, 0 to 3600.
+        log_json: whether the log is JSON, a line each.
         public: whether strangers look at the page over slow lines: results show as light previews first.
     """
 
@@ -66,6 +74,8 @@ class Settings:
     timeout: int = _variable("QWEN_TIMEOUT", "300", _whole(1, 3600))
     outputs: Path = _variable("QWEN_DEMO_OUTPUTS", "outputs", Path)
     embed_recipe: bool = _variable("QWEN_DEMO_EMBED_RECIPE", "1", _switch)
+    drain: int = _variable("QWEN_DEMO_DRAIN", "60", _whole(0, 3600))
+    log_json: bool = _variable("QWEN_DEMO_LOG", "text", _log_form)
     public: bool = _variable("QWEN_DEMO_PUBLIC", "0", _switch)
 
     @classmethod

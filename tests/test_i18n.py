@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_demo.api.errors import RULES
+from qwen_demo.api.errors import FAILINGS, RULES
 from qwen_demo.i18n import LANGUAGES, preferred, texts, translate
 
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
@@ -30,8 +30,9 @@ def test_every_key_is_used() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_rule_has_words(language: str) -> None:
+def test_every_rule_and_failing_has_words(language: str) -> None:
     assert [rule for rule in RULES if f"invalid_{rule}" not in texts(language)] == []
+    assert [failing for failing in FAILINGS if f"failing_{failing}" not in texts(language)] == []
 
 
 def test_facts_are_filled_in() -> None:

@@ -42,12 +42,12 @@ async def test_one_failed_call_takes_no_other_along() -> None:
     async def work(job: Job, call: Call) -> None:
         async with job.turn(call):
             if call.request.seed == 11:
-                raise BadResponse("no picture")
+                raise BadResponse("no_picture")
             job.add(call.first, picture(call.request.seed))
 
     progress = await Jobs(8).start(FOUR, "visitor", work).finish()
     assert [shown.seed for shown in progress.pictures] == [10, 12, 13]
-    assert [str(problem) for problem in progress.problems] == ["no picture"]
+    assert [str(problem) for problem in progress.problems] == ["the answer holds no picture"]
 
 
 async def test_what_no_one_foresaw_is_an_internal_error_with_an_id_in_the_log(

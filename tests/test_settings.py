@@ -19,6 +19,8 @@ def test_an_empty_environment_is_the_offline_app() -> None:
         timeout=300,
         outputs=Path("outputs"),
         embed_recipe=True,
+        drain=60,
+        log_json=False,
         public=False,
     )
     assert Settings.from_env({}).offline

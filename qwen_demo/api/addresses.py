@@ -34,5 +34,5 @@ async def public_address(host: str, port: int) -> str:
         raise ConnectionFailed(f"{host} is not known", may_be_billed=True) from error
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses or not all(map(is_public, addresses)):
-        raise BadResponse("the picture's address is not a public one")
+        raise BadResponse("not_public")
     return addresses[0]

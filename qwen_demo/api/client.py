@@ -3,10 +3,14 @@
 import asyncio
 import itertools
 import json
+import logging
 import random
 import re
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -15,11 +19,12 @@ import httpx
 from .addresses import public_address
 from .errors import APIError, BadResponse, ConnectionFailed, ModelUnavailable, RateLimited, RequestTimedOut
 from .requests import ImageRequest
-from .responses import ImagesResponse, ResultImage, decode, parse, parse_error
+from .responses import ImagesResponse, ResultImage, decode, parse, parse_error, request_id
 
 MAX_ANSWER_BYTES = 100_000_000  # six pictures in base64
 MAX_PICTURE_BYTES = 40_000_000
 MAX_REDIRECTS = 3
+SHORTEST_SECRET = 16  # characters of a key that is worth hiding
 RESENDS = 2  # of a request that surely never began
 LONGEST_WAIT = 30.0  # seconds that are waited when the API asks for it
 FETCHES = 3  # of a result
@@ -29,6 +34,7 @@ DEFAULT_BASE_URL = "https://model-api.skyengine.com.cn/v1"
 _MISSING_MODEL = re.compile(
     r"model.{0,80}(not (found|exist|support|available)|does ?n.t exist)|no such model|模型.{0,20}不存在"
 )
+log = logging.getLogger(__name__)
 _NEVER_BEGAN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -42,7 +48,7 @@ class QwenClient:
     Args:
         api_key: sent as `Authorization: Bearer` to the host of `base_url`, and nowhere else.
         base_url: up to and with the version, without the endpoint.
-        timeout: seconds until a whole answer must be there; connecting may take 5 of them.
+        timeout: seconds until a whole answer must be there; connecting may take half of them, at most 5.
         transport: what carries the calls in place of the network, such as `httpx.ASGITransport`.
         resolve: host and port of a result's URL → the public IP address to connect to.
     """
@@ -56,11 +62,12 @@ class QwenClient:
         transport: httpx.AsyncBaseTransport | None = None,
         resolve: Callable[[str, int], Awaitable[str]] = public_address,
     ) -> None:
+        self._key = api_key
         self._timeout = timeout
         self._resolve = resolve
         # The line before the calls is the service's; here nobody waits for a connection.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60)
-        timeouts = httpx.Timeout(timeout, connect=5.0)
+        timeouts = httpx.Timeout(timeout, connect=min(5.0, timeout / 2))
         headers = {"Authorization": f"Bearer {api_key}"}
         self._api = httpx.AsyncClient(
             base_url=base_url, headers=headers, timeout=timeouts, limits=limits, transport=transport
@@ -89,14 +96,21 @@ class QwenClient:
             APIError: it said no.
             BadResponse: its answer can't be understood.
         """
-        for attempt in itertools.count(1):
-            try:
-                return await self._send_once(request)
-            except (ConnectionFailed, APIError) as error:
-                if not should_resend(error, attempt):
-                    raise
-                await pause(wait_before(error, attempt))
-        raise AssertionError("the last attempt returns or raises")
+        call = _Call(request)
+        try:
+            for call.attempts in itertools.count(1):
+                try:
+                    return await self._send_once(call)
+                except (ConnectionFailed, APIError) as error:
+                    if not should_resend(error, call.attempts):
+                        raise
+                    await pause(wait_before(error, call.attempts))
+            raise AssertionError("the last attempt returns or raises")
+        except (ConnectionFailed, APIError, BadResponse) as error:
+            call.error = error
+            raise
+        finally:
+            call.log()
 
     async def fetch(self, image: ResultImage) -> bytes:
         """The bytes of a result, decoded or fetched, in three tries. Not yet known to be a picture.
@@ -111,23 +125,34 @@ class QwenClient:
             try:
                 with _told(after_sending=True):
                     return await asyncio.wait_for(self._download(image.url or ""), FETCH_TIMEOUT)
-            except ConnectionFailed:
+            except ConnectionFailed as error:
                 if attempt == FETCHES:
                     raise
+                await pause(wait_before(error, attempt))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _send_once(self, request: ImageRequest) -> ImagesResponse:
+    async def _send_once(self, call: "_Call") -> ImagesResponse:
         with _told(after_sending=False):
-            status, headers, content = await asyncio.wait_for(self._post(request), self._timeout)
+            answer, content = await asyncio.wait_for(self._post(call.request), self._timeout)
+        call.status, call.bytes = answer.status_code, len(content)
+        headers = {name: self._without_key(text) for name, text in answer.headers.items()}
         # Six pictures in base64 are 30 MB of JSON: too long a stop for all who share this loop.
-        body = await asyncio.to_thread(_json, content)
-        if status != 200:
-            raise parse_error(status, body, headers)
+        body = await asyncio.to_thread(lambda: _json(self._without_key(content.decode("utf-8-sig", "replace"))))
+        call.upstream_id = request_id(body, headers)
+        if answer.status_code != 200:
+            raise parse_error(answer.status_code, body, headers)
         return parse(body, headers)
 
-    async def _post(self, request: ImageRequest) -> tuple[int, httpx.Headers, bytes]:
+    def _without_key(self, text: str) -> str:
+        """Some gateways repeat the key in their refusals; from here on it would be shown to people.
+
+        A shorter one is no secret, and could stand in the base64 of a picture by chance.
+        """
+        return text.replace(self._key, "…") if len(self._key) >= SHORTEST_SECRET else text
+
+    async def _post(self, request: ImageRequest) -> tuple[httpx.Response, bytes]:
         async with self._api.stream("POST", request.path, json=request.payload()) as answer:
-            return answer.status_code, answer.headers, await _read(answer, MAX_ANSWER_BYTES, "the answer")
+            return answer, await _read(answer, MAX_ANSWER_BYTES)
 
     async def _download(self, address: str) -> bytes:
         url = httpx.URL(address)
@@ -136,22 +161,24 @@ class QwenClient:
                 if answer.has_redirect_location:
                     target = url.join(answer.headers["location"])
                     if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
-                        raise BadResponse("the picture's address leads to another host")
+                        raise BadResponse("other_host")
                     url = target
                     continue
                 if answer.status_code in (403, 404, 410):
-                    raise BadResponse(f"the picture's address has expired or is gone (HTTP {answer.status_code})")
+                    raise BadResponse("expired", status=answer.status_code)
+                if answer.status_code == 429 or answer.status_code >= 500:  # another try may find it well
+                    raise ConnectionFailed(f"HTTP {answer.status_code}", may_be_billed=True)
                 if answer.status_code != 200:
-                    raise BadResponse(f"the picture's address answers with HTTP {answer.status_code}")
-                return await _read(answer, MAX_PICTURE_BYTES, "the picture")
-        raise BadResponse("the picture's address leads in circles")
+                    raise BadResponse("no_file", status=answer.status_code)
+                return await _read(answer, MAX_PICTURE_BYTES)
+        raise BadResponse("circles")
 
     async def _target(self, url: httpx.URL) -> dict[str, Any]:
         """Where to connect for a result. The operator's own host is trusted; any other is https and public."""
         if url.scheme in ("http", "https") and url.host == self._api.base_url.host:
             return {"url": url}
         if url.scheme != "https":
-            raise BadResponse(f"the picture's address is {url.scheme or 'no address'}, not https")
+            raise BadResponse("not_https", scheme=url.scheme or "no address")
         address = await self._resolve(url.host, url.port or 443)
         # The name stays in the Host header and in the certificate's check; only the address is fixed.
         return {
@@ -159,6 +186,37 @@ class QwenClient:
             "headers": {"Host": url.netloc.decode("ascii")},
             "extensions": {"sni_hostname": url.host},
         }
+
+
+@dataclass
+class _Call:
+    """What the log says of one request. Neither its prompt nor its pictures."""
+
+    request: ImageRequest
+    attempts: int = 0
+    status: int | None = None
+    bytes: int = 0
+    upstream_id: str | None = None
+    error: Exception | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(4))
+    started: float = field(default_factory=time.monotonic)
+
+    def log(self) -> None:
+        asked = self.request
+        facts = {
+            "id": self.id,
+            "upstream_id": self.upstream_id,
+            "kind": asked.kind,
+            "model": asked.model,
+            "size": asked.size,
+            "n": asked.n,
+            "status": self.status,
+            "error": type(self.error).__name__ if self.error else None,
+            "seconds": round(time.monotonic() - self.started, 3),
+            "attempts": self.attempts,
+            "bytes": self.bytes,
+        }
+        log.info("request", extra={"facts": facts})
 
 
 def should_resend(error: Exception, attempt: int) -> bool:
@@ -173,10 +231,10 @@ def should_resend(error: Exception, attempt: int) -> bool:
         return not error.may_be_billed
     if not isinstance(error, APIError) or (error.retry_after or 0) > LONGEST_WAIT:
         return False
-    words = f"{error.code} {error.message}".lower()
     if isinstance(error, RateLimited):
-        return error.status == 429 and "quota" not in words
-    return isinstance(error, ModelUnavailable) and error.status == 503 and not _MISSING_MODEL.search(words)
+        return error.status == 429
+    overloaded = isinstance(error, ModelUnavailable) and error.status == 503
+    return overloaded and not _MISSING_MODEL.search(f"{error.code} {error.message}".lower())
 
 
 def wait_before(error: Exception, attempt: int) -> float:
@@ -200,20 +258,20 @@ def _told(*, after_sending: bool) -> Iterator[None]:
         may_be_billed = after_sending or not isinstance(error, _NEVER_BEGAN)
         raise ConnectionFailed(_name(error), may_be_billed=may_be_billed) from error
     except (httpx.DecodingError, httpx.InvalidURL) as error:
-        raise BadResponse("what came can't be decoded, or leads nowhere") from error
+        raise BadResponse("undecodable") from error
 
 
-async def _read(answer: httpx.Response, limit: int, what: str) -> bytes:
+async def _read(answer: httpx.Response, limit: int) -> bytes:
     """The body, decompressed, up to a limit: a compressed bomb stops there too."""
     chunks = bytearray()
     async for chunk in answer.aiter_bytes():
         chunks += chunk
         if len(chunks) > limit:
-            raise BadResponse(f"{what} is larger than {limit // 1_000_000} MB")
+            raise BadResponse("too_large", mb=limit // 1_000_000)
     return bytes(chunks)
 
 
-def _json(content: bytes) -> object:
+def _json(content: str) -> object:
     try:
         return json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):

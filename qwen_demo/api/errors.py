@@ -8,7 +8,7 @@
     └── APIError                 the API said no: status, code, message, request id
         ├── Unauthorized         the key is missing or invalid
         ├── NoAccess             no access to this model
-        ├── Overdue              the account behind the key is overdue
+        ├── Overdue              the account behind the key is overdue, or its quota is used up
         ├── RateLimited          too many requests, or too many tokens, a minute
         ├── Refused              the prompt or a picture was refused for its content
         └── ModelUnavailable     the model behind the gateway is down or overloaded
@@ -34,6 +34,23 @@ RULES = {
     "picture_ratio": "is {width}×{height}, longer than {limit} times its width",
 }
 """The rules a request can break, in English; other languages translate by the same names."""
+
+FAILINGS = {
+    "not_json": "the answer is not a JSON object",
+    "no_picture": "the answer holds no picture",
+    "not_base64": "a picture of the answer is not base64",
+    "undecodable": "what came can't be decoded, or leads nowhere",
+    "too_large": "what came is larger than {mb} MB",
+    "expired": "the picture's address has expired or is gone (HTTP {status})",
+    "no_file": "the picture's address answers with HTTP {status}",
+    "other_host": "the picture's address leads to another host",
+    "circles": "the picture's address leads in circles",
+    "not_https": "the picture's address is {scheme}, not https",
+    "not_public": "the picture's address is not a public one",
+    "not_a_picture": "what came is not a picture",
+    "too_many_pixels": "the picture has {width}×{height} pixels, too many to open",
+}
+"""What can be wrong with an answer, in English; other languages translate by the same names."""
 
 
 class QwenDemoError(Exception):
@@ -73,13 +90,21 @@ class RequestTimedOut(ConnectionFailed):
 
 
 class BadResponse(QwenDemoError):
-    """An answer, or a result's bytes, that can't be understood. The work was done, so it may be billed."""
+    """An answer, or a result's bytes, that can't be understood. The work was done, so it may be billed.
+
+    Attributes:
+        problem: a name out of `FAILINGS`.
+        facts: what the failing's text is filled with, such as `status`.
+        request_id: the provider's id of the request, or None.
+    """
 
     may_be_billed = True
 
-    def __init__(self, message: str, *, request_id: str | None = None) -> None:
+    def __init__(self, problem: str, *, request_id: str | None = None, **facts: object) -> None:
+        self.problem = problem
+        self.facts = facts
         self.request_id = request_id
-        super().__init__(message)
+        super().__init__(FAILINGS[problem].format(**facts))
 
 
 class APIError(QwenDemoError):
@@ -120,7 +145,7 @@ class NoAccess(APIError):
 
 
 class Overdue(APIError):
-    """The account behind the key is overdue."""
+    """The account behind the key is overdue, or its quota is used up."""
 
 
 class RateLimited(APIError):

@@ -54,20 +54,20 @@ def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse:
         BadResponse: there is no picture in it.
         APIError: it is an error in spite of its status.
     """
-    request_id = _request_id(body, headers)
+    id = request_id(body, headers)
     if not isinstance(body, Mapping):
-        raise BadResponse("the answer is not a JSON object", request_id=request_id)
+        raise BadResponse("not_json", request_id=id)
     images = tuple(_images(body))
     if not images:
         if "error" in body or "code" in body:
             raise parse_error(200, body, headers)
-        raise BadResponse("the answer holds no picture", request_id=request_id)
+        raise BadResponse("no_picture", request_id=id)
     usage = body.get("usage")
     created = body.get("created")
     return ImagesResponse(
         images=images,
         usage=dict(usage) if isinstance(usage, Mapping) else {},
-        request_id=request_id,
+        request_id=id,
         created=created if isinstance(created, int) and not isinstance(created, bool) else None,
     )
 
@@ -91,11 +91,13 @@ def parse_error(status: int, body: object, headers: Mapping[str, str]) -> APIErr
     # Upstream has no code of its own for refused content: a 2001 that says so.
     if "DataInspectionFailed" in f"{code} {message} {facts.get('type')}":
         kind = Refused
+    if kind is RateLimited and "quota" in f"{code} {message}".lower():  # waiting a minute would not help
+        kind = Overdue
     return kind(
         status,
         code,
         message,
-        request_id=_request_id(body, headers),
+        request_id=request_id(body, headers),
         retry_after=_retry_after(headers.get("retry-after", "")),
     )
 
@@ -109,7 +111,7 @@ def decode(text: str) -> bytes:
     try:
         return base64.b64decode(text.rpartition(",")[2], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadResponse("a picture of the answer is not base64") from error
+        raise BadResponse("not_base64") from error
 
 
 def add_usage(usages: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -179,7 +181,8 @@ def _retry_after(text: str) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _request_id(body: object, headers: Mapping[str, str]) -> str | None:
+def request_id(body: object, headers: Mapping[str, str]) -> str | None:
+    """The provider's id of a request, from the body, else from the header `x-request-id`, at most 128 characters."""
     found = body.get("request_id") if isinstance(body, Mapping) else None
     found = found or headers.get("x-request-id")
     return str(found)[:128] if found else None

@@ -55,6 +55,8 @@ def describe(error: QwenDemoError, language: str) -> str:
         return _describe_invalid(error, language)
     key = next(key for kind, key in _KEYS.items() if isinstance(error, kind))
     facts = {"message": str(error), **vars(error)}
+    if isinstance(error, BadResponse):
+        facts["message"] = translate(language, f"failing_{error.problem}", **error.facts)
     if isinstance(error, APIError) and error.retry_after:
         key, facts["seconds"] = "error_wait", math.ceil(error.retry_after)
     if isinstance(error, NotSaved):  # the picture is there, so whether it was billed is no question

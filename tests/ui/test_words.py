@@ -34,7 +34,7 @@ WORDS: list[tuple[QwenDemoError, str]] = [
         "The API did not answer in time. Try again in a while. This may have been billed.",
     ),
     (
-        BadResponse("the answer holds no picture"),
+        BadResponse("no_picture"),
         "The API's answer could not be understood: the answer holds no picture. This may have been billed.",
     ),
     (Unauthorized(401, "2101", "x"), "The key is missing or wrong. Check QWEN_API_KEY. Nothing was billed."),
@@ -44,7 +44,8 @@ WORDS: list[tuple[QwenDemoError, str]] = [
     ),
     (
         Overdue(403, "2103", "x"),
-        "The account behind this key is overdue. Its owner has to top it up. Nothing was billed.",
+        "The account behind this key is overdue, or its quota is used up. Its owner has to see to it. "
+        "Nothing was billed.",
     ),
     (
         RateLimited(429, "2007", "x"),

@@ -1,0 +1,55 @@
+"""What the log says and how: a line of `name=value` for people, a line of JSON for machines, never a secret."""
+
+import json
+import logging
+import re
+import time
+from typing import Any
+
+FACTS = "facts"
+"""`log.info("request", extra={FACTS: {…}})` adds values to a line."""
+
+
+def set_up(*, as_json: bool, key: str) -> None:
+    """Log from INFO on to the error output.
+
+    Args:
+        as_json: a line of JSON each, for machines.
+        key: what must never be written, should a library put it into one of its texts.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter(as_json=as_json, key=key))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # Their lines hold whole URLs with signatures, and headers with the key.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Formatter(logging.Formatter):
+    """Time, level, logger, message, facts, and the trace of an error; without keys and query strings."""
+
+    def __init__(self, *, as_json: bool, key: str) -> None:
+        super().__init__()
+        self._as_json = as_json
+        self._secret = re.compile("|".join([r"(?<=\?)[^\s'\"]*=[^\s'\"]*", *([re.escape(key)] if key else [])]))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._secret.sub("…", self._json(record) if self._as_json else self._line(record))
+
+    def _line(self, record: logging.LogRecord) -> str:
+        facts = (f"{name}={'-' if value is None else value}" for name, value in _facts(record).items())
+        at = self.formatTime(record, "%Y-%m-%d %H:%M:%S")
+        line = " ".join([at, record.levelname, f"{record.name}:", record.getMessage(), *facts])
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+    def _json(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        line = {"time": at, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps({**line, **_facts(record)}, ensure_ascii=False)
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    facts: dict[str, Any] = getattr(record, FACTS, {})
+    return facts

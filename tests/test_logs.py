@@ -1,0 +1,83 @@
+"""The log: a line a request, for people or machines, without secrets at any level."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from qwen_demo import logs
+from qwen_demo.api.client import QwenClient
+from qwen_demo.api.errors import Unauthorized
+from qwen_demo.api.requests import TextToImage
+from tests.conftest import KEY
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """The root logger without handlers of others, put back afterwards."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers.clear()
+    yield root
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+async def lines(root: logging.Logger, *, as_json: bool) -> list[str]:
+    """What is written while a request fails, and something else goes wrong, at the lowest level."""
+    logs.set_up(as_json=as_json, key=KEY)
+    root.setLevel(logging.DEBUG)
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    written = io.StringIO()
+    handler.setStream(written)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        text = f"no: {request.headers['authorization']}"
+        return httpx.Response(401, json={"code": 2101, "message": text, "request_id": "req-1"})
+
+    async with QwenClient(KEY, "https://api.example/v1", transport=httpx.MockTransport(answer)) as client:
+        with pytest.raises(Unauthorized, match="no: Bearer …"):
+            await client.send(TextToImage(prompt="a secret wish", size="1664x928"))
+    try:
+        raise ValueError(f"https://results.example/a.png?Expires=1&Signature=abc {KEY}")
+    except ValueError:
+        logging.getLogger("elsewhere").exception("it broke")
+    return written.getvalue().splitlines()
+
+
+async def test_a_line_a_request_with_its_facts_and_without_its_words(root: logging.Logger) -> None:
+    request, *_ = await lines(root, as_json=False)
+    _, _, level, logger, message, own, *facts = request.split()
+    assert (level, logger, message) == ("INFO", "qwen_demo.api.client:", "request")
+    assert own.startswith("id=")
+    values = dict(fact.split("=") for fact in facts)
+    assert float(values.pop("seconds")) >= 0
+    assert int(values.pop("bytes")) > 0
+    assert values == {
+        "upstream_id": "req-1",
+        "kind": "text_to_image",
+        "model": "qwen-image-plus",
+        "size": "1664x928",
+        "n": "1",
+        "status": "401",
+        "error": "Unauthorized",
+        "attempts": "1",
+    }
+
+
+async def test_for_machines_every_line_is_json(root: logging.Logger) -> None:
+    request, broken = map(json.loads, await lines(root, as_json=True))
+    assert (request["level"], request["message"], request["status"]) == ("INFO", "request", 401)
+    assert request["upstream_id"] == "req-1"
+    assert "ValueError" in broken["error"]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_no_key_no_prompt_and_no_query_is_written(root: logging.Logger, as_json: bool) -> None:
+    text = "\n".join(await lines(root, as_json=as_json))
+    assert "https://results.example/a.png?…" in text
+    assert [word for word in (KEY, "secret wish", "Signature", "Expires") if word in text] == []
