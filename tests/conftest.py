@@ -87,17 +87,23 @@ class RunningApp:
         return self.backend.orders
 
 
+@contextmanager
+def launched(service: Service) -> Iterator[str]:
+    """The app around a service, on a free port. Yields its address."""
+    demo = build_app(service, Settings.from_env({}))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=_free_port(), **launch_options(service))
+    yield url.rstrip("/")
+    demo.close(verbose=False)
+
+
 @pytest.fixture(scope="session")
 def running_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     folder = tmp_path_factory.mktemp("app")
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")
     backend = Backend()
     client = QwenClient(KEY, "http://offline/v1", transport=backend)
-    service = Service(client, Jobs(32), Library(folder / "outputs"))
-    demo = build_app(service, Settings.from_env({}))
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=_free_port(), **launch_options(service))
-    yield RunningApp(url.rstrip("/"), backend)
-    demo.close(verbose=False)
+    with launched(Service(client, Jobs(32), Library(folder / "outputs"))) as url:
+        yield RunningApp(url, backend)
 
 
 @pytest.fixture

@@ -1,16 +1,26 @@
 """`python app.py` as a newcomer starts it: against the API that is set, or not at all."""
 
+import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from qwen_demo.offline import create_app
+from tests.conftest import serve
 
 ROOT = Path(__file__).parents[1]
 KEY = "sk-test-77d0c1e5"
@@ -30,19 +40,35 @@ def start(tmp_path: Path, **environ: str) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.fixture
-def app_of_server(offline_server: str, tmp_path: Path) -> Iterator[tuple[str, Path, "subprocess.Popen[str]"]]:
-    """The app with a key, in front of a server that takes any."""
+@dataclass
+class Started:
+    """The app as a process of its own, with a key, in front of a server that takes any."""
+
+    url: str
+    folder: Path
+    process: "subprocess.Popen[str]"
+
+    def saved(self) -> list[Path]:
+        return list((self.folder / "outputs").glob("20*/*.png"))
+
+    def end(self) -> str:
+        """Wait for its end. Returns what it wrote."""
+        output, _ = self.process.communicate(timeout=60)
+        return output
+
+
+@contextmanager
+def started(api: str, folder: Path) -> Iterator[Started]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = start(tmp_path, QWEN_API_KEY=KEY, QWEN_BASE_URL=offline_server, GRADIO_SERVER_PORT=str(port))
-    url = f"http://127.0.0.1:{port}"
+    process = start(folder, QWEN_API_KEY=KEY, QWEN_BASE_URL=api, GRADIO_SERVER_PORT=str(port))
+    app = Started(f"http://127.0.0.1:{port}", folder, process)
     try:
-        wait_for(url, process)
-        yield url, tmp_path, process
+        wait_for(app.url, process)
+        yield app
     finally:
-        process.terminate()
+        process.kill()
         process.communicate(timeout=30)
 
 
@@ -58,21 +84,75 @@ def wait_for(url: str, process: "subprocess.Popen[str]") -> None:
     raise AssertionError(f"{url} did not answer")
 
 
-def test_with_a_key_and_a_base_url_the_orders_go_to_that_server(
-    app_of_server: tuple[str, Path, "subprocess.Popen[str]"],
-) -> None:
-    url, folder, process = app_of_server
-    assert '"elem_id":"notice"' not in httpx.get(url).text.replace(" ", "")
-    client = Client(url, verbose=False, download_files=str(folder))
-    files, details = client.predict(prompt="a lighthouse", size="1472x1140", api_name="/text_to_image")
-    client.close()
-    assert (details["pictures"][0]["width"], details["pictures"][0]["height"]) == (1472, 1140)
-    (saved,) = (folder / "outputs").glob("*/*.png")
-    assert saved.read_bytes() == Path(files[0]).read_bytes()
-    assert KEY.encode() not in saved.read_bytes()
-    process.terminate()
-    output, _ = process.communicate(timeout=30)
-    assert KEY not in output
+def test_with_a_key_and_a_base_url_the_orders_go_to_that_server(offline_server: str, tmp_path: Path) -> None:
+    with started(offline_server, tmp_path) as app:
+        assert '"elem_id":"notice"' not in httpx.get(app.url).text.replace(" ", "")
+        client = Client(app.url, verbose=False, download_files=str(tmp_path))
+        files, details = client.predict(prompt="a lighthouse", size="1472x1140", api_name="/text_to_image")
+        client.close()
+        assert (details["pictures"][0]["width"], details["pictures"][0]["height"]) == (1472, 1140)
+        (saved,) = app.saved()
+        assert saved.read_bytes() == Path(files[0]).read_bytes()
+        assert KEY.encode() not in saved.read_bytes()
+        app.process.send_signal(signal.SIGINT)
+        output = app.end()
+        assert app.process.returncode == 0
+        assert " request id=" in output
+        assert KEY not in output
+
+
+class Gate:
+    """The offline backend, which answers no order until it is let."""
+
+    def __init__(self) -> None:
+        self.app = create_app(seconds=0)
+        self.arrived, self.open = threading.Event(), threading.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] == "POST":
+            self.arrived.set()
+            await asyncio.to_thread(self.open.wait, 60)
+        await self.app(scope, receive, send)
+
+
+def tell_to_end(app: Started) -> None:
+    """Signal, and wait until it was heard."""
+    app.process.terminate()
+    deadline = time.monotonic() + 60
+    while httpx.get(f"{app.url}/readyz").status_code != 503:
+        assert time.monotonic() < deadline, "it goes on as if nothing had been said"
+        time.sleep(0.05)
+
+
+def test_told_to_end_it_takes_nothing_new_and_brings_home_what_is_ordered(tmp_path: Path) -> None:
+    gate = Gate()
+    with serve(gate) as api, started(f"{api}/v1", tmp_path) as app:
+        client = Client(app.url, verbose=False, download_files=str(tmp_path))
+        client.submit(prompt="a lighthouse", api_name="/text_to_image")
+        assert gate.arrived.wait(60)
+        tell_to_end(app)
+        assert httpx.get(f"{app.url}/healthz").status_code == 200
+        with pytest.raises(AppError, match=r"about to stop and takes no new orders. .* Nothing was billed"):
+            client.predict(prompt="one more", api_name="/text_to_image")
+        assert app.saved() == []
+        gate.open.set()
+        output = app.end()
+        assert app.process.returncode == 0
+        assert len(app.saved()) == 1
+        assert "draining jobs=1" in output
+        assert KEY not in output
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    gate = Gate()
+    with serve(gate) as api, started(f"{api}/v1", tmp_path) as app:
+        Client(app.url, verbose=False).submit(prompt="a lighthouse", api_name="/text_to_image")
+        assert gate.arrived.wait(60)
+        tell_to_end(app)
+        app.process.terminate()
+        app.end()
+        assert app.process.returncode == 128 + signal.SIGTERM
+        gate.open.set()
 
 
 @pytest.mark.parametrize(
