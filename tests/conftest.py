@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +59,8 @@ class Backend(httpx.ASGITransport):
         self.orders: list[dict[str, Any]] = []
         self.open = threading.Event()
         self.open.set()
+        self.refusal: Callable[[httpx.Request], httpx.Response] | None = None
+        """Answers orders in the backend's place, when set."""
         self._arrived = threading.Condition()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -67,6 +69,8 @@ class Backend(httpx.ASGITransport):
                 self.orders.append(json.loads(await request.aread()))
                 self._arrived.notify_all()
             await asyncio.to_thread(self.open.wait, 60)
+            if self.refusal:
+                return self.refusal(request)
         return await super().handle_async_request(request)
 
     def wait_for_orders(self, number: int) -> bool:
@@ -110,6 +114,7 @@ def running_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp
 def app(running_app: RunningApp) -> RunningApp:
     running_app.orders.clear()
     running_app.backend.open.set()
+    running_app.backend.refusal = None
     return running_app
 
 

@@ -32,7 +32,7 @@ pause = asyncio.sleep  # between tries
 FETCH_TIMEOUT = 120.0  # seconds for one try
 DEFAULT_BASE_URL = "https://model-api.skyengine.com.cn/v1"
 _MISSING_MODEL = re.compile(
-    r"model.{0,80}(not (found|exist|support|available)|does ?n.t exist)|no such model|模型.{0,20}不存在"
+    r"model.{0,80}(not[ _](found|exist|support|available)|does ?n.t exist)|no such model|模型.{0,20}不存在"
 )
 log = logging.getLogger(__name__)
 _NEVER_BEGAN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

@@ -209,7 +209,8 @@ def _without_none(**fields: Any) -> dict[str, Any]:
 
 
 def _check_text(name: str, value: object, limit: int) -> None:
-    if not isinstance(value, str):
+    # Half of an emoji's two surrogates can come in JSON, and can't be sent on in UTF-8.
+    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise InvalidRequest(name, "text", value)
     if len(value) > limit:
         raise InvalidRequest(name, "too_long", value, limit=limit, count=len(value))

@@ -197,6 +197,11 @@ def test_an_order_is_of_1_to_6_pictures(n: Any) -> None:
         split(TextToImage(prompt="a"), n)
 
 
+def test_half_an_emoji_is_no_text() -> None:
+    with pytest.raises(InvalidRequest, match="prompt must be text"):
+        TextToImage(prompt="a \ud83d")
+
+
 def test_embedded_pictures_are_cut_short_for_people() -> None:
     embedded = "data:image/png;base64," + "A" * 1000
     request = ImageFusion(prompt="a", images=(embedded, B))
