@@ -16,6 +16,7 @@ from qwen_demo.library import Library
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
 from qwen_demo.ui import build_app, launch_options
+from qwen_demo.usage import Prices
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,9 @@ def make_service(settings: Settings) -> Service:
         client = QwenClient("offline", "http://offline/v1", timeout=settings.timeout, transport=backend)
     else:
         client = QwenClient(settings.api_key, settings.base_url, timeout=settings.timeout)
+    jobs = Jobs(settings.max_in_flight, prices=Prices(settings.prices, settings.currency))
     library = Library(settings.outputs, embed_recipe=settings.embed_recipe)
-    return Service(client, Jobs(settings.max_in_flight), library, light_previews=settings.public)
+    return Service(client, jobs, library, base_url=settings.base_url, light_previews=settings.public)
 
 
 def serve() -> None:

@@ -24,7 +24,11 @@ def translate(language: str, key: str, **facts: object) -> str:
     return texts(language)[key].format(**facts)
 
 
-def preferred(accept_language: str) -> str:
-    """The page's language for a browser's `Accept-Language`: its first, as Gradio chooses in the browser."""
-    first = accept_language.split(",")[0].split(";")[0].strip().lower()
-    return next((language for language in LANGUAGES if language.lower() == first), "en")
+def preferred(accept_language: str, chosen: str = "") -> str:
+    """The page's language: the one that was chosen there, else the first of the browser's `Accept-Language`.
+
+    Any Chinese is simplified Chinese, and any other language English. The page's head script decides the same.
+    """
+    if chosen in LANGUAGES:
+        return chosen
+    return "zh-CN" if accept_language.lower().startswith("zh") else "en"

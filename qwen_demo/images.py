@@ -1,6 +1,7 @@
 """Pictures in and out: uploads become what the API takes, results are looked at before they are kept."""
 
 import base64
+import binascii
 import hashlib
 import io
 import math
@@ -119,6 +120,15 @@ def verify(data: bytes) -> Verified:
 def data_url(path: Path) -> str:
     """A prepared reference, out of the file in which it is kept, as a request takes it."""
     return _data_url(path.read_bytes(), f"image/{path.suffix[1:]}")
+
+
+def shape(reference: str) -> tuple[int, int] | None:
+    """Width and height of a picture in a `data:` text; None for an address, or where it can't be read."""
+    try:
+        with _reading(io.BytesIO(base64.b64decode(reference.partition(",")[2]))) as image:
+            return image.size
+    except (*_UNREADABLE, binascii.Error):
+        return None
 
 
 def _data_url(data: bytes, mime: str) -> str:

@@ -4,17 +4,23 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from .api.errors import QwenDemoError
 from .api.requests import ImageRequest
 from .api.responses import ImagesResponse, add_usage
+from .usage import Prices, Usage
 
 log = logging.getLogger(__name__)
+
+MOST_VISITORS = 10_000  # whose usage is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +77,6 @@ class Progress:
     finished: bool
     usage: dict[str, Any]
     request_ids: tuple[str, ...]
-
-
-@dataclass
-class Totals:
-    """What one visitor has used since the app was started."""
-
-    orders: int = 0
-    pictures: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-
-    def add(self, progress: Progress) -> None:
-        """Count an order in that came to its end."""
-        tokens = progress.usage.get("total_tokens")
-        self.orders += 1
-        self.pictures += len(progress.pictures)
-        self.tokens += tokens if isinstance(tokens, int) else 0
-        self.seconds += progress.seconds
 
 
 class Line:
@@ -243,14 +231,17 @@ class Jobs:
 
     Args:
         max_in_flight: calls under way at once.
+        prices: what pictures cost.
         keep: seconds until a finished job is forgotten. Its pictures stay.
     """
 
-    def __init__(self, max_in_flight: int, *, keep: float = 3600.0) -> None:
+    def __init__(self, max_in_flight: int, *, prices: Prices | None = None, keep: float = 3600.0) -> None:
         self._line = Line(max_in_flight)
+        self.prices = prices or Prices({})
         self._keep = keep
         self._jobs: dict[str, Job] = {}
-        self._totals: dict[str, Totals] = {}
+        self._used: dict[str, deque[Usage]] = {}
+        self._lately: dict[str, deque[float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
         self.draining = False
         """Set it to take no new orders."""
@@ -287,15 +278,38 @@ class Jobs:
         own = (job for job in reversed(self._jobs.values()) if job.visitor == visitor and job.request.kind == kind)
         return next((job for job in own if not job.cancelled), None)
 
-    def totals(self, visitor: str) -> Totals:
-        """What the visitor has used. Forgotten after ten thousand others."""
-        totals = self._totals[visitor] = self._totals.pop(visitor, Totals())
-        if len(self._totals) > 10_000:
-            del self._totals[next(iter(self._totals))]
-        return totals
+    def used(self, visitor: str) -> tuple[Usage, ...]:
+        """What the visitor has used since the app was started: the last thousand orders."""
+        return tuple(self._used.get(visitor, ()))
+
+    def usual_seconds(self, model: str) -> float | None:
+        """The median time of the model's last orders that went well; None before the first."""
+        return median(self._lately[model]) if model in self._lately else None
 
     async def _see_through(self, job: Job, work: Callable[[Job, Call], Coroutine[Any, Any, None]]) -> None:
         await job.run(lambda call: work(job, call))
-        self.totals(job.visitor).add(job.progress())
+        self._count(job, job.progress())
         job.end()
         asyncio.get_running_loop().call_later(self._keep, self._jobs.pop, job.id, None)
+
+    def _count(self, job: Job, progress: Progress) -> None:
+        model, pictures = job.request.model, len(progress.pictures)
+        tokens = progress.usage.get("total_tokens")
+        usage = Usage(
+            at=datetime.now(),
+            kind=job.request.kind,
+            model=model,
+            asked=job.n,
+            pictures=pictures,
+            tokens=tokens if isinstance(tokens, int) else 0,
+            seconds=round(progress.seconds, 3),
+            cost=self.prices.cost(model, pictures),
+            request_ids=" ".join(progress.request_ids),
+        )
+        rows = self._used.pop(job.visitor, deque(maxlen=1000))
+        self._used[job.visitor] = rows  # last again: who was not seen for longest is first
+        rows.append(usage)
+        if len(self._used) > MOST_VISITORS:
+            del self._used[next(iter(self._used))]
+        if pictures and not progress.problems:
+            self._lately.setdefault(model, deque(maxlen=20)).append(progress.seconds)

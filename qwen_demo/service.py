@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import images
 from .api import catalog
-from .api.client import QwenClient
+from .api.client import DEFAULT_BASE_URL, QwenClient
 from .api.requests import ImageRequest, split
 from .api.responses import ImagesResponse
 from .images import Reference, Verified
@@ -24,13 +24,23 @@ class Service:
         client: the API.
         jobs: what holds the orders under way.
         library: where their pictures go, and where they are found again.
+        base_url: the API's, as code that people copy shall name it.
         light_previews: show previews in place of the originals, for slow lines. Downloads stay the originals.
     """
 
-    def __init__(self, client: QwenClient, jobs: Jobs, library: Library, *, light_previews: bool = False) -> None:
+    def __init__(
+        self,
+        client: QwenClient,
+        jobs: Jobs,
+        library: Library,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        light_previews: bool = False,
+    ) -> None:
         self._client = client
         self.jobs = jobs
         self.library = library
+        self.base_url = base_url
         self.light_previews = light_previews
         self._background: set[asyncio.Task[Path]] = set()
 
@@ -85,6 +95,13 @@ class Service:
         if not self.light_previews:
             return entry.path
         return await asyncio.to_thread(self.library.preview, entry, FULL_SIDE)
+
+    async def shape(self, request: ImageRequest) -> tuple[int, int]:
+        """The width and height that its pictures will have, as far as that is known; else a square."""
+        if request.size:
+            width, _, height = request.size.partition("x")
+            return int(width), int(height)
+        return await asyncio.to_thread(images.shape, request.references[-1]) or (1, 1)
 
     def restore(self, file: Path) -> Recipe:
         """The recipe in a picture from anywhere.

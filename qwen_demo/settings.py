@@ -1,11 +1,14 @@
 """The settings: every environment variable in one table, read once, checked, frozen."""
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .api import catalog
 from .api.client import DEFAULT_BASE_URL
 
 
@@ -39,6 +42,20 @@ def _log_form(text: str) -> bool:
     return text == "json"
 
 
+def _prices(text: str) -> Mapping[str, float]:
+    problem = 'JSON such as {"qwen-image-plus": 0.2}, with models of this API and prices from 0 on'
+    try:
+        prices = json.loads(text)
+    except ValueError:
+        raise ValueError(problem) from None
+    models = {model.name for model in catalog.MODELS}
+    if not isinstance(prices, dict) or not prices.keys() <= models:
+        raise ValueError(problem)
+    if not all(isinstance(price, int | float) and 0 <= price < math.inf for price in prices.values()):
+        raise ValueError(problem)
+    return prices
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.isdecimal() or not low <= int(text) <= high:
@@ -65,6 +82,8 @@ class Settings:
         embed_recipe: whether a picture carries what it was asked with.
         drain: seconds that jobs under way get to finish when the app is told to end, 0 to 3600.
         log_json: whether the log is JSON, a line each.
+        prices: what a delivered picture costs, by model.
+        currency: of the prices, such as `¥` or `USD`.
         public: whether strangers look at the page over slow lines: results show as light previews first.
     """
 
@@ -76,6 +95,8 @@ class Settings:
     embed_recipe: bool = _variable("QWEN_DEMO_EMBED_RECIPE", "1", _switch)
     drain: int = _variable("QWEN_DEMO_DRAIN", "60", _whole(0, 3600))
     log_json: bool = _variable("QWEN_DEMO_LOG", "text", _log_form)
+    prices: Mapping[str, float] = _variable("QWEN_DEMO_PRICES", "{}", _prices)
+    currency: str = _variable("QWEN_DEMO_CURRENCY", "", str)
     public: bool = _variable("QWEN_DEMO_PUBLIC", "0", _switch)
 
     @classmethod

@@ -155,15 +155,8 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         gate.open.set()
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "line"),
-    [
-        ("QWEN_MAX_IN_FLIGHT", "lots", "QWEN_MAX_IN_FLIGHT must be a whole number from 1 to 1000, not 'lots'."),
-        ("QWEN_API_KEY", "sk 1", "QWEN_API_KEY must be a key without spaces, in plain ASCII, not what it is."),
-    ],
-)
-def test_a_wrong_value_stops_the_start_with_one_clear_line(tmp_path: Path, name: str, value: str, line: str) -> None:
-    process = start(tmp_path, **{name: value})
+def test_a_wrong_value_stops_the_start_with_one_clear_line(tmp_path: Path) -> None:
+    process = start(tmp_path, QWEN_API_KEY="sk 1")
     output, _ = process.communicate(timeout=90)
     assert process.returncode == 1
-    assert output.splitlines() == [line]
+    assert output.splitlines() == ["QWEN_API_KEY must be a key without spaces, in plain ASCII, not what it is."]

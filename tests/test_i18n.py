@@ -41,8 +41,18 @@ def test_facts_are_filled_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "language"),
-    [("zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"), ("zh-HK", "en"), ("en-US,zh", "en"), ("fr", "en"), ("", "en")],
+    ("header", "chosen", "language"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "", "zh-CN"),
+        ("zh", "", "zh-CN"),
+        ("zh-HK", "", "zh-CN"),
+        ("en-US,zh", "", "en"),
+        ("fr", "", "en"),
+        ("", "", "en"),
+        ("zh-CN", "en", "en"),
+        ("en", "zh-CN", "zh-CN"),
+        ("en", "klingon", "en"),
+    ],
 )
-def test_the_language_is_the_browsers_first(header: str, language: str) -> None:
-    assert preferred(header) == language
+def test_the_language_is_the_chosen_one_else_the_browsers_first(header: str, chosen: str, language: str) -> None:
+    assert preferred(header, chosen) == language

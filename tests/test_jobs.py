@@ -10,6 +10,7 @@ from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage, split
 from qwen_demo.api.responses import ImagesResponse
 from qwen_demo.jobs import Call, InternalError, Job, Jobs, Line, Picture, ShuttingDown
+from qwen_demo.usage import Prices
 
 FOUR = split(TextToImage(prompt="a", seed=10), 4)
 
@@ -172,17 +173,33 @@ async def test_the_latest_job_of_a_kind_is_the_visitors_own_and_not_a_cancelled_
         await job.finish()
 
 
-async def test_totals_count_what_arrives_for_a_visitor_whoever_watches() -> None:
+async def test_what_arrives_is_counted_for_its_visitor_whoever_watches() -> None:
     async def work(job: Job, call: Call) -> None:
         job.answered(ImagesResponse(images=(), usage={"total_tokens": 2}, request_id=None, created=None))
         job.add(call.first, picture(call.request.seed))
 
-    jobs = Jobs(8)
+    jobs = Jobs(8, prices=Prices({"qwen-image-plus": 0.2}))
     for job in [jobs.start(FOUR[:2], "owner", work), jobs.start(FOUR[:1], "owner", work)]:
         await job.finish()
-    totals = jobs.totals("owner")
-    assert (totals.orders, totals.pictures, totals.tokens) == (2, 3, 6)
-    assert jobs.totals("other").orders == 0
+    rows = jobs.used("owner")
+    assert [(row.asked, row.pictures, row.tokens) for row in rows] == [(2, 2, 4), (1, 1, 2)]
+    assert [row.cost for row in rows] == [0.4, 0.2]
+    assert jobs.used("other") == ()
+
+
+async def test_the_usual_time_is_the_median_of_what_went_well() -> None:
+    async def work(job: Job, call: Call) -> None:
+        if call.request.seed == 12:
+            raise BadResponse("no_picture")
+        job.add(call.first, picture(call.request.seed))
+
+    jobs = Jobs(8)
+    assert jobs.usual_seconds("qwen-image-plus") is None
+    failed = await jobs.start(FOUR, "owner", work).finish()
+    assert failed.problems
+    assert jobs.usual_seconds("qwen-image-plus") is None
+    times = [(await jobs.start(FOUR[:2], "owner", work).finish()).seconds for _ in range(3)]
+    assert jobs.usual_seconds("qwen-image-plus") == pytest.approx(sorted(times)[1], abs=0.05)
 
 
 async def test_while_draining_what_runs_goes_on_and_nothing_new_begins() -> None:

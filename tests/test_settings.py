@@ -21,6 +21,8 @@ def test_an_empty_environment_is_the_offline_app() -> None:
         embed_recipe=True,
         drain=60,
         log_json=False,
+        prices={},
+        currency="",
         public=False,
     )
     assert Settings.from_env({}).offline

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,12 +14,26 @@ from ..service import Service
 from ..settings import Settings
 from .edit import edit_tab
 from .endpoints import add_endpoints
+from .events import on
 from .fusion import fusion_tab
 from .history import History
 from .text_to_image import text_to_image_tab
 from .theme import CSS, make_theme
-from .web import Visitors, health_routes
+from .web import Head, Visitors, health_routes
 from .words import t
+
+HERE = Path(__file__).parent
+LANGUAGE_NAMES = {"en": "EN", "zh-CN": "中文"}
+# A Space shows the page in a frame of another site, where only the longer form is kept.
+CHOOSE_LANGUAGE = """() => {
+  const sites = location.protocol === "https:" ? "samesite=none; secure; partitioned" : "samesite=lax";
+  document.cookie = `language=%s; path=/; max-age=31536000; ${sites}`;
+  location.reload();
+}"""
+CHANGE_COLOURS = """() => {
+  const dark = document.body.classList.toggle("dark");
+  localStorage.setItem("qwen-image-demo-colours", dark ? "dark" : "light");
+}"""
 
 
 def build_app(service: Service, settings: Settings) -> gr.Blocks:
@@ -29,7 +44,12 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         title=texts("en")["title"], fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
     ) as demo:
         with gr.Row(elem_id="top"):
-            gr.Markdown("# " + texts("en")["title"])
+            gr.HTML(f"<h1>{texts('en')['title']}</h1>", elem_id="title")
+            for language, name in LANGUAGE_NAMES.items():
+                choose = gr.Button(name, size="sm", min_width=0, elem_id=f"language-{language}")
+                on(choose.click, None, js=CHOOSE_LANGUAGE % language)
+            colours = gr.Button(t("colours"), size="sm", min_width=0, elem_id="colours")
+            on(colours.click, None, js=CHANGE_COLOURS)
         if settings.offline:
             gr.Markdown(t("offline_notice"), elem_id="notice")
         with gr.Tabs() as tabs:
@@ -62,11 +82,15 @@ def launch_options(service: Service) -> dict[str, Any]:
     return {
         "app_kwargs": {
             "lifespan": lifespan,
-            "middleware": [Middleware(Visitors, secret=secrets.token_bytes(32))],
+            "middleware": [
+                Middleware(Visitors, secret=secrets.token_bytes(32)),
+                Middleware(Head, script=(HERE / "head.js").read_text(encoding="utf-8")),
+            ],
             "routes": health_routes(lambda: service.jobs.draining),
         },
         "theme": make_theme(),
         "css_paths": [CSS],
+        "js": (HERE / "page.js").read_text(encoding="utf-8"),
         "i18n": gr.I18n(**{language: texts(language) for language in LANGUAGES}),
         "footer_links": [],
         "run_history": False,  # would write every input into the browser's storage

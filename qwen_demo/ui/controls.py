@@ -8,11 +8,25 @@ import gradio as gr
 
 from ..api import catalog
 from ..api.catalog import Task
+from ..i18n import translate
 from .events import on
+from .visit import language_of
 from .words import t
 
 AUTO = "auto"
 """The size radio's value for "none chosen": Gradio can't tell a choice of None from no choice."""
+
+
+STYLES = ("oil", "watercolour", "photo", "ink", "render", "pixel")
+NEGATIVES = ("quality", "anatomy", "text")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside the controls: the colour behind what is transparent, and the prompts used lately."""
+
+    background: gr.ColorPicker | None
+    recent: gr.Dropdown
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,7 @@ class Controls:
 
 def common_controls(
     prefix: str, task: Task, hint: str, chips: Callable[[], None], *, auto_info: str | None = None
-) -> tuple[Controls, gr.ColorPicker | None]:
+) -> tuple[Controls, Beside]:
     """The controls of one tab, top to bottom, with example chips under the prompt.
 
     `auto_info` is for tabs with pictures: it adds the size "Auto" and says what it means, and the colour behind what is
@@ -43,7 +57,15 @@ def common_controls(
     sizes: list[tuple[Any, str]] = [(size.ratio, size.name) for size in catalog.SIZES]
     if auto_info:
         sizes.insert(0, (t("size_auto"), AUTO))
-    prompt = gr.Textbox(label=t("field_prompt"), placeholder=t(hint), lines=4, max_lines=12, elem_id=f"{prefix}-prompt")
+    prompt = gr.Textbox(
+        label=t("field_prompt"),
+        placeholder=t(hint),
+        lines=4,
+        max_lines=12,
+        elem_id=f"{prefix}-prompt",
+        elem_classes="prompt",
+    )
+    _count_letters(prompt, catalog.MAX_PROMPT)
     chips()
     negative = gr.Textbox(
         label=t("field_negative_prompt"),
@@ -52,6 +74,16 @@ def common_controls(
         max_lines=4,
         elem_id=f"{prefix}-negative",
     )
+    _count_letters(negative, catalog.MAX_NEGATIVE_PROMPT)
+    with gr.Accordion(t("ideas"), open=False, elem_id=f"{prefix}-ideas", elem_classes="accordion"):
+        recent = gr.Dropdown([], label=t("recent"), elem_id=f"{prefix}-recent")
+        with gr.Row(elem_classes="chips"):
+            for style in STYLES:
+                _adds(gr.Button(t(f"style_{style}"), size="sm"), f"style_{style}_words", prompt)
+        gr.Markdown(t("negative_presets"), elem_classes="note")
+        with gr.Row(elem_classes="chips"):
+            for preset in NEGATIVES:
+                _adds(gr.Button(t(f"negative_{preset}"), size="sm"), f"negative_{preset}_words", negative)
     size = gr.Radio(
         sizes,
         value=AUTO if auto_info else catalog.DEFAULT_SIZE,
@@ -85,7 +117,9 @@ def common_controls(
         optimize = gr.Checkbox(value=True, label=t("field_optimize_prompt"), min_width=0, elem_id=f"{prefix}-optimize")
         watermark = gr.Checkbox(value=False, label=t("field_watermark"), min_width=0, elem_id=f"{prefix}-watermark")
     seed = gr.Slider(0, catalog.MAX_SEED, value=0, step=1, label=t("field_seed"), buttons=[], elem_id=f"{prefix}-seed")
-    random_seed = gr.Checkbox(value=True, label=t("random_seed"), elem_id=f"{prefix}-random-seed")
+    with gr.Row(elem_classes="seed-row"):
+        random_seed = gr.Checkbox(value=True, label=t("random_seed"), min_width=0, elem_id=f"{prefix}-random-seed")
+        one_more = gr.Button(t("next_seed"), size="sm", min_width=0, elem_id=f"{prefix}-next-seed")
     with gr.Accordion(t("advanced"), open=False, elem_classes="accordion"):
         format = gr.Radio(
             [(t(f"response_format_{name}"), name) for name in catalog.RESPONSE_FORMATS],
@@ -106,7 +140,38 @@ def common_controls(
         return size_update, gr.update(interactive=rewrites)
 
     on(model.change, follow_model, inputs=model, outputs=[size, optimize])
+    on(recent.input, None, inputs=recent, outputs=prompt, js="(chosen) => chosen")
+    on(
+        one_more.click,
+        None,
+        inputs=seed,
+        outputs=[seed, random_seed],
+        js=f"(s) => [(s + 1) % {catalog.MAX_SEED + 1}, false]",
+    )
     # Whoever moves the slider wants this seed.
     on(seed.input, lambda: False, outputs=random_seed)
     controls = Controls(prompt, negative, model, size, count, seed, random_seed, watermark, optimize, format)
-    return controls, background
+    return controls, Beside(background, recent)
+
+
+def _count_letters(text: gr.Textbox, limit: int) -> None:
+    """A live count under the text, the way Python and the API count: an emoji is one."""
+    counter = gr.HTML(f"0/{limit}", elem_classes="counter")
+    count = f"""(text) => {{
+      const count = [...(text ?? "")].length;
+      return `<span class="${{count > {limit} ? "over" : ""}}">${{count}}/{limit}</span>`;
+    }}"""
+    on(text.change, None, inputs=text, outputs=counter, js=count)
+
+
+def _adds(button: gr.Button, key: str, text: gr.Textbox) -> None:
+    """Let a button add the words of that key to a text, unless they are there."""
+
+    def add(before: str, http: gr.Request) -> str:
+        language = language_of(http)
+        words = translate(language, key)
+        if words in before:
+            return before
+        return f"{before.rstrip()}{translate(language, 'comma')}{words}" if before.strip() else words
+
+    on(button.click, add, inputs=text, outputs=text)

@@ -23,17 +23,17 @@ def edit_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
     with gr.Row(elem_classes="studio"):
         with gr.Column(elem_classes="controls", min_width=0):
             slot = picture_slot("edit-image", "field_image", height=200)
-            controls, background = common_controls(
+            controls, beside = common_controls(
                 "edit", "edits", "prompt_edit_hint", chips.draw, auto_info="size_auto_info"
             )
             acting = actions("edit", "run_edit")
-        form = Form("edit", ImageEdit, controls, [slot], background)
+        form = Form("edit", ImageEdit, controls, [slot], beside.background)
         with gr.Column(elem_classes="results", min_width=0):
             order = Order(service, form, acting)
             steps = Steps(service, slot)
     form.wire(service)
     chips.wire(form)
-    steps.wire(order, order.wire(demo))
+    steps.wire(order, order.wire(demo, beside.recent))
     return form, order
 
 

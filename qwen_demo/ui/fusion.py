@@ -21,14 +21,14 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
                 numbers = range(1, catalog.MAX_REFERENCES + 1)
                 slots = [picture_slot(f"fusion-image-{n}", f"field_image_{n}", height=120) for n in numbers]
             gr.Markdown(t("fusion_note"), elem_classes="note")
-            controls, background = common_controls(
+            controls, beside = common_controls(
                 "fusion", "edits", "prompt_fusion_hint", chips.draw, auto_info="size_auto_info_fusion"
             )
             acting = actions("fusion", "run_fusion")
-        form = Form("fusion", ImageFusion, controls, slots, background)
+        form = Form("fusion", ImageFusion, controls, slots, beside.background)
         with gr.Column(elem_classes="results", min_width=0):
             order = Order(service, form, acting)
     form.wire(service)
     chips.wire(form)
-    order.wire(demo)
+    order.wire(demo, beside.recent)
     return form, order

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -13,11 +14,12 @@ from ..api.requests import check_range
 from ..i18n import translate
 from ..jobs import InternalError, Job, Picture
 from ..service import Service, draw_seed
+from .code import CodePanel
 from .controls import AUTO
 from .events import on
 from .form import Form, Upload, colour
 from .tools import Tools
-from .visit import Updates, language_of, nothing, publish, uploaded, visitor
+from .visit import Updates, language_of, nothing, placeholder, publish, uploaded, visitor
 from .words import describe, outcome_html, progress_html, status_html, t, usage_html
 
 
@@ -34,9 +36,23 @@ def actions(prefix: str, run_label: str) -> Actions:
     """Run, cancel and status of one tab."""
     with gr.Column(elem_classes="actions", min_width=0):
         with gr.Row():
-            run = gr.Button(t(run_label), variant="primary", size="lg", scale=3, min_width=0, elem_id=f"{prefix}-run")
+            run = gr.Button(
+                t(run_label),
+                variant="primary",
+                size="lg",
+                scale=3,
+                min_width=0,
+                elem_id=f"{prefix}-run",
+                elem_classes="run",
+            )
             cancel = gr.Button(
-                t("cancel"), size="lg", scale=1, min_width=0, interactive=False, elem_id=f"{prefix}-cancel"
+                t("cancel"),
+                size="lg",
+                scale=1,
+                min_width=0,
+                interactive=False,
+                elem_id=f"{prefix}-cancel",
+                elem_classes="cancel",
             )
         status = gr.HTML(status_html(""), elem_id=f"{prefix}-status", elem_classes="status")
     return Actions(run, cancel, status)
@@ -68,19 +84,21 @@ class Order:
         )
         self.tools = Tools(form.tab)
         self._usage = gr.HTML("", elem_id=f"{form.tab}-usage", elem_classes="usage")
+        self._code = CodePanel(form.tab)
         self._job = gr.State("")
         self.ordered = gr.State("")
         """The file of the order's first reference picture; "" where there was none, or an address."""
         # The names of the last results; Gradio sends the secret to the browser, so it is none.
         self._last = gr.BrowserState([], storage_key=f"qwen-image-demo-{form.tab}", secret="public")  # noqa: S106
 
-    def wire(self, demo: gr.Blocks) -> Dependency:
+    def wire(self, demo: gr.Blocks, recent: gr.Dropdown) -> Dependency:
         """Bind the buttons, and take up again what was ordered before the page was loaded. Returns the run event."""
         act = self._actions
         followed = [
             *(act.run, act.cancel, act.status, self._usage, self._job, self._last),
-            *(self.gallery, *self.tools.outputs()),
+            *(self.gallery, *self.tools.outputs(), *self._code.outputs()),
         ]
+        self._code.wire()
         event = on(
             act.run.click,
             self._run,
@@ -91,6 +109,12 @@ class Order:
             concurrency_limit=None,
         )
         recall = on(demo.load, self._recall, inputs=self._last, outputs=followed)
+        # The prompts used lately stay in the browser.
+        prompts = gr.BrowserState([], storage_key=f"qwen-image-demo-recent-{self._form.tab}", secret="public")  # noqa: S106
+        kept = "(prompt, kept) => [prompt, ...kept.filter((other) => other !== prompt)].filter(Boolean).slice(0, 12)"
+        listed = "(kept) => ({ __type__: 'update', choices: kept.map((prompt) => [prompt, prompt]), value: null })"
+        on(act.run.click, None, inputs=[self._form.controls.prompt, prompts], outputs=prompts, js=kept)
+        on(partial(gr.on, [demo.load, prompts.change]), None, inputs=prompts, outputs=recent, js=listed)
         idle = [act.run, act.cancel, act.status]
         on(act.cancel.click, self._cancel, inputs=self._job, outputs=idle, cancels=[event, recall])
         # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
@@ -141,7 +165,7 @@ class Order:
             )
             job = self._service.order(request, count, visitor(http))
             begun_with = str(uploaded(image_1)) if image_1 and not address_1 else ""
-            yield {self.ordered: begun_with, **self._show([], [], job.n)}
+            yield {self.ordered: begun_with, self._usage: ""}
             async for updates in self._follow(job, language):
                 yield updates
         except QwenDemoError as error:
@@ -153,15 +177,21 @@ class Order:
         """How the job goes, to its end."""
         act, library = self._actions, self._service.library
         files: dict[Picture, tuple[str, str | None]] = {}  # each is published once, or browsers would load it again
+        frame = placeholder(await self._service.shape(job.request))
+        requests = [call.request for call in job.calls]
+        shown: int | None = None
         async for progress in job.watch():
             # While the page is being built, Gradio may swap two updates that come close together. So each says all.
             updates: Updates = {
                 self._job: job.id,
                 act.run: gr.update(interactive=False),
                 act.cancel: gr.update(interactive=True),
-                act.status: progress_html(progress, language),
+                act.status: progress_html(progress, self._service.jobs.usual_seconds(job.request.model), language),
             }
-            if len(progress.pictures) != len(files):
+            if shown is None:
+                updates |= self._code.show(self._service.base_url, requests)
+            if len(progress.pictures) != shown or progress.finished:
+                shown = len(progress.pictures)
                 for picture in progress.pictures:
                     if picture not in files:
                         entry = library.entry_of(picture.path)
@@ -169,11 +199,14 @@ class Order:
                         files[picture] = (publish(path), _caption(picture, job.n, language))
                 entries = [library.entry_of(picture.path) for picture in progress.pictures]
                 names = [entry.name if entry else "" for entry in entries]
-                updates |= self._show([files[picture] for picture in progress.pictures], names, job.n)
+                # What is still to come has its place already, in the shape that it will have.
+                waiting = [] if progress.finished else [(frame, None)] * (job.n - shown)
+                updates |= self._show([*(files[picture] for picture in progress.pictures), *waiting], names, job.n)
                 updates[self._last] = [name for name in names if name]
             if progress.finished:
                 updates |= self._idle(outcome_html(progress, language))
-                updates[self._usage] = usage_html(job, progress, self._service.jobs.totals(job.visitor), language)
+                jobs = self._service.jobs
+                updates[self._usage] = usage_html(job, progress, jobs.used(job.visitor), jobs.prices, language)
             yield updates
 
     async def _reference(self, image: Upload, address: object, background: str) -> str:

@@ -15,11 +15,11 @@ def text_to_image_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
     chips = Chips(TEXT_TO_IMAGE)
     with gr.Row(elem_classes="studio"):
         with gr.Column(elem_classes="controls", min_width=0):
-            controls, _ = common_controls("text", "generations", "prompt_text_hint", chips.draw)
+            controls, beside = common_controls("text", "generations", "prompt_text_hint", chips.draw)
             acting = actions("text", "run")
         form = Form("text", TextToImage, controls)
         with gr.Column(elem_classes="results", min_width=0):
             order = Order(service, form, acting)
     chips.wire(form)
-    order.wire(demo)
+    order.wire(demo, beside.recent)
     return form, order

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from ..api.errors import InvalidRequest
 from ..i18n import preferred
@@ -27,7 +28,9 @@ def nothing() -> Updates:
 
 def language_of(http: gr.Request | None) -> str:
     """The language to answer this browser in; English where none asks."""
-    return preferred(http.headers.get("accept-language", "") if http else "")
+    if http is None:
+        return "en"
+    return preferred(http.headers.get("accept-language", ""), http.cookies.get("language", ""))
 
 
 def visitor(http: gr.Request) -> str:
@@ -59,6 +62,16 @@ def publish(path: Path) -> str:
     except OSError:  # another disk, or one without links
         shutil.copyfile(path, target)
     return str(target)
+
+
+def placeholder(shape: tuple[int, int]) -> str:
+    """A faint frame of that shape, to stand where a picture will be. The style sheet knows it by its name."""
+    width, height = shape
+    path = fresh_folder() / "waiting.png"
+    scale = 1200 / max(width, height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    Image.new("LA", size, (128, 40)).save(path)
+    return str(path)
 
 
 def fresh_folder() -> Path:

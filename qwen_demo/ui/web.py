@@ -1,4 +1,4 @@
-"""The door before Gradio: which browser asks, and whether the app is well."""
+"""The door before Gradio: which browser asks, in which language, and whether the app is well."""
 
 import hashlib
 import hmac
@@ -56,6 +56,40 @@ class Visitors:
         # A Space shows the page in a frame of another site, where only the first form is kept.
         sites = "SameSite=None; Secure; Partitioned" if encrypted else "SameSite=Lax"
         return f"{_COOKIE}={name}.{self._sign(name)}; Path=/; Max-Age={_YEAR}; HttpOnly; {sites}"
+
+
+class Head:
+    """ASGI middleware: puts a script first into every page, before Gradio's own.
+
+    Args:
+        app: what comes after it.
+        script: JavaScript.
+    """
+
+    def __init__(self, app: ASGIApp, script: str) -> None:
+        self._app = app
+        self._script = f"<script>{script}</script>".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: list[Message] = []
+        page = bytearray()
+
+        async def send_with_script(message: Message) -> None:
+            if message["type"] == "http.response.start" and "text/html" in Headers(raw=message["headers"]).get(
+                "content-type", ""
+            ):
+                start.append(message)  # its length is known only with the whole page
+            elif not start:
+                await send(message)
+            elif message["type"] == "http.response.body":
+                page.extend(message.get("body", b""))
+                if not message.get("more_body"):
+                    whole = bytes(page).replace(b"<head>", b"<head>" + self._script, 1)
+                    MutableHeaders(scope=start[0])["content-length"] = str(len(whole))
+                    await send(start[0])
+                    await send({"type": "http.response.body", "body": whole})
+
+        await self._app(scope, receive, send_with_script if scope["type"] == "http" else send)
 
 
 def health_routes(draining: Callable[[], bool]) -> list[Route]:

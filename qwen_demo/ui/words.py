@@ -1,7 +1,7 @@
 """What the page says while an order runs and after it: progress, outcome, usage, and errors in words."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -23,8 +23,9 @@ from ..api.errors import (
 )
 from ..i18n import texts, translate
 from ..images import Reference
-from ..jobs import InternalError, Job, NotSaved, Progress, ShuttingDown, Totals
+from ..jobs import InternalError, Job, NotSaved, Progress, ShuttingDown
 from ..recipe import Recipe
+from ..usage import Prices, Usage, total_cost
 
 
 def t(key: str) -> I18nData:
@@ -74,8 +75,9 @@ def _describe_invalid(error: InvalidRequest, language: str) -> str:
     return translate(language, f"invalid_{error.problem}", field=field, **facts)
 
 
-def usage_html(job: Job, progress: Progress, totals: Totals, language: str) -> str:
+def usage_html(job: Job, progress: Progress, used: Sequence[Usage], prices: Prices, language: str) -> str:
     """What the API reported and what this visitor has used so far, as a list of facts."""
+    cost = prices.cost(job.request.model, len(progress.pictures))
     seeds = sorted({picture.seed for picture in progress.pictures if picture.seed is not None})
     sizes = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in progress.pictures)
     facts = {
@@ -84,6 +86,7 @@ def usage_html(job: Job, progress: Progress, totals: Totals, language: str) -> s
         "usage_seed": ", ".join(map(str, seeds)),
         "usage_model": job.request.model,
         "usage_seconds": _seconds(progress.seconds, language),
+        "usage_cost": "" if cost is None else prices.written(cost),
     }
     rows = [(translate(language, key), value) for key, value in facts.items() if value]
     rows += [(_usage_label(name, language), value) for name, value in _flat(progress.usage)]
@@ -93,12 +96,26 @@ def usage_html(job: Job, progress: Progress, totals: Totals, language: str) -> s
     session = translate(
         language,
         "session",
-        pictures=totals.pictures,
-        orders=totals.orders,
-        tokens=totals.tokens,
-        seconds=f"{totals.seconds:.1f}",
+        pictures=sum(row.pictures for row in used),
+        orders=len(used),
+        tokens=sum(row.tokens for row in used),
+        seconds=f"{sum(row.seconds for row in used):.1f}",
     )
-    return f'<dl>{listed}</dl><p class="session">{escape(session)}</p>'
+    spent = total_cost(used)
+    session += "" if spent is None else f" · {prices.written(spent)}"
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in _differences(job, progress, language))
+    return f'{notes}<dl>{listed}</dl><p class="session">{escape(session)}</p>'
+
+
+def _differences(job: Job, progress: Progress, language: str) -> Iterable[str]:
+    """Where what came is not what was asked for."""
+    asked = (job.request.size or "").replace("x", "×")
+    came = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in progress.pictures)
+    others = [size for size in came if asked and size != asked]
+    if others:
+        yield translate(language, "other_size", asked=asked, came=", ".join(others))
+    if 0 < len(progress.pictures) < job.n:
+        yield translate(language, "fewer_pictures", asked=job.n, came=len(progress.pictures))
 
 
 def reference_html(reference: Reference, language: str) -> str:
@@ -152,13 +169,16 @@ def _seconds(seconds: float, language: str) -> str:
     return translate(language, "usage_seconds_value", seconds=f"{seconds:.1f}")
 
 
-def progress_html(progress: Progress, language: str) -> str:
-    """The line while it runs: the place in line, or the seconds and how many of n have come."""
+def progress_html(progress: Progress, usual: float | None, language: str) -> str:
+    """The line while it runs: the place in line, or the seconds, how many of n have come, and the usual seconds."""
     seconds = int(progress.seconds)
     if progress.place and not progress.pictures:
         return status_html(translate(language, "status_waiting", place=progress.place, seconds=seconds))
     count = len(progress.pictures)
-    return status_html(translate(language, "status_drawing", seconds=seconds, count=count, n=progress.n))
+    line = translate(language, "status_drawing", seconds=seconds, count=count, n=progress.n)
+    if usual is not None:
+        line += translate(language, "status_usual", seconds=max(1, round(usual)))
+    return status_html(line)
 
 
 def outcome_html(progress: Progress, language: str) -> str:

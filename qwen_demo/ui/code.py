@@ -1,0 +1,53 @@
+"""The order as code that makes the same pictures again."""
+
+from collections.abc import Sequence
+
+import gradio as gr
+from gradio.components import Component
+
+from ..api.requests import ImageRequest
+from ..snippets import as_curl, as_json, as_openai, as_python
+from .events import on
+from .visit import Updates
+from .words import t
+
+FORMS = {"JSON": "json", "curl": "shell", "Python": "python", "OpenAI": "python"}
+"""What can be chosen, and how Gradio colours it."""
+
+
+class CodePanel:
+    """A folded panel with the last order as JSON, curl, Python and for the OpenAI package. Drawn at this place."""
+
+    def __init__(self, prefix: str) -> None:
+        self._texts = gr.State({})
+        with gr.Accordion(t("as_code"), open=False, elem_id=f"{prefix}-code", elem_classes="accordion code-panel"):
+            self._form = gr.Radio(
+                list(FORMS),
+                value="JSON",
+                show_label=False,
+                label=t("as_code"),
+                elem_id=f"{prefix}-code-form",
+            )
+            self._shown = gr.Code("", language="json", interactive=False, show_label=False, label=t("as_code"))
+
+    def outputs(self) -> list[Component]:
+        """What `show` changes."""
+        return [self._texts, self._form, self._shown]
+
+    def show(self, base_url: str, requests: Sequence[ImageRequest]) -> Updates:
+        """Take the requests of an order."""
+        texts = {
+            "JSON": as_json(requests),
+            "curl": as_curl(base_url, requests),
+            "Python": as_python(base_url, requests),
+            "OpenAI": as_openai(base_url, requests),
+        }
+        return {self._texts: texts, self._form: "JSON", self._shown: gr.update(value=texts["JSON"], language="json")}
+
+    def wire(self) -> None:
+        """Let the choice change the code."""
+
+        def choose(form: str, texts: dict[str, str]) -> Updates:
+            return {self._shown: gr.update(value=texts.get(form, ""), language=FORMS[form])}
+
+        on(self._form.input, choose, inputs=[self._form, self._texts], outputs=self._shown)
