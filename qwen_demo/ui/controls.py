@@ -57,7 +57,8 @@ def common_controls(
     sizes: list[tuple[Any, str]] = [(size.ratio, size.name) for size in catalog.SIZES]
     if auto_info:
         sizes.insert(0, (t("size_auto"), AUTO))
-    prompt = gr.Textbox(
+    prompt = _counted(
+        catalog.MAX_PROMPT,
         label=t("field_prompt"),
         placeholder=t(hint),
         lines=4,
@@ -65,18 +66,18 @@ def common_controls(
         elem_id=f"{prefix}-prompt",
         elem_classes="prompt",
     )
-    _count_letters(prompt, catalog.MAX_PROMPT)
     chips()
-    negative = gr.Textbox(
+    negative = _counted(
+        catalog.MAX_NEGATIVE_PROMPT,
         label=t("field_negative_prompt"),
         placeholder=t("negative_hint"),
         lines=1,
         max_lines=4,
         elem_id=f"{prefix}-negative",
     )
-    _count_letters(negative, catalog.MAX_NEGATIVE_PROMPT)
     with gr.Accordion(t("ideas"), open=False, elem_id=f"{prefix}-ideas", elem_classes="accordion"):
         recent = gr.Dropdown([], label=t("recent"), elem_id=f"{prefix}-recent")
+        gr.Markdown(t("style_presets"), elem_classes="note")
         with gr.Row(elem_classes="chips"):
             for style in STYLES:
                 _adds(gr.Button(t(f"style_{style}"), size="sm"), f"style_{style}_words", prompt)
@@ -154,14 +155,16 @@ def common_controls(
     return controls, Beside(background, recent)
 
 
-def _count_letters(text: gr.Textbox, limit: int) -> None:
-    """A live count under the text, the way Python and the API count: an emoji is one."""
-    counter = gr.HTML(f"0/{limit}", elem_classes="counter")
+def _counted(limit: int, **options: Any) -> gr.Textbox:
+    """A text with a live count beside its label, the way Python and the API count: an emoji is one."""
+    counter = gr.HTML(f"<span>0/{limit}</span>", elem_classes="counter")
+    text = gr.Textbox(**options)
     count = f"""(text) => {{
       const count = [...(text ?? "")].length;
       return `<span class="${{count > {limit} ? "over" : ""}}">${{count}}/{limit}</span>`;
     }}"""
     on(text.change, None, inputs=text, outputs=counter, js=count)
+    return text
 
 
 def _adds(button: gr.Button, key: str, text: gr.Textbox) -> None:
@@ -172,6 +175,6 @@ def _adds(button: gr.Button, key: str, text: gr.Textbox) -> None:
         words = translate(language, key)
         if words in before:
             return before
-        return f"{before.rstrip()}{translate(language, 'comma')}{words}" if before.strip() else words
+        return before.rstrip() + translate(language, "comma") + words if before.strip() else words
 
     on(button.click, add, inputs=text, outputs=text)

@@ -5,6 +5,7 @@ import gradio as gr
 from ..api import catalog
 from ..api.requests import ImageFusion
 from ..service import Service
+from .bench import Bench
 from .controls import common_controls
 from .examples import FUSION, Chips
 from .form import Form, picture_slot
@@ -20,6 +21,7 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
             with gr.Row(elem_classes="slots"):
                 numbers = range(1, catalog.MAX_REFERENCES + 1)
                 slots = [picture_slot(f"fusion-image-{n}", f"field_image_{n}", height=120) for n in numbers]
+            bench = Bench(slots)
             gr.Markdown(t("fusion_note"), elem_classes="note")
             controls, beside = common_controls(
                 "fusion", "edits", "prompt_fusion_hint", chips.draw, auto_info="size_auto_info_fusion"
@@ -29,6 +31,7 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
         with gr.Column(elem_classes="results", min_width=0):
             order = Order(service, form, acting)
     form.wire(service)
+    bench.wire(controls)
     chips.wire(form)
     order.wire(demo, beside.recent)
     return form, order
