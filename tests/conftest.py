@@ -23,6 +23,7 @@ from qwen_demo.offline import create_app
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings
 from qwen_demo.ui import build_app, launch_options
+from qwen_demo.usage import Prices
 
 KEY = "sk-test-4f1c9a2b"
 
@@ -106,7 +107,8 @@ def running_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")
     backend = Backend()
     client = QwenClient(KEY, "http://offline/v1", transport=backend)
-    with launched(Service(client, Jobs(32), Library(folder / "outputs"))) as url:
+    jobs = Jobs(32, prices=Prices({"qwen-image": 0.25}, "¥"))  # and the default model is free of a price
+    with launched(Service(client, jobs, Library(folder / "outputs"))) as url:
         yield RunningApp(url, backend)
 
 

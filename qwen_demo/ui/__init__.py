@@ -17,6 +17,7 @@ from .endpoints import add_endpoints
 from .events import on
 from .fusion import fusion_tab
 from .history import History
+from .link import follow_links
 from .text_to_image import text_to_image_tab
 from .theme import CSS, make_theme
 from .web import Head, Visitors, health_routes
@@ -65,6 +66,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         history.wire(history_tab, forms, tabs)
         for order in (text_order, edit_order, fusion_order):
             order.tools.wire(order.gallery, service, forms, tabs)
+        follow_links(demo, forms, tabs)
         add_endpoints(service)
     # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.
     demo.queue(default_concurrency_limit=None, api_open=False)

@@ -28,6 +28,7 @@ class CodePanel:
                 label=t("as_code"),
                 elem_id=f"{prefix}-code-form",
             )
+            gr.Markdown(t("code_note"), elem_classes="note")
             self._shown = gr.Code("", language="json", interactive=False, show_label=False, label=t("as_code"))
 
     def outputs(self) -> list[Component]:

@@ -23,6 +23,15 @@ def on(trigger: Callable[..., Dependency], handler: Callable[..., Any] | None, *
     return trigger(told(handler) if handler else None, **options)
 
 
+def offer_file(button: gr.Button, make: Callable[..., str], inputs: Any, target: gr.DownloadButton) -> None:
+    """Let a button make a file and download it. `target` is a hidden button of the same place.
+
+    A download starts only from a click in the browser, so the finished file is clicked there.
+    """
+    made = on(button.click, make, inputs=inputs, outputs=target)
+    on(made.then, None, js=f"() => document.querySelector('#{target.elem_id}').click()")
+
+
 def told(handler: Callable[..., Any], language: str | None = None) -> Callable[..., Any]:
     """The handler with its errors turned into words: Gradio itself would show no more than "Error".
 

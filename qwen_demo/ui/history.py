@@ -13,10 +13,11 @@ from ..i18n import translate
 from ..library import GRID_SIDE
 from ..recipe import BadRecipe
 from ..service import Service
-from .events import on
+from ..usage import as_csv
+from .events import offer_file, on
 from .form import Form, Upload
 from .tools import Tools
-from .visit import Updates, language_of, nothing, publish, uploaded
+from .visit import Updates, fresh_folder, language_of, nothing, publish, uploaded, visitor
 from .words import recipe_html, status_html, t
 
 PAGE = 24
@@ -59,7 +60,11 @@ class History:
                     label=t("restore"), file_count="single", type="filepath", height=110, elem_id="history-restore"
                 )
                 self._status = gr.HTML("", elem_id="history-status", elem_classes="status")
+                with gr.Row(elem_classes="chips"):
+                    self._csv = gr.Button(t("usage_csv"), size="sm", elem_id="history-csv")
+                    self._csv_file = gr.DownloadButton(visible="hidden", elem_id="history-csv-file")
             with gr.Column(elem_classes="results", min_width=0):
+                gr.Markdown(t("empty_history"), elem_classes="empty-note")
                 self._gallery = gr.Gallery(
                     label=t("tab_history"),
                     show_label=False,
@@ -108,6 +113,13 @@ class History:
         on(self._tools.deleted.then, again, inputs=[*search, self._skip], outputs=page)
         on(self._tools.chosen.change, self._detail, inputs=self._tools.chosen, outputs=[self._picture, self._recipe])
         everywhere = [tabs, self._file, self._status, *(part for form in forms for part in form.outputs())]
+
+        def usage(http: gr.Request) -> str:
+            path = fresh_folder() / "qwen-usage.csv"
+            path.write_text(as_csv(self._service.jobs.used(visitor(http))), encoding="utf-8-sig")  # for Excel
+            return str(path)
+
+        offer_file(self._csv, usage, None, self._csv_file)
 
         def restore(file: Upload, http: gr.Request) -> Updates:
             return self._restore(file, forms, tabs, http)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -30,6 +31,8 @@ class Actions:
     run: gr.Button
     cancel: gr.Button
     status: gr.HTML
+    estimate: gr.HTML
+    """What the order will cost, where a price is known."""
 
 
 def actions(prefix: str, run_label: str) -> Actions:
@@ -54,8 +57,10 @@ def actions(prefix: str, run_label: str) -> Actions:
                 elem_id=f"{prefix}-cancel",
                 elem_classes="cancel",
             )
-        status = gr.HTML(status_html(""), elem_id=f"{prefix}-status", elem_classes="status")
-    return Actions(run, cancel, status)
+        with gr.Row():
+            status = gr.HTML(status_html(""), elem_id=f"{prefix}-status", elem_classes="status")
+            estimate = gr.HTML("", elem_id=f"{prefix}-estimate", elem_classes="estimate")
+    return Actions(run, cancel, status, estimate)
 
 
 class Order:
@@ -72,6 +77,7 @@ class Order:
         self._service = service
         self._form = form
         self._actions = actions
+        gr.Markdown(t(f"empty_{form.tab}"), elem_classes="empty-note")
         self.gallery = gr.Gallery(
             label=t("results"),
             show_label=False,
@@ -111,12 +117,22 @@ class Order:
         recall = on(demo.load, self._recall, inputs=self._last, outputs=followed)
         # The prompts used lately stay in the browser.
         prompts = gr.BrowserState([], storage_key=f"qwen-image-demo-recent-{self._form.tab}", secret="public")  # noqa: S106
-        kept = "(prompt, kept) => [prompt, ...kept.filter((other) => other !== prompt)].filter(Boolean).slice(0, 12)"
+        kept = "(prompt, kept) => [[prompt, ...kept.filter((other) => other !== prompt)].filter(Boolean).slice(0, 12)]"
         listed = "(kept) => ({ __type__: 'update', choices: kept.map((prompt) => [prompt, prompt]), value: null })"
         on(act.run.click, None, inputs=[self._form.controls.prompt, prompts], outputs=prompts, js=kept)
         on(partial(gr.on, [demo.load, prompts.change]), None, inputs=prompts, outputs=recent, js=listed)
         idle = [act.run, act.cancel, act.status]
         on(act.cancel.click, self._cancel, inputs=self._job, outputs=idle, cancels=[event, recall])
+        if self._service.jobs.prices.by_model:
+            model, count = self._form.controls.model, self._form.controls.count
+            changes = [demo.load, model.change, count.change]
+            on(
+                partial(gr.on, changes),
+                self._estimate,
+                inputs=[model, count],
+                outputs=act.estimate,
+                trigger_mode="always_last",
+            )
         # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
         self._watch_range(self._form.controls.count, "n", 1, catalog.MAX_PICTURES)
         self._watch_range(self._form.controls.seed, "seed", 0, catalog.MAX_SEED)
@@ -241,6 +257,11 @@ class Order:
         ordered = job.cancel() if job else 0
         key = "status_cancelled_ordered" if ordered else "status_cancelled"
         return self._idle(status_html(translate(language_of(http), key, count=ordered)))
+
+    def _estimate(self, model: str, count: int) -> str:
+        prices = self._service.jobs.prices
+        cost = prices.cost(model, count)
+        return "" if cost is None else f"<p>≈ {escape(prices.written(cost))}</p>"
 
     def _watch_range(self, slider: gr.Slider, field: str, low: int, high: int) -> None:
         def check(value: object, http: gr.Request) -> Any:

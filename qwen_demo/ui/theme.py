@@ -69,7 +69,7 @@ def make_theme() -> gr.themes.Base:
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_dark="*primary_600",
         button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_hover_dark="*primary_700",
         button_secondary_background_fill="transparent",
         button_secondary_background_fill_dark="transparent",
         button_secondary_background_fill_hover="*neutral_100",

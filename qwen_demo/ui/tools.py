@@ -10,10 +10,17 @@ from gradio.components import Component
 from ..i18n import translate
 from ..library import Entry
 from ..service import Service
-from .events import on
+from .events import offer_file, on
 from .form import Form, Upload
+from .link import write
 from .visit import Updates, fresh_folder, language_of, nothing, publish
 from .words import t
+
+COPY_LINK = """(query) => {
+  if (!query) return;
+  const link = location.origin + location.pathname + query;
+  if (navigator.clipboard) navigator.clipboard.writeText(link); else window.prompt("", link);
+}"""
 
 
 class Tools:
@@ -40,10 +47,11 @@ class Tools:
                 min_width=0,
                 elem_id=f"{prefix}-download",
             )
-            self._zip, self._delete = button("zip"), button("delete")
+            self._zip, self._copy, self._delete = button("zip"), button("link"), button("delete")
         with gr.Row(visible=False, elem_classes="chips") as self._asking:
             gr.Markdown(t("delete_question"))
             self._yes, self._no = button("delete-yes"), button("delete-no")
+        self._link = gr.Textbox(visible=False)
         self._archive = gr.DownloadButton(visible="hidden", elem_id=f"{prefix}-archive")
 
     def outputs(self) -> list[Component]:
@@ -102,6 +110,13 @@ class Tools:
                 return nothing()
             return {**free.fill(entry.path), tabs: gr.update(selected=fusion.tab)}
 
+        def link(name: str, http: gr.Request) -> str:
+            recipe = _found(service, name, http).recipe
+            if recipe is None or recipe.kind not in of_kind:
+                raise gr.Error(translate(language_of(http), "recipe_missing"), print_exception=False)
+            gr.Info(translate(language_of(http), "link_copied"))
+            return write(recipe, of_kind[recipe.kind].tab)
+
         def archive(names: list[str]) -> str:
             entries = [entry for name in names if (entry := library.find(name))]
             return str(library.zip(entries, fresh_folder() / "qwen-images.zip"))
@@ -128,9 +143,9 @@ class Tools:
             outputs=[tabs, *fusion.outputs()],
             preprocess=False,
         )
-        # A download starts only from a click in the browser, so the finished archive is clicked there.
-        zipped = on(self._zip.click, archive, inputs=self.names, outputs=self._archive)
-        on(zipped.then, None, js=f"() => document.querySelector('#{self._archive.elem_id}').click()")
+        offer_file(self._zip, archive, self.names, self._archive)
+        linked = on(self._copy.click, link, inputs=self.chosen, outputs=self._link)
+        on(linked.then, None, inputs=self._link, js=COPY_LINK)
         on(self._delete.click, lambda: gr.update(visible=True), outputs=self._asking)
         on(self._no.click, lambda: gr.update(visible=False), outputs=self._asking)
         self.deleted = on(self._yes.click, delete, inputs=[self.chosen, self.names], outputs=[gallery, *self.outputs()])

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -41,8 +41,12 @@ async def open_page(browser: Browser, app: RunningApp, logged: list[str]) -> Asy
         if message.type == "error":
             logged.append(message.text)
 
-    async def open_page(locale: str = "en-US", width: int = 1400, height: int = 900) -> Page:
-        context = await browser.new_context(locale=locale, viewport={"width": width, "height": height})
+    async def open_page(
+        locale: str = "en-US", width: int = 1400, height: int = 900, colours: Literal["light", "dark"] = "light"
+    ) -> Page:
+        context = await browser.new_context(
+            locale=locale, viewport={"width": width, "height": height}, color_scheme=colours
+        )
         contexts.append(context)
         page = await context.new_page()
         page.on("console", listen)

@@ -1,5 +1,6 @@
 """What the browser tests do again and again."""
 
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Page, expect
@@ -34,6 +35,13 @@ async def picture_sizes(page: Page, gallery: str) -> list[tuple[int, int]]:
         arg=selector,
     )
     return [(width, height) for width, height in await handle.json_value()]
+
+
+async def download(page: Page, button: str) -> Path:
+    """Press a button and take the file that it brings."""
+    async with page.expect_download() as download:
+        await page.locator(button).click()
+    return Path(await (await download.value).path())
 
 
 async def fill_number(page: Page, control: str, value: int) -> None:

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from qwen_demo.recipe import Recipe, embed, read
 from tests.browser.conftest import PHOTOS, Open
-from tests.browser.steps import fill_number, picture_sizes, run_and_wait, tab, upload
+from tests.browser.steps import download, fill_number, picture_sizes, run_and_wait, tab, upload
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -31,12 +31,6 @@ async def settings(page: Page, prefix: str) -> dict[str, Any]:
         "watermark": await page.locator(f"#{prefix}-watermark input").is_checked(),
         "optimize": await page.locator(f"#{prefix}-optimize input").is_checked(),
     }
-
-
-async def download(page: Page, button: str) -> Path:
-    async with page.expect_download() as download:
-        await page.locator(button).click()
-    return Path(await (await download.value).path())
 
 
 async def test_a_result_dropped_back_restores_every_control(open_page: Open, tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ async def test_bad_input_is_told_at_once_and_nothing_is_sent(open_page: Open, ap
     await upload(page, "fusion-image-1", PHOTOS / "coffee.png")
     await refused(page, "fusion", "Pictures: 1 given. Add 2 to 3.")
     await upload(page, "fusion-image-3", PHOTOS / "rocket.jpg")
-    await refused(page, "fusion", "图2: add a picture first.")
+    await refused(page, "fusion", "Image 2: add a picture first.")
     assert app.orders == []
 
 

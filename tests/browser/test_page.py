@@ -1,0 +1,311 @@
+"""What makes the page pleasant, by what a person sees and does: wide and on a phone, in English and in Chinese."""
+
+import base64
+import csv
+import io
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from playwright.async_api import Page, expect
+
+from qwen_demo.i18n import texts, translate
+from tests.browser.conftest import PHOTOS, Open
+from tests.browser.steps import download, fill_number, picture_sizes, run_and_wait, tab, upload
+from tests.conftest import RunningApp
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BOTH = pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390)])
+ALL = pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390), ("zh-CN", 1400), ("en", 390)])
+TABS = {"text": "tab_text", "edit": "tab_edit", "fusion": "tab_fusion", "history": "tab_history"}
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+
+def begin(language: str, key: str) -> str:
+    """The words of a text before its first fact."""
+    return texts(language)[key].partition("{")[0].strip()
+
+
+@ALL
+async def test_a_newcomer_finds_the_way(
+    open_page: Open, app: RunningApp, language: str, width: int, tmp_path: Path
+) -> None:
+    def words(key: str) -> str:
+        return translate(language, key)
+
+    done = begin(language, "status_done")
+    page = await open_page(language, width=width)
+    await expect(page.get_by_text(words("empty_text").split("**")[1])).to_be_visible()
+    await page.get_by_role("button", name=words("example_text_zoo"), exact=True).click()
+    await expect(page.locator("#text-prompt textarea")).to_have_value(words("example_text_zoo_prompt"))
+    await run_and_wait(page, "text", done)
+    await page.locator("#text-edit-this").click()
+    await expect(page.locator("#edit-image img")).to_be_visible()
+    await page.locator("#edit-prompt textarea").fill("黑白")
+    await run_and_wait(page, "edit", done)
+    await page.locator("#edit-add-to-fusion").click()
+    await expect(page.locator("#fusion-image-1 img")).to_be_visible()
+    await upload(page, "fusion-image-2", PHOTOS / "coffee.png")
+    await page.locator("#fusion-prompt textarea").fill("图1 and 图2")
+    await run_and_wait(page, "fusion", done)
+    await tab(page, words("tab_history"))
+    await expect(page.locator("#history-recipe")).to_contain_text("图1 and 图2")
+    picture = await download(page, "#history-download")
+    file: Any = {"name": "found.png", "mimeType": "image/png", "buffer": picture.read_bytes()}
+    await page.locator("#history-restore input[type=file]").set_input_files(file)
+    await expect(page.locator("#fusion-prompt textarea")).to_be_visible()
+    assert len(app.orders) == 3
+
+
+async def test_keys_run_and_cancel(open_page: Open, app: RunningApp) -> None:
+    app.backend.open.clear()
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#text-status")).to_contain_text("0 of 1")
+    await expect(page.locator("#text-cancel")).to_be_enabled()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#text-status")).to_contain_text("Stopped waiting.")
+    assert len(app.orders) == 1
+    assert await page.locator("#text-prompt textarea").input_value() == "a hill"
+
+
+async def test_the_keyboard_alone_is_enough(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    reached: list[str] = []
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        inside = "#" + await page.evaluate("document.activeElement.closest('[id]:not([id^=component])')?.id ?? ''")
+        focused = await page.evaluate("document.activeElement.closest('.prompt') ? 'prompt' : ''")
+        if focused == "prompt" and "prompt" not in reached:
+            await page.keyboard.type("a hill")
+        reached.append(focused or inside)
+        if inside == "#text-run":
+            break
+    assert "prompt" in reached
+    assert reached[-1] == "#text-run"
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#text-status")).to_contain_text("Done in")
+    assert [order["prompt"] for order in app.orders] == ["a hill"]
+
+
+@BOTH
+async def test_frames_stand_where_pictures_will_be_and_nothing_jumps(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(language, width=width)
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await run_and_wait(page, "text", begin(language, "status_done"))
+    app.backend.open.clear()
+    await page.locator("#text-size").get_by_role("radio", name="16:9").check()
+    await fill_number(page, "text-count", 2)
+    await page.locator("#text-run").click()
+    frames = page.locator('#text-gallery .grid-container img[src*="/waiting"]')
+    await expect(frames).to_have_count(2)
+    usual = begin(language, "status_usual")
+    await expect(page.locator("#text-status")).to_contain_text(usual)
+    before = await page.locator("#text-gallery").bounding_box()
+    assert await picture_sizes(page, "text-gallery") == [(1200, 669)] * 2
+    app.backend.open.set()
+    await expect(page.locator("#text-usage dd").first).to_have_text("2")
+    await expect(frames).to_have_count(0)
+    assert await picture_sizes(page, "text-gallery") == [(1664, 928)] * 2
+    after = await page.locator("#text-gallery").bounding_box()
+    assert before
+    assert after
+    assert (before["width"], before["height"]) == (after["width"], after["height"])
+
+
+async def test_the_language_is_switched_in_sight_and_lasts(open_page: Open, app: RunningApp, logged: list[str]) -> None:
+    page = await open_page("zh-HK")
+    await expect(page.get_by_role("tab", name="图片编辑")).to_be_visible()
+    async with page.expect_navigation():
+        await page.locator("#language-en").click()
+    await expect(page.get_by_role("tab", name="Edit")).to_be_visible()
+    later = await page.context.new_page()
+    await later.goto(app.url, wait_until="domcontentloaded")
+    await expect(later.get_by_role("tab", name="Edit")).to_be_visible()
+    await later.locator("#text-run").click()
+    await expect(later.locator("#text-status [role=alert]")).to_have_text("Prompt: write something first.")
+    assert await later.evaluate("document.documentElement.lang") == "en"
+    logged.clear()  # Gradio logs that its streams ended when the page loaded itself again
+
+
+async def test_the_colours_are_switched_in_sight_and_last(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    dark = "document.body.classList.contains('dark')"
+    assert not await page.evaluate(dark)
+    await page.get_by_role("button", name="Light or dark").click()
+    assert await page.evaluate(dark)
+    later = await page.context.new_page()
+    await later.goto(app.url, wait_until="domcontentloaded")
+    await later.locator("#text-run").wait_for()
+    assert await later.evaluate(dark)
+
+
+@BOTH
+async def test_help_with_the_prompt(open_page: Open, language: str, width: int) -> None:
+    def words(key: str) -> str:
+        return translate(language, key)
+
+    page = await open_page(language, width=width)
+    prompt, counter = page.locator("#text-prompt textarea"), page.locator(".block.counter").first
+    await prompt.fill("🐱猫")
+    await expect(counter).to_have_text("2/800")
+    await prompt.fill("x" * 801)
+    await expect(counter.locator(".over")).to_have_text("801/800")
+    await prompt.fill("a cat")
+    await page.locator("#text-ideas > button").click()
+    await page.get_by_role("button", name=words("style_ink"), exact=True).click()
+    styled = "a cat" + words("comma") + words("style_ink_words")
+    await expect(prompt).to_have_value(styled)
+    await page.get_by_role("button", name=words("negative_quality"), exact=True).click()
+    await expect(page.locator("#text-negative textarea")).to_have_value(words("negative_quality_words"))
+    await run_and_wait(page, "text", begin(language, "status_done"))
+    await prompt.fill("")
+    await page.locator("#text-recent input").click()
+    await page.get_by_role("option", name=styled).click()
+    await expect(prompt).to_have_value(styled)
+
+
+async def test_the_next_seed_is_one_click_away(open_page: Open) -> None:
+    page = await open_page()
+    await fill_number(page, "text-seed", 2147483647)
+    await page.locator("#text-next-seed").click()
+    await expect(page.locator("#text-seed input[type=number]")).to_have_value("0")
+    await expect(page.locator("#text-random-seed input")).not_to_be_checked()
+
+
+@BOTH
+async def test_the_bench_of_the_fusion(open_page: Open, app: RunningApp, language: str, width: int) -> None:
+    def words(key: str, **facts: object) -> str:
+        return translate(language, key, **facts)
+
+    page = await open_page(language, width=width)
+    await tab(page, words("tab_fusion"))
+    await upload(page, "fusion-image-1", PHOTOS / "coffee.png")
+    await upload(page, "fusion-image-2", PHOTOS / "rocket.jpg")
+    prompt, check = page.locator("#fusion-prompt textarea"), page.locator("#fusion-check")
+    await expect(check).to_contain_text(words("sets_shape", names=words("name_2")))
+    await prompt.fill("before  after")
+    await prompt.evaluate("text => { text.focus(); text.setSelectionRange(7, 7); }")
+    await page.locator("#fusion-name-1").click()
+    await expect(prompt).to_have_value(f"before {words('name_1')} after")
+    await expect(check).to_contain_text(words("not_named", names=words("name_2")))
+    await prompt.fill("图1, 图2 and image 3")
+    await expect(check).to_contain_text(words("not_there", names=words("name_3")))
+    first = await page.locator("#fusion-image-1 img").get_attribute("src")
+    await page.locator("#fusion-swap-1").click()
+    await expect(prompt).to_have_value("图2, 图1 and image 3")
+    await expect(page.locator("#fusion-image-2 img")).to_have_attribute("src", first or "")
+    await prompt.fill("图1 图2")
+    await run_and_wait(page, "fusion", begin(language, "status_done"))
+    assert await picture_sizes(page, "fusion-gallery") == [(600, 400)]
+
+
+async def test_the_order_is_shown_as_code(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await run_and_wait(page, "text")
+    await page.locator("#text-code > button").click()
+    code = page.locator("#text-code .cm-content")
+    await expect(code).to_contain_text(f'"seed": {app.orders[0]["seed"]}')
+    for form, part in (("curl", "Bearer $QWEN_API_KEY"), ("Python", "httpx.post("), ("OpenAI", "extra_body")):
+        await page.locator("#text-code-form").get_by_role("radio", name=form).check()
+        await expect(code).to_contain_text(part)
+
+
+async def test_a_price_is_told_before_and_after_and_kept_as_csv(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await page.locator("#text-model input").click()
+    await page.get_by_role("option", name="qwen-image", exact=True).click()
+    await fill_number(page, "text-count", 3)
+    await expect(page.locator("#text-estimate")).to_have_text("≈ 0.75 ¥")
+    await run_and_wait(page, "text")
+    await expect(page.locator("#text-usage")).to_contain_text(re.compile(r"Cost\s*0\.75 ¥"))
+    await expect(page.locator("#text-usage .session")).to_contain_text("0.75 ¥")
+    await tab(page, "History")
+    table = (await download(page, "#history-csv")).read_text(encoding="utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert (row["model"], row["asked"], row["pictures"], row["cost"]) == ("qwen-image", "3", "3", "0.75")
+
+
+async def test_what_came_otherwise_than_asked_is_told(open_page: Open, app: RunningApp) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (1024, 1024)).save(buffer, "PNG")
+    body = {"data": [{"b64_json": base64.b64encode(buffer.getvalue()).decode()}]}
+    app.backend.refusal = lambda _: httpx.Response(200, json=body)
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await run_and_wait(page, "text")
+    await expect(page.locator("#text-usage .note")).to_have_text("Asked for 1328×1328, came as 1024×1024.")
+
+
+async def test_a_link_carries_the_settings(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.locator("#text-prompt textarea").fill("a <b>hill</b> & 图1")
+    await page.locator("#text-size").get_by_role("radio", name="9:16").check()
+    await run_and_wait(page, "text")
+    await page.locator("#text-link").click()
+    await expect(page.get_by_text("Link copied. It carries these settings.")).to_be_visible()
+    link = await page.evaluate("navigator.clipboard.readText()")
+    fresh = await page.context.browser.new_page() if page.context.browser else page
+    await fresh.goto(link, wait_until="domcontentloaded")
+    await expect(fresh.locator("#text-prompt textarea")).to_have_value("a <b>hill</b> & 图1")
+    await expect(fresh.locator("#text-seed input[type=number]")).to_have_value(str(app.orders[0]["seed"]))
+    await expect(fresh.locator("#text-size input:checked")).to_have_attribute("value", "928x1664")
+    await fresh.goto(f"{app.url}/?tab=edit&prompt=warmer&n=9&seed=x", wait_until="domcontentloaded")
+    await expect(fresh.locator("#edit-prompt textarea")).to_have_value("warmer")
+    await expect(fresh.get_by_text("Left out of the link, for its value can't be used: n, seed.")).to_be_visible()
+    await fresh.close()
+    assert len(app.orders) == 1
+
+
+@pytest.mark.parametrize("width", [360, 390, 1400, 2560])
+async def test_nothing_stands_out_of_the_page(open_page: Open, width: int) -> None:
+    page = await open_page(width=width)
+    for key in TABS.values():
+        await tab(page, translate("en", key))
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), key
+        box = await page.locator(".actions .run:visible, #history-gallery:visible").first.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+async def test_axe_finds_nothing_serious(open_page: Open, app: RunningApp, colours: Any) -> None:
+    page = await open_page(colours=colours)
+    assert await page.evaluate("document.body.classList.contains('dark')") is (colours == "dark")
+    await page.evaluate(AXE)
+    for prefix, key in TABS.items():
+        await tab(page, translate("en", key))
+        assert await serious(page) == [], key
+        if prefix == "text":
+            await page.locator("#text-prompt textarea").fill("a hill")
+            await run_and_wait(page, "text")
+            await page.locator("#text-code > button").click()
+            await page.locator("#text-ideas > button").click()
+            await expect(page.locator("#text-code .cm-content")).to_be_visible()
+            assert await serious(page) == [], "with results"
+            await page.locator("#text-prompt textarea").fill("")
+            await page.locator("#text-run").click()
+            await expect(page.locator("#text-status [role=alert]")).to_be_visible()
+            assert await serious(page) == [], "with an error"
+
+
+async def serious(page: Page) -> list[str]:
+    """What axe finds, as "rule: element"."""
+    found: list[str] = await page.evaluate(
+        """async () => (await axe.run()).violations
+            .filter((rule) => ["serious", "critical"].includes(rule.impact))
+            .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}`))"""
+    )
+    return found
