@@ -1,11 +1,11 @@
-"""Imports point one way: app → ui → service → jobs, library, images → api, and api imports only itself."""
+"""Imports point one way, from the page down to the API, and api imports only itself."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
-LAYERS = ["api", "images", "library", "jobs", "service", "ui"]
+LAYERS = ["api", "line", "usage", "snippets", "images", "library", "jobs", "service", "ui"]
 """From the bottom up. A module may import what stands below it, and its own."""
 
 

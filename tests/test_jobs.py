@@ -9,7 +9,8 @@ import pytest
 from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage, split
 from qwen_demo.api.responses import ImagesResponse
-from qwen_demo.jobs import Call, InternalError, Job, Jobs, Line, Picture, ShuttingDown
+from qwen_demo.jobs import Call, InternalError, Job, Jobs, Picture, ShuttingDown
+from qwen_demo.line import Line
 from qwen_demo.usage import Prices
 
 FOUR = split(TextToImage(prompt="a", seed=10), 4)

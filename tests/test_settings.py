@@ -67,7 +67,7 @@ def test_the_key_is_not_in_the_repr() -> None:
     assert "sk-secret" not in repr(Settings.from_env({"QWEN_API_KEY": "sk-secret"}))
 
 
-@pytest.mark.parametrize("document", ["README.md", ".env.example"])
+@pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", ".env.example"])
 def test_every_variable_is_documented(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     assert [name for name in NAMES if name not in text] == []
