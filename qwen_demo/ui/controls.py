@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.i18n import I18nData
 
 from ..api import catalog
 from ..api.catalog import Task
@@ -77,14 +78,8 @@ def common_controls(
     )
     with gr.Accordion(t("ideas"), open=False, elem_id=f"{prefix}-ideas", elem_classes="accordion"):
         recent = gr.Dropdown([], label=t("recent"), elem_id=f"{prefix}-recent")
-        gr.Markdown(t("style_presets"), elem_classes="note")
-        with gr.Row(elem_classes="chips"):
-            for style in STYLES:
-                _adds(gr.Button(t(f"style_{style}"), size="sm"), f"style_{style}_words", prompt)
-        gr.Markdown(t("negative_presets"), elem_classes="note")
-        with gr.Row(elem_classes="chips"):
-            for preset in NEGATIVES:
-                _adds(gr.Button(t(f"negative_{preset}"), size="sm"), f"negative_{preset}_words", negative)
+        _adding(prompt, t("style_presets"), [f"style_{name}" for name in STYLES])
+        _adding(negative, t("negative_presets"), [f"negative_{name}" for name in NEGATIVES])
     size = gr.Radio(
         sizes,
         value=AUTO if auto_info else catalog.DEFAULT_SIZE,
@@ -167,14 +162,16 @@ def _counted(limit: int, **options: Any) -> gr.Textbox:
     return text
 
 
-def _adds(button: gr.Button, key: str, text: gr.Textbox) -> None:
-    """Let a button add the words of that key to a text, unless they are there."""
+def _adding(text: gr.Textbox, label: I18nData, keys: list[str]) -> None:
+    """A row of choices, each adds its words to a text, unless they are there."""
+    choices: list[tuple[Any, str]] = [(t(key), f"{key}_words") for key in keys]
+    chosen = gr.Radio(choices, value=None, label=label, elem_classes="adding")
 
-    def add(before: str, http: gr.Request) -> str:
+    def add(key: str, before: str, http: gr.Request) -> tuple[str, None]:
         language = language_of(http)
         words = translate(language, key)
         if words in before:
-            return before
-        return before.rstrip() + translate(language, "comma") + words if before.strip() else words
+            return before, None
+        return before.rstrip() + translate(language, "comma") + words if before.strip() else words, None
 
-    on(button.click, add, inputs=text, outputs=text)
+    on(chosen.input, add, inputs=[chosen, text], outputs=[text, chosen])
