@@ -145,9 +145,15 @@ class Job:
     def cancel(self) -> int:
         """Drop the calls that were not sent yet. Returns how many pictures are ordered and still on their way."""
         self.cancelled = True
+        self._tell()
         for call in self.calls:
             if not call.sent and call.task:
                 call.task.cancel()
+        return self.on_their_way
+
+    @property
+    def on_their_way(self) -> int:
+        """How many pictures are ordered, and not there yet."""
         return sum(call.request.n for call in self.calls if call.sent and call.task and not call.task.done())
 
     def progress(self) -> Progress:

@@ -65,7 +65,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         forms = (text, edit, fusion)
         history.wire(history_tab, forms, tabs)
         for order in (text_order, edit_order, fusion_order):
-            order.tools.wire(order.gallery, service, forms, tabs)
+            order.tools.wire(order.gallery, forms, tabs)
         follow_links(demo, forms, tabs)
         add_endpoints(service)
     # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.

@@ -54,7 +54,7 @@ class History:
                     buttons=["fullscreen"],
                     elem_id="history-picture",
                 )
-                self._tools = Tools("history")
+                self._tools = Tools("history", service)
                 self._recipe = gr.HTML("", elem_id="history-recipe", elem_classes="usage")
                 self._file = gr.File(
                     label=t("restore"), file_count="single", type="filepath", height=110, elem_id="history-restore"
@@ -109,7 +109,7 @@ class History:
         )
         on(self._newer.click, newer, inputs=[*search, self._skip], outputs=page)
         on(self._older.click, older, inputs=[*search, self._skip], outputs=page)
-        self._tools.wire(self._gallery, self._service, forms, tabs)
+        self._tools.wire(self._gallery, forms, tabs)
         on(self._tools.deleted.then, again, inputs=[*search, self._skip], outputs=page)
         on(self._tools.chosen.change, self._detail, inputs=self._tools.chosen, outputs=[self._picture, self._recipe])
         everywhere = [tabs, self._file, self._status, *(part for form in forms for part in form.outputs())]

@@ -21,7 +21,7 @@ from .events import on
 from .form import Form, Upload, colour
 from .tools import Tools
 from .visit import Updates, language_of, nothing, placeholder, publish, uploaded, visitor
-from .words import describe, outcome_html, progress_html, status_html, t, usage_html
+from .words import cancelled_html, describe, outcome_html, progress_html, status_html, t, usage_html
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Order:
             elem_id=f"{form.tab}-gallery",
             elem_classes="gallery-card",
         )
-        self.tools = Tools(form.tab)
+        self.tools = Tools(form.tab, service)
         self._usage = gr.HTML("", elem_id=f"{form.tab}-usage", elem_classes="usage")
         self._code = CodePanel(form.tab)
         self._job = gr.State("")
@@ -114,15 +114,15 @@ class Order:
             preprocess=False,
             concurrency_limit=None,
         )
-        recall = on(demo.load, self._recall, inputs=self._last, outputs=followed)
+        on(demo.load, self._recall, inputs=self._last, outputs=followed)
         # The prompts used lately stay in the browser.
         prompts = gr.BrowserState([], storage_key=f"qwen-image-demo-recent-{self._form.tab}", secret="public")  # noqa: S106
         kept = "(prompt, kept) => [[prompt, ...kept.filter((other) => other !== prompt)].filter(Boolean).slice(0, 12)]"
         listed = "(kept) => ({ __type__: 'update', choices: kept.map((prompt) => [prompt, prompt]), value: null })"
         on(act.run.click, None, inputs=[self._form.controls.prompt, prompts], outputs=prompts, js=kept)
         on(partial(gr.on, [demo.load, prompts.change]), None, inputs=prompts, outputs=recent, js=listed)
-        idle = [act.run, act.cancel, act.status]
-        on(act.cancel.click, self._cancel, inputs=self._job, outputs=idle, cancels=[event, recall])
+        # Whoever follows the job tells the end. Gradio's own cancelling can be overtaken by what was told before.
+        on(act.cancel.click, self._cancel, inputs=self._job)
         if self._service.jobs.prices.by_model:
             model, count = self._form.controls.model, self._form.controls.count
             changes = [demo.load, model.change, count.change]
@@ -206,7 +206,8 @@ class Order:
             }
             if shown is None:
                 updates |= self._code.show(self._service.base_url, requests)
-            if len(progress.pictures) != shown or progress.finished:
+            over = progress.finished or job.cancelled
+            if len(progress.pictures) != shown or over:
                 shown = len(progress.pictures)
                 for picture in progress.pictures:
                     if picture not in files:
@@ -216,9 +217,12 @@ class Order:
                 entries = [library.entry_of(picture.path) for picture in progress.pictures]
                 names = [entry.name if entry else "" for entry in entries]
                 # What is still to come has its place already, in the shape that it will have.
-                waiting = [] if progress.finished else [(frame, None)] * (job.n - shown)
+                waiting = [] if over else [(frame, None)] * (job.n - shown)
                 updates |= self._show([*(files[picture] for picture in progress.pictures), *waiting], names, job.n)
                 updates[self._last] = [name for name in names if name]
+            if job.cancelled:
+                yield updates | self._idle(cancelled_html(job.on_their_way, language))
+                return
             if progress.finished:
                 updates |= self._idle(outcome_html(progress, language))
                 jobs = self._service.jobs
@@ -252,11 +256,9 @@ class Order:
         act = self._actions
         return {act.run: gr.update(interactive=True), act.cancel: gr.update(interactive=False), act.status: status}
 
-    def _cancel(self, job_id: str, http: gr.Request) -> Updates:
-        job = self._service.jobs.find(job_id, visitor(http))
-        ordered = job.cancel() if job else 0
-        key = "status_cancelled_ordered" if ordered else "status_cancelled"
-        return self._idle(status_html(translate(language_of(http), key, count=ordered)))
+    async def _cancel(self, job_id: str, http: gr.Request) -> None:
+        if job := self._service.jobs.find(job_id, visitor(http)):
+            job.cancel()
 
     def _estimate(self, model: str, count: int) -> str:
         prices = self._service.jobs.prices

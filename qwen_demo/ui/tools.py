@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -29,7 +28,8 @@ class Tools:
     Drawn at this place of the page; hidden while the gallery is empty.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, service: Service) -> None:
+        self._service = service
         self.names = gr.State([])
         """The names of the gallery's pictures in the library; "" for one that is not in it."""
         self.chosen = gr.State("")
@@ -60,23 +60,26 @@ class Tools:
 
     def show(self, names: list[str]) -> Updates:
         """Take these pictures, and choose the first."""
-        return {self.names: names, self.chosen: next(iter(names), ""), self._asking: gr.update(visible=False)}
+        return {self.names: names, **self._choose(next(iter(names), ""))}
 
-    def wire(self, gallery: gr.Gallery, service: Service, forms: Sequence[Form], tabs: gr.Tabs) -> None:
+    def _choose(self, name: str) -> Updates:
+        entry = self._service.library.find(name)
+        # A question that is still open was about another picture.
+        return {
+            self.chosen: name,
+            self._download: gr.update(value=publish(entry.path) if entry else None),
+            self._asking: gr.update(visible=False),
+        }
+
+    def wire(self, gallery: gr.Gallery, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         """Bind the buttons to the gallery and to the forms that they fill."""
-        library = service.library
+        service, library = self._service, self._service.library
         of_kind = {form.kind.kind: form for form in forms}
         _, edit, fusion = forms
 
         def choose(names: list[str], event: gr.SelectData) -> Updates:
             at = event.index if isinstance(event.index, int) else -1
-            chosen = names[at] if 0 <= at < len(names) else ""
-            # A question that is still open was about another picture.
-            return {self.chosen: chosen, self._asking: gr.update(visible=False)}
-
-        def offer(name: str) -> Any:
-            entry = library.find(name)
-            return gr.update(value=publish(entry.path) if entry else None)
+            return self._choose(names[at] if 0 <= at < len(names) else "")
 
         def use(name: str, http: gr.Request) -> Updates:
             entry = _found(service, name, http)
@@ -131,8 +134,7 @@ class Tools:
             return {gallery: gr.update(value=files, selected_index=None), **self.show(left)}
 
         fusion_slots = {name: part for name, part in fusion.inputs().items() if name.startswith(("image_", "address_"))}
-        on(gallery.select, choose, inputs=self.names, outputs=[self.chosen, self._asking])
-        on(self.chosen.change, offer, inputs=self.chosen, outputs=self._download)
+        on(gallery.select, choose, inputs=self.names, outputs=[self.chosen, self._download, self._asking])
         everywhere = [tabs, *(part for form in forms for part in form.outputs())]
         on(self._use.click, use, inputs=self.chosen, outputs=everywhere)
         on(self._edit.click, edit_this, inputs=self.chosen, outputs=[tabs, *edit.outputs()])

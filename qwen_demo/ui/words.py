@@ -192,6 +192,12 @@ def outcome_html(progress: Progress, language: str) -> str:
     return status_html(" ".join(lines), problem=bool(problems))
 
 
+def cancelled_html(on_their_way: int, language: str) -> str:
+    """The line after Cancel: nothing more comes, or so many pictures do."""
+    key = "status_cancelled_ordered" if on_their_way else "status_cancelled"
+    return status_html(translate(language, key, count=on_their_way))
+
+
 def status_html(text: str, *, problem: bool = False) -> str:
     """A line of text under the run button."""
     # An alert is read out at once by a screen reader, a status when it is quiet.

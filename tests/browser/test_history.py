@@ -104,7 +104,6 @@ async def test_history_finds_shows_uses_and_deletes(open_page: Open, app: Runnin
     tiles = page.locator("#history-gallery .thumbnail-item")
     await expect(tiles).to_have_count(2)
     await tiles.nth(1).click()
-    await expect(page.locator("#history-recipe")).to_contain_text("a zebra on a pier")
     await expect(page.locator("#history-picture img")).to_be_visible()
     (first, second) = sorted(order["seed"] for order in app.orders)
     await expect(page.locator("#history-recipe")).to_contain_text(str(first))
@@ -220,7 +219,7 @@ async def test_the_tools_act_on_the_picture_that_is_shown(open_page: Open, app: 
     await page.locator("#text-prompt textarea").fill("a heron at dawn")
     await fill_number(page, "text-count", 3)
     loaded: list[str] = []
-    page.on("response", lambda response: loaded.append(response.url) if response.url.endswith(".png") else None)
+    page.on("response", lambda response: loaded.append(response.url) if re.search(r"-\d\.png$", response.url) else None)
     await run_and_wait(page, "text")
     await picture_sizes(page, "text-gallery")
     assert len(loaded) == len(set(loaded)) == 3
