@@ -69,9 +69,12 @@ async def test_a_lost_network_heals_by_itself(open_page: Open, app: RunningApp, 
     page = await open_page()
     await order_and_leave_it_running(page, app)
     await page.context.set_offline(True)
-    app.backend.open.set()
+    await page.get_by_role("button", name="Red pandas").click()  # whatever asks the server finds out
     await expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
     await page.context.set_offline(False)
-    # The page loads itself again; a picture that came in between was broken.
-    await page.wait_for_function("document.querySelector('#text-gallery .grid-container img')?.naturalWidth === 1472")
+    await expect(page.get_by_text("Connection to the server was lost")).to_have_count(0)
+    app.backend.open.set()
+    await expect(page.locator("#text-status")).to_contain_text("Done in")
+    assert await picture_sizes(page, "text-gallery") == [(1472, 1140)]
+    assert len(app.orders) == 1
     logged.clear()  # Chromium logs that there was no network
