@@ -4,14 +4,13 @@ import base64
 import csv
 import io
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from qwen_demo.i18n import texts, translate
 from tests.browser.conftest import PHOTOS, Open
@@ -22,8 +21,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BOTH = pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390)])
 ALL = pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390), ("zh-CN", 1400), ("en", 390)])
-TABS = {"text": "tab_text", "edit": "tab_edit", "fusion": "tab_fusion", "history": "tab_history"}
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 
 
 def begin(language: str, key: str) -> str:
@@ -270,47 +267,3 @@ async def test_a_link_carries_the_settings(open_page: Open, app: RunningApp) -> 
     await expect(fresh.get_by_text("Left out of the link, for its value can't be used: n, seed.")).to_be_visible()
     await fresh.close()
     assert len(app.orders) == 1
-
-
-async def test_nothing_stands_out_of_the_page(open_page: Open) -> None:
-    page = await open_page(width=360)
-    for width in (360, 390, 1400, 2560):
-        await page.set_viewport_size({"width": width, "height": 900})
-        for key in TABS.values():
-            await tab(page, translate("en", key))
-            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, key)
-            box = await page.locator(".actions .run:visible, #history-gallery:visible").first.bounding_box()
-            assert box
-            assert box["x"] >= 0
-            assert box["x"] + box["width"] <= width
-
-
-@pytest.mark.parametrize("colours", ["light", "dark"])
-async def test_axe_finds_nothing_serious(open_page: Open, app: RunningApp, colours: Any) -> None:
-    page = await open_page(colours=colours)
-    assert await page.evaluate("document.body.classList.contains('dark')") is (colours == "dark")
-    await page.evaluate(AXE)
-    for prefix, key in TABS.items():
-        await tab(page, translate("en", key))
-        assert await serious(page) == [], key
-        if prefix == "text":
-            await page.locator("#text-prompt textarea").fill("a hill")
-            await run_and_wait(page, "text")
-            await page.locator("#text-code > button").click()
-            await page.locator("#text-ideas > button").click()
-            await expect(page.locator("#text-code .cm-content")).to_be_visible()
-            assert await serious(page) == [], "with results"
-            await page.locator("#text-prompt textarea").fill("")
-            await page.locator("#text-run").click()
-            await expect(page.locator("#text-status [role=alert]")).to_be_visible()
-            assert await serious(page) == [], "with an error"
-
-
-async def serious(page: Page) -> list[str]:
-    """What axe finds, as "rule: element"."""
-    found: list[str] = await page.evaluate(
-        """async () => (await axe.run()).violations
-            .filter((rule) => ["serious", "critical"].includes(rule.impact))
-            .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}`))"""
-    )
-    return found
