@@ -50,6 +50,7 @@ class History:
                     type="filepath",
                     show_label=False,
                     label=t("results"),
+                    alt_text=t("results"),  # type: ignore[arg-type]  # is translated all the same
                     interactive=False,
                     buttons=["fullscreen"],
                     elem_id="history-picture",

@@ -5,6 +5,13 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
+from qwen_demo.i18n import texts
+
+
+def begin(language: str, key: str) -> str:
+    """The words of a text before its first fact."""
+    return texts(language)[key].partition("{")[0].strip()
+
 
 async def tab(page: Page, name: str) -> None:
     """Open a tab by its label."""

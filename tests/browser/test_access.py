@@ -7,13 +7,15 @@ import pytest
 from playwright.async_api import Page, expect
 
 from qwen_demo.i18n import translate
-from tests.browser.conftest import Open
-from tests.browser.steps import run_and_wait, tab
+from tests.browser.conftest import PHOTOS, Open
+from tests.browser.steps import begin, run_and_wait, tab, upload
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TABS = {"text": "tab_text", "edit": "tab_edit", "fusion": "tab_fusion", "history": "tab_history"}
+PICTURES = {"text": 0, "edit": 1, "fusion": 2}
+"""How many reference pictures a tab needs."""
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 
 
@@ -30,25 +32,39 @@ async def test_nothing_stands_out_of_the_page(open_page: Open) -> None:
             assert box["x"] + box["width"] <= width
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-async def test_axe_finds_nothing_serious(open_page: Open, app: RunningApp, colours: Any) -> None:
-    page = await open_page(colours=colours)
+@pytest.mark.parametrize(
+    ("language", "width", "colours"),
+    [("en", 1400, "light"), ("en", 1400, "dark"), ("zh-CN", 390, "light"), ("zh-CN", 390, "dark")],
+)
+async def test_axe_finds_nothing_serious(
+    open_page: Open, app: RunningApp, language: str, width: int, colours: Any
+) -> None:
+    page = await open_page(language, width=width, colours=colours)
     assert await page.evaluate("document.body.classList.contains('dark')") is (colours == "dark")
     await page.evaluate(AXE)
     for prefix, key in TABS.items():
-        await tab(page, translate("en", key))
+        await tab(page, translate(language, key))
+        if prefix == "history":
+            chosen = page.locator("#history-picture").get_by_role(
+                "img", name=translate(language, "results"), exact=True
+            )
+            await expect(chosen).to_be_visible()
         assert await serious(page) == [], key
-        if prefix == "text":
-            await page.locator("#text-prompt textarea").fill("a hill")
-            await run_and_wait(page, "text")
-            await page.locator("#text-code > button").click()
-            await page.locator("#text-ideas > button").click()
-            await expect(page.locator("#text-code .cm-content")).to_be_visible()
-            assert await serious(page) == [], "with results"
-            await page.locator("#text-prompt textarea").fill("")
-            await page.locator("#text-run").click()
-            await expect(page.locator("#text-status [role=alert]")).to_be_visible()
-            assert await serious(page) == [], "with an error"
+        if prefix in PICTURES:
+            for number in range(1, PICTURES[prefix] + 1):
+                await upload(
+                    page, "edit-image" if prefix == "edit" else f"fusion-image-{number}", PHOTOS / "coffee.png"
+                )
+            await page.locator(f"#{prefix}-prompt textarea").fill("a hill")
+            await run_and_wait(page, prefix, begin(language, "status_done"))
+            await page.locator(f"#{prefix}-code > button").click()
+            await page.locator(f"#{prefix}-ideas > button").click()
+            await expect(page.locator(f"#{prefix}-code .cm-content")).to_be_visible()
+            assert await serious(page) == [], f"{key} with results"
+            await page.locator(f"#{prefix}-prompt textarea").fill("")
+            await page.locator(f"#{prefix}-run").click()
+            await expect(page.locator(f"#{prefix}-status [role=alert]")).to_be_visible()
+            assert await serious(page) == [], f"{key} with an error"
 
 
 async def serious(page: Page) -> list[str]:

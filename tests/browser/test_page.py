@@ -12,20 +12,15 @@ import pytest
 from PIL import Image
 from playwright.async_api import expect
 
-from qwen_demo.i18n import texts, translate
+from qwen_demo.i18n import translate
 from tests.browser.conftest import PHOTOS, Open
-from tests.browser.steps import download, fill_number, picture_sizes, run_and_wait, tab, upload
+from tests.browser.steps import begin, download, fill_number, picture_sizes, run_and_wait, tab, upload
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BOTH = pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390)])
 ALL = pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390), ("zh-CN", 1400), ("en", 390)])
-
-
-def begin(language: str, key: str) -> str:
-    """The words of a text before its first fact."""
-    return texts(language)[key].partition("{")[0].strip()
 
 
 @ALL
@@ -59,21 +54,25 @@ async def test_a_newcomer_finds_the_way(
     assert len(app.orders) == 3
 
 
-async def test_keys_run_and_cancel(open_page: Open, app: RunningApp) -> None:
+@BOTH
+async def test_keys_run_and_cancel(open_page: Open, app: RunningApp, language: str, width: int) -> None:
     app.backend.open.clear()
-    page = await open_page()
+    page = await open_page(language, width=width)
     await page.locator("#text-prompt textarea").fill("a hill")
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("#text-status")).to_contain_text("0 of 1")
+    await expect(page.locator("#text-status")).to_contain_text(
+        " · " + translate(language, "status_drawing", seconds="", count=0, n=1).rpartition(" · ")[2]
+    )
     await expect(page.locator("#text-cancel")).to_be_enabled()
     await page.keyboard.press("Escape")
-    await expect(page.locator("#text-status")).to_contain_text("Stopped waiting.")
+    await expect(page.locator("#text-status")).to_contain_text(begin(language, "status_cancelled_ordered"))
     assert len(app.orders) == 1
     assert await page.locator("#text-prompt textarea").input_value() == "a hill"
 
 
-async def test_the_keyboard_alone_is_enough(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_the_keyboard_alone_is_enough(open_page: Open, app: RunningApp, language: str, width: int) -> None:
+    page = await open_page(language, width=width)
     reached: list[str] = []
     for _ in range(60):
         await page.keyboard.press("Tab")
@@ -87,7 +86,7 @@ async def test_the_keyboard_alone_is_enough(open_page: Open, app: RunningApp) ->
     assert "prompt" in reached
     assert reached[-1] == "#text-run"
     await page.keyboard.press("Enter")
-    await expect(page.locator("#text-status")).to_contain_text("Done in")
+    await expect(page.locator("#text-status")).to_contain_text(begin(language, "status_done"))
     assert [order["prompt"] for order in app.orders] == ["a hill"]
 
 
@@ -118,8 +117,11 @@ async def test_frames_stand_where_pictures_will_be_and_nothing_jumps(
     assert (before["width"], before["height"]) == (after["width"], after["height"])
 
 
-async def test_the_language_is_switched_in_sight_and_lasts(open_page: Open, app: RunningApp, logged: list[str]) -> None:
-    page = await open_page("zh-HK")
+@pytest.mark.parametrize("width", [1400, 390])
+async def test_the_language_is_switched_in_sight_and_lasts(
+    open_page: Open, app: RunningApp, logged: list[str], width: int
+) -> None:
+    page = await open_page("zh-HK", width=width)
     await expect(page.get_by_role("tab", name="图片编辑")).to_be_visible()
     async with page.expect_navigation():
         await page.locator("#language-en").click()
@@ -133,11 +135,14 @@ async def test_the_language_is_switched_in_sight_and_lasts(open_page: Open, app:
     logged.clear()  # Gradio logs that its streams ended when the page loaded itself again
 
 
-async def test_the_colours_are_switched_in_sight_and_last(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_the_colours_are_switched_in_sight_and_last(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(language, width=width)
     dark = "document.body.classList.contains('dark')"
     assert not await page.evaluate(dark)
-    await page.get_by_role("button", name="Light or dark").click()
+    await page.get_by_role("button", name=translate(language, "colours")).click()
     assert await page.evaluate(dark)
     later = await page.context.new_page()
     await later.goto(app.url, wait_until="domcontentloaded")
@@ -174,8 +179,9 @@ async def test_help_with_the_prompt(open_page: Open, language: str, width: int) 
     await expect(prompt).to_have_value(styled)
 
 
-async def test_the_next_seed_is_one_click_away(open_page: Open) -> None:
-    page = await open_page()
+@BOTH
+async def test_the_next_seed_is_one_click_away(open_page: Open, language: str, width: int) -> None:
+    page = await open_page(language, width=width)
     await fill_number(page, "text-seed", 2147483647)
     await page.locator("#text-next-seed").click()
     await expect(page.locator("#text-seed input[type=number]")).to_have_value("0")
@@ -209,10 +215,11 @@ async def test_the_bench_of_the_fusion(open_page: Open, app: RunningApp, languag
     assert await picture_sizes(page, "fusion-gallery") == [(600, 400)]
 
 
-async def test_the_order_is_shown_as_code(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_the_order_is_shown_as_code(open_page: Open, app: RunningApp, language: str, width: int) -> None:
+    page = await open_page(language, width=width)
     await page.locator("#text-prompt textarea").fill("a hill")
-    await run_and_wait(page, "text")
+    await run_and_wait(page, "text", begin(language, "status_done"))
     await page.locator("#text-code > button").click()
     code = page.locator("#text-code .cm-content")
     await expect(code).to_contain_text(f'"seed": {app.orders[0]["seed"]}')
@@ -221,49 +228,60 @@ async def test_the_order_is_shown_as_code(open_page: Open, app: RunningApp) -> N
         await expect(code).to_contain_text(part)
 
 
-async def test_a_price_is_told_before_and_after_and_kept_as_csv(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_a_price_is_told_before_and_after_and_kept_as_csv(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(language, width=width)
     await page.locator("#text-prompt textarea").fill("a hill")
     await page.locator("#text-model input").click()
     await page.get_by_role("option", name="qwen-image", exact=True).click()
     await fill_number(page, "text-count", 3)
     await expect(page.locator("#text-estimate")).to_have_text("≈ 0.75 ¥")
-    await run_and_wait(page, "text")
-    await expect(page.locator("#text-usage")).to_contain_text(re.compile(r"Cost\s*0\.75 ¥"))
+    await run_and_wait(page, "text", begin(language, "status_done"))
+    cost = translate(language, "usage_cost")
+    await expect(page.locator("#text-usage")).to_contain_text(re.compile(rf"{cost}\s*0\.75 ¥"))
     await expect(page.locator("#text-usage .session")).to_contain_text("0.75 ¥")
-    await tab(page, "History")
+    await tab(page, translate(language, "tab_history"))
     table = (await download(page, "#history-csv")).read_text(encoding="utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(table))
     assert (row["model"], row["asked"], row["pictures"], row["cost"]) == ("qwen-image", "3", "3", "0.75")
 
 
-async def test_what_came_otherwise_than_asked_is_told(open_page: Open, app: RunningApp) -> None:
+@BOTH
+async def test_what_came_otherwise_than_asked_is_told(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (1024, 1024)).save(buffer, "PNG")
     body = {"data": [{"b64_json": base64.b64encode(buffer.getvalue()).decode()}]}
     app.backend.refusal = lambda _: httpx.Response(200, json=body)
-    page = await open_page()
+    page = await open_page(language, width=width)
     await page.locator("#text-prompt textarea").fill("a hill")
-    await run_and_wait(page, "text")
-    await expect(page.locator("#text-usage .note")).to_have_text("Asked for 1328×1328, came as 1024×1024.")
+    await run_and_wait(page, "text", begin(language, "status_done"))
+    note = translate(language, "other_size", asked="1328×1328", came="1024×1024")
+    await expect(page.locator("#text-usage .note")).to_have_text(note)
 
 
-async def test_a_link_carries_the_settings(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_a_link_carries_the_settings(open_page: Open, app: RunningApp, language: str, width: int) -> None:
+    page = await open_page(language, width=width)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.locator("#text-prompt textarea").fill("a <b>hill</b> & 图1")
     await page.locator("#text-size").get_by_role("radio", name="9:16").check()
-    await run_and_wait(page, "text")
+    await run_and_wait(page, "text", begin(language, "status_done"))
     await page.locator("#text-link").click()
-    await expect(page.get_by_text("Link copied. It carries these settings.")).to_be_visible()
+    await expect(page.get_by_text(translate(language, "link_copied"))).to_be_visible()
     link = await page.evaluate("navigator.clipboard.readText()")
-    fresh = await page.context.browser.new_page() if page.context.browser else page
+    assert page.context.browser
+    fresh = await page.context.browser.new_page(locale=language, viewport={"width": width, "height": 900})
     await fresh.goto(link, wait_until="domcontentloaded")
     await expect(fresh.locator("#text-prompt textarea")).to_have_value("a <b>hill</b> & 图1")
     await expect(fresh.locator("#text-seed input[type=number]")).to_have_value(str(app.orders[0]["seed"]))
     await expect(fresh.locator("#text-size input:checked")).to_have_attribute("value", "928x1664")
     await fresh.goto(f"{app.url}/?tab=edit&prompt=warmer&n=9&seed=x", wait_until="domcontentloaded")
     await expect(fresh.locator("#edit-prompt textarea")).to_have_value("warmer")
-    await expect(fresh.get_by_text("Left out of the link, for its value can't be used: n, seed.")).to_be_visible()
+    left_out = translate(language, "link_ignored", names="n, seed")
+    await expect(fresh.get_by_text(left_out)).to_be_visible()
     await fresh.close()
     assert len(app.orders) == 1
