@@ -13,6 +13,7 @@ from qwen_demo import logs
 from qwen_demo.api.client import QwenClient
 from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
+from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
 from qwen_demo.ui import build_app, launch_options
@@ -30,9 +31,17 @@ def make_service(settings: Settings) -> Service:
         client = QwenClient("offline", "http://offline/v1", timeout=settings.timeout, transport=backend)
     else:
         client = QwenClient(settings.api_key, settings.base_url, timeout=settings.timeout)
-    jobs = Jobs(settings.max_in_flight, prices=Prices(settings.prices, settings.currency))
-    library = Library(settings.outputs, embed_recipe=settings.embed_recipe)
-    return Service(client, jobs, library, base_url=settings.base_url, light_previews=settings.public)
+    quota = Quota(settings.visitor_quota, settings.total_quota, settings.quota_storage)
+    prices = Prices(settings.prices, settings.currency)
+    return Service(
+        client,
+        Jobs(settings.max_in_flight, each=settings.visitor_in_flight, prices=prices),
+        Library(settings.outputs, embed_recipe=settings.embed_recipe),
+        base_url=settings.base_url,
+        quota=quota if settings.visitor_quota or settings.total_quota else None,
+        keyed=QwenClient("", settings.base_url, timeout=settings.timeout) if settings.own_keys else None,
+        public=settings.public,
+    )
 
 
 def serve() -> None:
@@ -43,9 +52,10 @@ def serve() -> None:
             os._exit(128 + number)
         service.jobs.draining = True
 
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # or uvicorn believes a local proxy's word about addresses before we count
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, drain)
-    demo.launch(prevent_thread_lock=True, **launch_options(service))
+    demo.launch(prevent_thread_lock=True, **launch_options(service, settings))
     while not service.jobs.draining:
         time.sleep(0.1)
     log.info("draining", extra={logs.FACTS: {"jobs": service.jobs.running, "seconds": settings.drain}})

@@ -4,10 +4,12 @@ import hashlib
 import os
 import re
 import secrets
+import time
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -47,6 +49,23 @@ class Library:
         self._embed_recipe = embed_recipe
         # Pictures never change, so what was read once stays true; the largest recipe of a name is some 2 KB.
         self._recipe = lru_cache(maxsize=20_000)(_recipe)
+
+    def of(self, owner: str) -> "Library":
+        """The part that belongs to one owner, who finds nothing outside of it. It shares what was read before."""
+        part = copy(self)
+        part.root = self.root / f"visitor-{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
+        return part
+
+    def sweep(self, age: float) -> None:
+        """Delete every file that is older than so many seconds, in all parts, and the folders that are empty then."""
+        before = time.time() - age
+        for folder, _, names in os.walk(self.root, topdown=False):
+            with suppress(OSError):  # someone else deletes it, or puts something in: the next sweep sees to it
+                for path in (Path(folder, name) for name in names):
+                    if path.lstat().st_mtime < before:
+                        path.unlink()
+                if Path(folder) != self.root and Path(folder).stat().st_mtime < before:
+                    Path(folder).rmdir()
 
     def save(self, picture: Verified, recipe: Recipe, number: int, at: datetime) -> Path:
         """Keep a picture: the bytes as they came if it is a PNG, else a PNG of the same pixels, with its recipe inside.

@@ -4,17 +4,24 @@ import asyncio
 import secrets
 import tempfile
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from . import images
 from .api import catalog
 from .api.client import DEFAULT_BASE_URL, QwenClient
+from .api.errors import QwenDemoError
 from .api.requests import ImageRequest, split
 from .api.responses import ImagesResponse
 from .images import Reference, Verified
-from .jobs import Call, Job, Jobs, NotSaved, Picture
+from .job import Call, Job, NotSaved, Picture
+from .jobs import Jobs
 from .library import FULL_SIDE, GRID_SIDE, Entry, Library
+from .quota import Charge, Quota
 from .recipe import Recipe, check_foreign, read
+from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
+
+DAY = 24 * 3600.0
 
 
 class Service:
@@ -25,7 +32,10 @@ class Service:
         jobs: what holds the orders under way.
         library: where their pictures go, and where they are found again.
         base_url: the API's, as code that people copy shall name it.
-        light_previews: show previews in place of the originals, for slow lines. Downloads stay the originals.
+        quota: what visitors may spend; None for as much as they like.
+        keyed: the API for visitors with a key of their own; None where they may not bring one.
+        public: strangers look at the page. Each sees only own pictures, and light previews of them; downloads stay the
+            originals.
     """
 
     def __init__(
@@ -35,20 +45,30 @@ class Service:
         library: Library,
         *,
         base_url: str = DEFAULT_BASE_URL,
-        light_previews: bool = False,
+        quota: Quota | None = None,
+        keyed: QwenClient | None = None,
+        public: bool = False,
     ) -> None:
         self._client = client
+        self._keyed = keyed
         self.jobs = jobs
-        self.library = library
+        self.everything = library
         self.base_url = base_url
-        self.light_previews = light_previews
+        self.quota = quota
+        self.own_keys = OwnKeys() if keyed else None
+        self.public = public
         self._background: set[asyncio.Task[Path]] = set()
 
-    async def prepare(self, upload: Path, background: str = "white") -> tuple[Reference, Path]:
+    def library(self, owner: str) -> Library:
+        """The pictures that a visitor of that name may see: the own ones in public, else all."""
+        return self.everything.of(owner) if self.public else self.everything
+
+    async def prepare(self, upload: Path, owner: str, background: str = "white") -> tuple[Reference, Path]:
         """An upload made ready for the API, and the file in which that is kept.
 
         Args:
             upload: the file as it came.
+            owner: the name of the visitor whose it is.
             background: the colour behind what is transparent.
 
         Raises:
@@ -58,43 +78,80 @@ class Service:
         def work() -> tuple[Reference, Path]:
             reference = images.prepare(upload, background)
             try:
-                return reference, self.library.keep_reference(reference)
+                return reference, self.library(owner).keep_reference(reference)
             except OSError:  # it can't be found again later, and can be used all the same
                 return reference, _elsewhere().keep_reference(reference)
 
         return await asyncio.to_thread(work)
 
-    async def reference(self, upload: Path, background: str = "white") -> str:
+    async def reference(self, upload: Path, owner: str, background: str = "white") -> str:
         """An upload as the text that a request takes. One that was prepared before goes as it is.
 
         Raises:
             InvalidRequest: it can't be used; the error says why.
         """
-        if known := await asyncio.to_thread(self.library.known_reference, upload):
+        if known := await asyncio.to_thread(self.library(owner).known_reference, upload):
             return await asyncio.to_thread(images.data_url, known)
-        reference, _ = await self.prepare(upload, background)
+        reference, _ = await self.prepare(upload, owner, background)
         return reference.url
 
-    def order(self, request: ImageRequest, n: int, visitor: str) -> Job:
+    async def order(self, request: ImageRequest, n: int, visitor: Visitor) -> Job:
         """Order `n` pictures (1 to 6) of a request, in as many calls as its model needs.
 
         The job goes on whoever watches it. Its pictures are in the library when they are in its progress.
 
         Raises:
             InvalidRequest: n is not a whole number from 1 to 6.
+            OverQuota: the visitor, or all together, may not spend that much.
+            QuotaUnknown: nobody knows what may be spent.
+            NoOwnKeys: the visitor brings a key, and none is taken.
+            BadKey: the key that the visitor brings can't be one.
+            TooManyOrders: of this visitor.
             ShuttingDown: the app takes no new orders.
         """
-        return self.jobs.start(split(request, n), visitor, self._deliver)
+        requests = split(request, n)
+        key = self.key_of(visitor)
+        charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
 
-    async def shown(self, entry: Entry) -> Path:
-        """The file to show for a picture: itself, or a light preview of it.
+        async def give_back(job: Job) -> None:
+            await charge.give_back(sum(call.unbilled for call in job.calls))
+
+        try:
+            return self.jobs.start(requests, visitor, partial(self._deliver, key), give_back)
+        except QwenDemoError:
+            await charge.give_back(n)
+            raise
+
+    def key_of(self, visitor: Visitor) -> str:
+        """The visitor's own key: the one that came with the request, else the one that was entered; or "".
+
+        Raises:
+            NoOwnKeys: one came, and none is taken.
+            BadKey: what came can't be one.
+        """
+        if self.own_keys is None:
+            if visitor.key:
+                raise NoOwnKeys
+            return ""
+        return check_key(visitor.key) if visitor.key else self.own_keys.find(visitor.name)
+
+    async def left(self, visitor: Visitor) -> int | None:
+        """How many pictures the visitor may still order; None where nothing limits them.
+
+        Raises:
+            QuotaUnknown: nobody knows.
+        """
+        return await self.quota.left(visitor) if self.quota and not self.key_of(visitor) else None
+
+    async def shown(self, entry: Entry, owner: str) -> Path:
+        """The file to show for an owner's picture: itself, or a light preview of it.
 
         Raises:
             OSError: it is gone.
         """
-        if not self.light_previews:
+        if not self.public:
             return entry.path
-        return await asyncio.to_thread(self.library.preview, entry, FULL_SIDE)
+        return await asyncio.to_thread(self.library(owner).preview, entry, FULL_SIDE)
 
     async def shape(self, request: ImageRequest) -> tuple[int, int]:
         """The width and height that its pictures will have, as far as that is known; else a square."""
@@ -114,12 +171,19 @@ class Service:
         check_foreign(recipe)
         return recipe
 
-    def references(self, recipe: Recipe) -> list[Path | str | None]:
+    def references(self, recipe: Recipe, owner: str) -> list[Path | str | None]:
         """The reference pictures of a recipe: the kept file, the https:// address, or None for one that is gone."""
+        library = self.library(owner)
         return [
-            reference if reference.startswith("https://") else self.library.find_reference(reference)
+            reference if reference.startswith("https://") else library.find_reference(reference)
             for reference in recipe.references
         ]
+
+    async def sweep(self) -> None:
+        """Delete strangers' pictures a day after they were made, over and over. Runs until it is cancelled."""
+        while True:
+            await asyncio.to_thread(self.everything.sweep, DAY)
+            await asyncio.sleep(DAY / 24)
 
     async def settle(self) -> None:
         """Wait for what runs beside the orders, such as previews in the making."""
@@ -129,11 +193,18 @@ class Service:
         """Finish what runs beside the orders, and close the connections."""
         await self.settle()
         await self._client.aclose()
+        if self._keyed:
+            await self._keyed.aclose()
 
-    async def _deliver(self, job: Job, call: Call) -> None:
+    async def _deliver(self, key: str, job: Job, call: Call) -> None:
+        client = self._keyed if key and self._keyed else self._client
         async with job.turn(call):
-            response = await self._client.send(call.request)
-        job.answered(response)
+            try:
+                response = await client.send(call.request, key)
+            except QwenDemoError as error:
+                call.unbilled = 0 if error.may_be_billed else call.request.n
+                raise
+        job.answered(call, response)
         fetching = (self._keep(job, call, response, index) for index in range(len(response.images)))
         for outcome in await asyncio.gather(*fetching, return_exceptions=True):
             if isinstance(outcome, BaseException):
@@ -143,29 +214,31 @@ class Service:
         data = await self._client.fetch(response.images[index])
         picture = await asyncio.to_thread(images.verify, data)
         number = call.first + index
-        path, problem = await asyncio.to_thread(self._save, picture, call.request, response, number)
+        library = self.library(job.visitor)
+        path, problem = await asyncio.to_thread(_save, library, picture, call.request, response, number)
         if problem:
             job.fail(problem)
         job.add(number, Picture(path, picture.width, picture.height, call.request.seed, response.request_id))
-        self._make_preview(path)
+        self._make_preview(library, path)
 
-    def _make_preview(self, path: Path) -> None:
+    def _make_preview(self, library: Library, path: Path) -> None:
         """For History's grid, off the way of the picture itself."""
-        if entry := self.library.entry_of(path):
-            task = asyncio.create_task(asyncio.to_thread(self.library.preview, entry, GRID_SIDE))
+        if entry := library.entry_of(path):
+            task = asyncio.create_task(asyncio.to_thread(library.preview, entry, GRID_SIDE))
             self._background.add(task)  # the loop itself keeps only weak references
             task.add_done_callback(self._background.discard)
 
-    def _save(
-        self, picture: Verified, request: ImageRequest, response: ImagesResponse, number: int
-    ) -> tuple[Path, NotSaved | None]:
-        now = datetime.now()
-        recipe = Recipe.of(request, response, now)
-        try:
-            return self.library.save(picture, recipe, number + 1, now), None
-        except OSError as error:
-            # It was paid for: show it from elsewhere, and say that it is not kept.
-            return _elsewhere().save(picture, recipe, number + 1, now), NotSaved(error.strerror or str(error))
+
+def _save(
+    library: Library, picture: Verified, request: ImageRequest, response: ImagesResponse, number: int
+) -> tuple[Path, NotSaved | None]:
+    now = datetime.now()
+    recipe = Recipe.of(request, response, now)
+    try:
+        return library.save(picture, recipe, number + 1, now), None
+    except OSError as error:
+        # It was paid for: show it from elsewhere, and say that it is not kept.
+        return _elsewhere().save(picture, recipe, number + 1, now), NotSaved(error.strerror or str(error))
 
 
 def _elsewhere() -> Library:

@@ -1,12 +1,16 @@
 """The settings: every environment variable in one table, read once, checked, frozen."""
 
+import importlib.util
 import json
 import math
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from limits import parse
 
 from .api import catalog
 from .api.client import DEFAULT_BASE_URL
@@ -40,6 +44,35 @@ def _log_form(text: str) -> bool:
     if text not in ("text", "json"):
         raise ValueError("text or json")
     return text == "json"
+
+
+def _quota(text: str) -> str:
+    if text == "none":
+        return ""
+    try:
+        parse(text)
+    except ValueError:
+        raise ValueError("a number of pictures in a time such as 20/day or 5/hour, or none") from None
+    return text
+
+
+def _storage(text: str) -> str:
+    if urlsplit(text).scheme not in ("memory", "redis", "rediss"):
+        raise ValueError("memory:// or an address such as redis://host:6379")
+    return text
+
+
+def _login(text: str) -> tuple[str, str] | None:
+    name, _, password = text.partition(":")
+    if text and not (name and password):
+        raise ValueError("name:password")
+    return (name, password) if text else None
+
+
+def _secret(text: str) -> bytes:
+    if text and len(text) < 16:
+        raise ValueError("at least 16 characters that nobody can guess")
+    return text.encode()
 
 
 def _prices(text: str) -> Mapping[str, float]:
@@ -84,7 +117,16 @@ class Settings:
         log_json: whether the log is JSON, a line each.
         prices: what a delivered picture costs, by model.
         currency: of the prices, such as `¥` or `USD`.
-        public: whether strangers look at the page over slow lines: results show as light previews first.
+        public: whether strangers look at the page: each sees only own pictures, and they are gone after a day.
+        own_keys: whether visitors may bring a key of their own.
+        visitor_quota: what one visitor may spend, such as `20/day`; "" for as much as they like.
+        total_quota: the same for all together.
+        visitor_in_flight: calls under way at once for one visitor, 0 for no limit.
+        quota_storage: where is counted: `memory://`, or Redis for several processes.
+        trusted_proxies: how many proxies in front add the address they see to `X-Forwarded-For`, 0 to 9.
+        auth: name and password of the login; None for none.
+        secret: signs the visitors' cookies, the same in all processes; empty for a new one at each start.
+        mcp: whether agents find the app's tools at `/gradio_api/mcp/`.
     """
 
     api_key: str = _variable("QWEN_API_KEY", "", _key, secret=True)
@@ -98,6 +140,15 @@ class Settings:
     prices: Mapping[str, float] = _variable("QWEN_DEMO_PRICES", "{}", _prices)
     currency: str = _variable("QWEN_DEMO_CURRENCY", "", str)
     public: bool = _variable("QWEN_DEMO_PUBLIC", "0", _switch)
+    own_keys: bool = _variable("QWEN_DEMO_OWN_KEYS", "0", _switch)
+    visitor_quota: str = _variable("QWEN_DEMO_VISITOR_QUOTA", "none", _quota)
+    total_quota: str = _variable("QWEN_DEMO_TOTAL_QUOTA", "none", _quota)
+    visitor_in_flight: int = _variable("QWEN_DEMO_VISITOR_IN_FLIGHT", "0", _whole(0, 1000))
+    quota_storage: str = _variable("QWEN_DEMO_QUOTA_STORAGE", "memory://", _storage, secret=True)
+    trusted_proxies: int = _variable("QWEN_DEMO_TRUSTED_PROXIES", "0", _whole(0, 9))
+    auth: tuple[str, str] | None = _variable("QWEN_DEMO_AUTH", "", _login, secret=True)
+    secret: bytes = _variable("QWEN_DEMO_SECRET", "", _secret, secret=True)
+    mcp: bool = _variable("QWEN_DEMO_MCP", "0", _switch)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -107,11 +158,11 @@ class Settings:
             WrongSetting: a value can't be used. Its text never holds a secret.
         """
         values = {}
-        if environ.get("SPACE_ID") or environ.get("GRADIO_SHARE", "").lower() == "true":
-            environ = {"QWEN_DEMO_PUBLIC": "1", **environ}
+        given = {name: text.strip() for name, text in environ.items() if text.strip()}
+        given = {**_defaults(given), **given}
         for variable in fields(cls):
             name, default, read = (variable.metadata[key] for key in ("name", "default", "read"))
-            text = environ.get(name, "").strip() or default
+            text = given.get(name, default)
             try:
                 values[variable.name] = read(text)
             except ValueError as error:
@@ -123,3 +174,28 @@ class Settings:
     def offline(self) -> bool:
         """Whether the embedded offline backend stands in for the API."""
         return not self.api_key
+
+    @property
+    def max_upload_mb(self) -> int:
+        """The largest file that is taken, in MB."""
+        return 12 if self.public else 30
+
+
+def _defaults(given: Mapping[str, str]) -> dict[str, str]:
+    """What follows from where the app runs and from what else is set."""
+    defaults: dict[str, str] = {}
+    if given.get("SPACE_ID") or given.get("GRADIO_SHARE", "").lower() == "true":
+        # A Space's gateway and a share link's tunnel add the visitor's address.
+        defaults |= {"QWEN_DEMO_PUBLIC": "1", "QWEN_DEMO_TRUSTED_PROXIES": "1"}
+    if {**defaults, **given}.get("QWEN_DEMO_PUBLIC", "").lower() in ("1", "true"):
+        defaults |= {
+            "QWEN_DEMO_VISITOR_QUOTA": "20/day",
+            "QWEN_DEMO_TOTAL_QUOTA": "300/day",
+            "QWEN_DEMO_VISITOR_IN_FLIGHT": "2",
+            "QWEN_DEMO_OUTPUTS": str(Path(tempfile.gettempdir()) / "qwen-image-demo"),
+        }
+    elif importlib.util.find_spec("mcp") and "QWEN_DEMO_AUTH" not in given:
+        defaults["QWEN_DEMO_MCP"] = "1"
+    if "QWEN_API_KEY" not in given:
+        defaults["QWEN_DEMO_OWN_KEYS"] = "1"
+    return defaults

@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["FORWARDED_ALLOW_IPS"] = ""  # as in app.py
 
 from qwen_demo.api.client import QwenClient
 from qwen_demo.jobs import Jobs
@@ -93,10 +94,12 @@ class RunningApp:
 
 
 @contextmanager
-def launched(service: Service) -> Iterator[str]:
-    """The app around a service, on a free port. Yields its address."""
-    demo = build_app(service, Settings.from_env({}))
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=_free_port(), **launch_options(service))
+def launched(service: Service, **environ: str) -> Iterator[str]:
+    """The app around a service, on a free port, with these variables set. Yields its address."""
+    settings = Settings.from_env({"QWEN_DEMO_MCP": "0", **environ})
+    demo = build_app(service, settings)
+    options = launch_options(service, settings)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=_free_port(), **options)
     yield url.rstrip("/")
     demo.close(verbose=False)
 

@@ -9,9 +9,11 @@ import pytest
 from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage, split
 from qwen_demo.api.responses import ImagesResponse
-from qwen_demo.jobs import Call, InternalError, Job, Jobs, Picture, ShuttingDown
+from qwen_demo.job import Call, InternalError, Job, Picture
+from qwen_demo.jobs import Jobs, ShuttingDown
 from qwen_demo.line import Line
 from qwen_demo.usage import Prices
+from qwen_demo.visitors import Visitor
 
 FOUR = split(TextToImage(prompt="a", seed=10), 4)
 
@@ -28,7 +30,7 @@ async def test_pictures_arrive_one_by_one_and_stand_in_the_order_of_their_seeds(
             await gates[call.request.seed].wait()
             job.add(call.first, picture(call.request.seed))
 
-    job = Jobs(max_in_flight=8).start(FOUR, "visitor", work)
+    job = Jobs(max_in_flight=8).start(FOUR, Visitor("visitor"), work)
     seen: list[list[int | None]] = []
     for seed in (12, 10, 13, 11):
         gates[seed].set()
@@ -47,7 +49,7 @@ async def test_one_failed_call_takes_no_other_along() -> None:
                 raise BadResponse("no_picture")
             job.add(call.first, picture(call.request.seed))
 
-    progress = await Jobs(8).start(FOUR, "visitor", work).finish()
+    progress = await Jobs(8).start(FOUR, Visitor("visitor"), work).finish()
     assert [shown.seed for shown in progress.pictures] == [10, 12, 13]
     assert [str(problem) for problem in progress.problems] == ["the answer holds no picture"]
 
@@ -58,7 +60,7 @@ async def test_what_no_one_foresaw_is_an_internal_error_with_an_id_in_the_log(
     async def work(job: Job, call: Call) -> None:
         raise ZeroDivisionError
 
-    (problem,) = (await Jobs(8).start(FOUR[:1], "visitor", work).finish()).problems
+    (problem,) = (await Jobs(8).start(FOUR[:1], Visitor("visitor"), work).finish()).problems
     assert isinstance(problem, InternalError)
     assert problem.id in caplog.text
 
@@ -76,8 +78,8 @@ async def test_no_more_calls_than_the_limit_are_under_way_and_who_waits_has_a_pl
             under_way -= 1
 
     jobs = Jobs(max_in_flight=3)
-    first = jobs.start(FOUR, "first", work)
-    second = jobs.start(FOUR, "second", work)
+    first = jobs.start(FOUR, Visitor("first"), work)
+    second = jobs.start(FOUR, Visitor("second"), work)
     async for progress in second.watch():
         if progress.place:
             break
@@ -108,7 +110,7 @@ async def test_cancel_drops_what_was_not_sent_and_counts_what_was() -> None:
             await go.wait()
             job.add(call.first, picture(call.request.seed))
 
-    job = Jobs(max_in_flight=1).start(FOUR, "visitor", work)
+    job = Jobs(max_in_flight=1).start(FOUR, Visitor("visitor"), work)
     async for _ in job.watch():
         if sent:
             break
@@ -125,7 +127,7 @@ async def test_nobody_finds_anothers_job() -> None:
         return None
 
     jobs = Jobs(8)
-    job = jobs.start(FOUR, "owner", work)
+    job = jobs.start(FOUR, Visitor("owner"), work)
     assert jobs.find(job.id, "owner") is job
     assert jobs.find(job.id, "other") is None
     assert jobs.find("nonsense", "owner") is None
@@ -139,7 +141,7 @@ async def nothing(job: Job, call: Call) -> None:
 async def test_a_finished_job_is_found_again_and_leaves_memory_in_the_end() -> None:
     gone = asyncio.Event()
     jobs = Jobs(8, keep=0.2)
-    job = jobs.start(FOUR, "owner", nothing)
+    job = jobs.start(FOUR, Visitor("owner"), nothing)
     weakref.finalize(job, gone.set)
     identity = job.id
     await job.finish()
@@ -156,7 +158,7 @@ async def test_a_finished_job_holds_no_pictures_that_were_sent() -> None:
         sent.extend(call.request.references)
 
     edit = ImageEdit(prompt="a", image="data:image/png;base64," + "A" * 1000)
-    job = Jobs(8).start([edit], "owner", work)
+    job = Jobs(8).start([edit], Visitor("owner"), work)
     await job.finish()
     assert [len(reference) for reference in sent] == [1022]
     assert [len(reference) for reference in job.request.references] == [64]
@@ -164,8 +166,8 @@ async def test_a_finished_job_holds_no_pictures_that_were_sent() -> None:
 
 async def test_the_latest_job_of_a_kind_is_the_visitors_own_and_not_a_cancelled_one() -> None:
     jobs = Jobs(8)
-    first, second = (jobs.start(FOUR, "owner", nothing) for _ in range(2))
-    other = jobs.start(FOUR, "other", nothing)
+    first, second = (jobs.start(FOUR, Visitor("owner"), nothing) for _ in range(2))
+    other = jobs.start(FOUR, Visitor("other"), nothing)
     assert jobs.latest("owner", "text_to_image") is second
     assert jobs.latest("owner", "edit") is None
     second.cancel()
@@ -176,11 +178,11 @@ async def test_the_latest_job_of_a_kind_is_the_visitors_own_and_not_a_cancelled_
 
 async def test_what_arrives_is_counted_for_its_visitor_whoever_watches() -> None:
     async def work(job: Job, call: Call) -> None:
-        job.answered(ImagesResponse(images=(), usage={"total_tokens": 2}, request_id=None, created=None))
+        job.answered(call, ImagesResponse(images=(), usage={"total_tokens": 2}, request_id=None, created=None))
         job.add(call.first, picture(call.request.seed))
 
     jobs = Jobs(8, prices=Prices({"qwen-image-plus": 0.2}))
-    for job in [jobs.start(FOUR[:2], "owner", work), jobs.start(FOUR[:1], "owner", work)]:
+    for job in [jobs.start(FOUR[:2], Visitor("owner"), work), jobs.start(FOUR[:1], Visitor("owner"), work)]:
         await job.finish()
     rows = jobs.used("owner")
     assert [(row.asked, row.pictures, row.tokens) for row in rows] == [(2, 2, 4), (1, 1, 2)]
@@ -196,10 +198,10 @@ async def test_the_usual_time_is_the_median_of_what_went_well() -> None:
 
     jobs = Jobs(8)
     assert jobs.usual_seconds("qwen-image-plus") is None
-    failed = await jobs.start(FOUR, "owner", work).finish()
+    failed = await jobs.start(FOUR, Visitor("owner"), work).finish()
     assert failed.problems
     assert jobs.usual_seconds("qwen-image-plus") is None
-    times = [(await jobs.start(FOUR[:2], "owner", work).finish()).seconds for _ in range(3)]
+    times = [(await jobs.start(FOUR[:2], Visitor("owner"), work).finish()).seconds for _ in range(3)]
     assert jobs.usual_seconds("qwen-image-plus") == pytest.approx(sorted(times)[1], abs=0.05)
 
 
@@ -211,10 +213,10 @@ async def test_while_draining_what_runs_goes_on_and_nothing_new_begins() -> None
         job.add(call.first, picture(call.request.seed))
 
     jobs = Jobs(8)
-    job = jobs.start(FOUR, "owner", work)
+    job = jobs.start(FOUR, Visitor("owner"), work)
     jobs.draining = True
     with pytest.raises(ShuttingDown):
-        jobs.start(FOUR, "owner", work)
+        jobs.start(FOUR, Visitor("owner"), work)
     assert jobs.running == 1
     go.set()
     assert len((await job.finish()).pictures) == 4

@@ -12,10 +12,12 @@ from PIL import Image
 from qwen_demo import __version__
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, TextToImage
-from qwen_demo.jobs import Jobs, NotSaved
+from qwen_demo.job import NotSaved
+from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
 from qwen_demo.recipe import read
 from qwen_demo.service import Service
+from qwen_demo.visitors import Visitor
 from tests.conftest import KEY, Backend
 
 
@@ -36,7 +38,7 @@ def photo(tmp_path: Path) -> Path:
 
 async def test_every_picture_of_an_order_is_kept_with_its_recipe(service: Service) -> None:
     request = TextToImage(prompt="海边的灯塔", seed=7, negative_prompt="模糊", watermark=True, size="1664x928")
-    progress = await service.order(request, 2, "visitor").finish()
+    progress = await (await service.order(request, 2, Visitor("visitor"))).finish()
     assert progress.problems == ()
     assert [(picture.seed, picture.width, picture.height) for picture in progress.pictures] == [
         (7, 1664, 928),
@@ -61,7 +63,7 @@ async def test_every_picture_of_an_order_is_kept_with_its_recipe(service: Servic
 async def test_on_a_full_disk_the_picture_is_still_there_and_the_problem_is_told(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, write = service.library.root, Path.write_bytes
+    root, write = service.everything.root, Path.write_bytes
 
     def full(path: Path, data: bytes) -> int:
         if path.is_relative_to(root):
@@ -69,38 +71,38 @@ async def test_on_a_full_disk_the_picture_is_still_there_and_the_problem_is_told
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    progress = await service.order(TextToImage(prompt="a hill", seed=1), 1, "visitor").finish()
+    progress = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
     (picture,) = progress.pictures
     with Image.open(picture.path) as image:
         assert image.size == (1328, 1328)
-    assert service.library.entry_of(picture.path) is None
+    assert service.everything.entry_of(picture.path) is None
     assert [(type(problem), str(problem)) for problem in progress.problems] == [(NotSaved, "No space left on device")]
 
 
 async def test_a_recipe_finds_its_reference_pictures_again(service: Service, photo: Path) -> None:
-    request = ImageEdit(prompt="warmer", image=await service.reference(photo), seed=1)
-    progress = await service.order(request, 1, "visitor").finish()
+    request = ImageEdit(prompt="warmer", image=await service.reference(photo, "visitor"), seed=1)
+    progress = await (await service.order(request, 1, Visitor("visitor"))).finish()
     recipe = read(progress.pictures[0].path)
-    (kept,) = service.references(recipe)
+    (kept,) = service.references(recipe, "visitor")
     assert isinstance(kept, Path)
     assert recipe.references == (hashlib.sha256(kept.read_bytes()).hexdigest(),)
     # What was made ready once goes as it is: no second loss, the same bytes, the same hash.
-    assert await service.reference(kept) == request.image
+    assert await service.reference(kept, "visitor") == request.image
     kept.unlink()
-    assert service.references(recipe) == [None]
+    assert service.references(recipe, "visitor") == [None]
 
 
 async def test_an_address_in_a_recipe_stays_an_address(service: Service) -> None:
     request = ImageEdit(prompt="warmer", image="https://pictures.example/cat.png", seed=1)
-    progress = await service.order(request, 1, "visitor").finish()
-    assert service.references(read(progress.pictures[0].path)) == ["https://pictures.example/cat.png"]
+    progress = await (await service.order(request, 1, Visitor("visitor"))).finish()
+    assert service.references(read(progress.pictures[0].path), "visitor") == ["https://pictures.example/cat.png"]
 
 
 async def test_previews_for_history_are_made_off_the_way(service: Service) -> None:
-    progress = await service.order(TextToImage(prompt="a hill", seed=1), 1, "visitor").finish()
-    entry = service.library.entry_of(progress.pictures[0].path)
+    progress = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
+    entry = service.everything.entry_of(progress.pictures[0].path)
     await service.settle()
     assert entry is not None
-    previews = list((service.library.root / ".previews").rglob("*.webp"))
+    previews = list((service.everything.root / ".previews").rglob("*.webp"))
     assert [preview.stem for preview in previews] == [entry.path.stem]
     assert previews[0].stat().st_size < entry.path.stat().st_size / 10

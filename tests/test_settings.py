@@ -1,6 +1,7 @@
 """The environment as an argument."""
 
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ def test_an_empty_environment_is_the_offline_app() -> None:
         prices={},
         currency="",
         public=False,
+        own_keys=True,
+        visitor_quota="",
+        total_quota="",
+        visitor_in_flight=0,
+        quota_storage="memory://",
+        trusted_proxies=0,
+        auth=None,
+        secret=b"",
+        mcp=find_spec("mcp") is not None,
     )
     assert Settings.from_env({}).offline
 

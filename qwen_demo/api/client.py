@@ -68,10 +68,7 @@ class QwenClient:
         # The line before the calls is the service's; here nobody waits for a connection.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60)
         timeouts = httpx.Timeout(timeout, connect=min(5.0, timeout / 2))
-        headers = {"Authorization": f"Bearer {api_key}"}
-        self._api = httpx.AsyncClient(
-            base_url=base_url, headers=headers, timeout=timeouts, limits=limits, transport=transport
-        )
+        self._api = httpx.AsyncClient(base_url=base_url, timeout=timeouts, limits=limits, transport=transport)
         self._results = httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=5.0), limits=limits, transport=transport)
 
     async def __aenter__(self) -> "QwenClient":
@@ -87,8 +84,12 @@ class QwenClient:
         await self._api.aclose()
         await self._results.aclose()
 
-    async def send(self, request: ImageRequest) -> ImagesResponse:
+    async def send(self, request: ImageRequest, key: str = "") -> ImagesResponse:
         """Send a request and read its answer; send it again only where `should_resend` says so.
+
+        Args:
+            request: what is asked for.
+            key: goes in place of the client's own, for this request alone.
 
         Raises:
             ConnectionFailed: the API was not reached, or not heard to the end.
@@ -96,7 +97,7 @@ class QwenClient:
             APIError: it said no.
             BadResponse: its answer can't be understood.
         """
-        call = _Call(request)
+        call = _Call(request, key or self._key)
         try:
             for call.attempts in itertools.count(1):
                 try:
@@ -133,25 +134,19 @@ class QwenClient:
 
     async def _send_once(self, call: "_Call") -> ImagesResponse:
         with _told(after_sending=False):
-            answer, content = await asyncio.wait_for(self._post(call.request), self._timeout)
+            answer, content = await asyncio.wait_for(self._post(call), self._timeout)
         call.status, call.bytes = answer.status_code, len(content)
-        headers = {name: self._without_key(text) for name, text in answer.headers.items()}
+        headers = {name: call.without_key(text) for name, text in answer.headers.items()}
         # Six pictures in base64 are 30 MB of JSON: too long a stop for all who share this loop.
-        body = await asyncio.to_thread(lambda: _json(self._without_key(content.decode("utf-8-sig", "replace"))))
+        body = await asyncio.to_thread(lambda: _json(call.without_key(content.decode("utf-8-sig", "replace"))))
         call.upstream_id = request_id(body, headers)
         if answer.status_code != 200:
             raise parse_error(answer.status_code, body, headers)
         return parse(body, headers)
 
-    def _without_key(self, text: str) -> str:
-        """Some gateways repeat the key in their refusals; from here on it would be shown to people.
-
-        A shorter one is no secret, and could stand in the base64 of a picture by chance.
-        """
-        return text.replace(self._key, "…") if len(self._key) >= SHORTEST_SECRET else text
-
-    async def _post(self, request: ImageRequest) -> tuple[httpx.Response, bytes]:
-        async with self._api.stream("POST", request.path, json=request.payload()) as answer:
+    async def _post(self, call: "_Call") -> tuple[httpx.Response, bytes]:
+        headers = {"Authorization": f"Bearer {call.key}"}
+        async with self._api.stream("POST", call.request.path, json=call.request.payload(), headers=headers) as answer:
             return answer, await _read(answer, MAX_ANSWER_BYTES)
 
     async def _download(self, address: str) -> bytes:
@@ -193,6 +188,7 @@ class _Call:
     """What the log says of one request. Neither its prompt nor its pictures."""
 
     request: ImageRequest
+    key: str = field(repr=False)
     attempts: int = 0
     status: int | None = None
     bytes: int = 0
@@ -200,6 +196,13 @@ class _Call:
     error: Exception | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     started: float = field(default_factory=time.monotonic)
+
+    def without_key(self, text: str) -> str:
+        """Some gateways repeat the key in their refusals; from here on it would be shown to people.
+
+        A shorter one is no secret, and could stand in the base64 of a picture by chance.
+        """
+        return text.replace(self.key, "…") if len(self.key) >= SHORTEST_SECRET else text
 
     def log(self) -> None:
         asked = self.request

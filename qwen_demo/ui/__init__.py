@@ -1,5 +1,6 @@
 """The page. Gradio lives here and nowhere else."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from .events import on
 from .fusion import fusion_tab
 from .history import History
 from .link import follow_links
+from .own_key import own_key_panel
 from .text_to_image import text_to_image_tab
 from .theme import CSS, make_theme
 from .web import Head, Visitors, health_routes
@@ -53,6 +55,8 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
             on(colours.click, None, js=CHANGE_COLOURS)
         if settings.offline:
             gr.Markdown(t("offline_notice"), elem_id="notice")
+        if service.own_keys:
+            own_key_panel(demo, service, service.own_keys)
         with gr.Tabs() as tabs:
             with gr.Tab(t("tab_text"), id="text"):
                 text, text_order = text_to_image_tab(demo, service)
@@ -73,19 +77,24 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
     return demo
 
 
-def launch_options(service: Service) -> dict[str, Any]:
+def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
     """What `launch` needs for this page: its look and words, many waiting visitors, and nothing open by default."""
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(service.sweep()) if settings.public else None
         yield
+        if sweeping:
+            sweeping.cancel()
         await service.aclose()
 
     return {
         "app_kwargs": {
             "lifespan": lifespan,
             "middleware": [
-                Middleware(Visitors, secret=secrets.token_bytes(32)),
+                Middleware(
+                    Visitors, secret=settings.secret or secrets.token_bytes(32), proxies=settings.trusted_proxies
+                ),
                 Middleware(Head, script=(HERE / "head.js").read_text(encoding="utf-8")),
             ],
             "routes": health_routes(lambda: service.jobs.draining),
@@ -98,7 +107,8 @@ def launch_options(service: Service) -> dict[str, Any]:
         "run_history": False,  # would write every input into the browser's storage
         "enable_monitoring": False,
         "show_error": False,
-        "max_file_size": "30mb",
+        "auth": settings.auth,
+        "max_file_size": f"{settings.max_upload_mb}mb",
         "max_threads": 256,  # of waiting visitors, async handlers too
         "ssr_mode": False,
     }

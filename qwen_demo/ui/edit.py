@@ -13,7 +13,7 @@ from .events import on
 from .examples import EDIT, Chips
 from .form import Form, Slot, picture_slot
 from .order import Order, actions
-from .visit import Updates, language_of, nothing, publish
+from .visit import Updates, language_of, nothing, publish, visitor
 from .words import t
 
 
@@ -69,7 +69,7 @@ class Steps:
         on(self._back.click, self._go_back, inputs=[self._step, self._files], outputs=self._slot.outputs())
 
     def _add(self, files: list[str], siblings: list[str], names: list[str], before: str, http: gr.Request) -> Updates:
-        entry = self._service.library.find(names[0]) if names else None
+        entry = self._service.library(visitor(http).name).find(names[0]) if names else None
         if entry is None or not before:  # nothing came, or there is no picture here to compare it with
             return {self._slider: None, self._files: [], self._siblings: []}
         begun_with = Path(before).name

@@ -7,7 +7,7 @@ import gradio as gr
 
 from ..api import catalog
 from ..api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
-from ..jobs import Job, Progress
+from ..job import Job, Progress
 from ..service import Service, draw_seed
 from .events import told
 from .visit import publish, uploaded, visitor
@@ -87,7 +87,7 @@ def add_endpoints(service: Service) -> None:
         """
         request = ImageEdit(
             prompt=prompt,
-            image=await _reference(service, image),
+            image=await _reference(service, image, http),
             **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
         )
         return await _deliver(service, request, n, http)
@@ -124,7 +124,7 @@ def add_endpoints(service: Service) -> None:
             prompt=prompt,
             # More than fit are counted and refused by the request; they need not be read first.
             images=tuple(
-                [await _reference(service, image) for image in sources]
+                [await _reference(service, image, http) for image in sources]
                 if len(sources) <= catalog.MAX_REFERENCES
                 else [""] * len(sources)
             ),
@@ -157,15 +157,15 @@ def _fields(
     }
 
 
-async def _reference(service: Service, source: object) -> str:
+async def _reference(service: Service, source: object, http: gr.Request) -> str:
     """An address as it is, an upload made ready."""
     if isinstance(source, dict):
-        return await service.reference(uploaded(source))
+        return await service.reference(uploaded(source), visitor(http).name)
     return source if isinstance(source, str) else ""
 
 
 async def _deliver(service: Service, request: ImageRequest, n: int, http: gr.Request) -> Answer:
-    job = service.order(request, n, visitor(http))
+    job = await service.order(request, n, visitor(http))
     try:
         progress = await job.finish()
     except asyncio.CancelledError:

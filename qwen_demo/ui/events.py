@@ -12,7 +12,7 @@ from gradio.context import LocalContext
 from gradio.events import Dependency
 
 from ..api.errors import QwenDemoError
-from ..jobs import InternalError
+from ..job import InternalError
 from .visit import language_of
 from .words import describe
 

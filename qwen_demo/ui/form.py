@@ -17,7 +17,7 @@ from ..recipe import Recipe
 from ..service import Service
 from .controls import AUTO, Controls
 from .events import on
-from .visit import Updates, language_of, nothing, publish, uploaded
+from .visit import Updates, language_of, nothing, publish, uploaded, visitor
 from .words import describe, reference_html, status_html, t
 
 Upload = dict[str, Any] | None
@@ -139,7 +139,7 @@ class Form:
         async def prepare(upload: Upload, original: str, background: str, http: gr.Request) -> Updates:
             try:
                 path = uploaded(upload or {"path": original})
-                reference, kept = await service.prepare(path, colour(background))
+                reference, kept = await service.prepare(path, visitor(http).name, colour(background))
             except InvalidRequest as error:
                 problem = status_html(describe(error, language_of(http)), problem=True)
                 return {**slot.fill(None), slot.note: problem}

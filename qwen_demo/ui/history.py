@@ -87,17 +87,17 @@ class History:
         search = [self._words, self._kind, self._model]
         page = [self._gallery, *self._tools.outputs(), self._skip, self._newer, self._older]
 
-        async def first(words: str, kind: str, model: str) -> Updates:
-            return await self._page(words, kind, model, 0)
+        async def first(words: str, kind: str, model: str, http: gr.Request) -> Updates:
+            return await self._page(words, kind, model, 0, http)
 
-        async def again(words: str, kind: str, model: str, skip: int) -> Updates:
-            return await self._page(words, kind, model, skip)
+        async def again(words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
+            return await self._page(words, kind, model, skip, http)
 
-        async def newer(words: str, kind: str, model: str, skip: int) -> Updates:
-            return await self._page(words, kind, model, max(0, skip - PAGE))
+        async def newer(words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
+            return await self._page(words, kind, model, max(0, skip - PAGE), http)
 
-        async def older(words: str, kind: str, model: str, skip: int) -> Updates:
-            return await self._page(words, kind, model, skip + PAGE)
+        async def older(words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
+            return await self._page(words, kind, model, skip + PAGE, http)
 
         on(tab.select, again, inputs=[*search, self._skip], outputs=page)
         # While one is typing, only the last search counts.
@@ -117,7 +117,7 @@ class History:
 
         def usage(http: gr.Request) -> str:
             path = fresh_folder() / "qwen-usage.csv"
-            path.write_text(as_csv(self._service.jobs.used(visitor(http))), encoding="utf-8-sig")  # for Excel
+            path.write_text(as_csv(self._service.jobs.used(visitor(http).name)), encoding="utf-8-sig")  # for Excel
             return str(path)
 
         offer_file(self._csv, usage, None, self._csv_file)
@@ -127,11 +127,11 @@ class History:
 
         on(self._file.upload, restore, inputs=self._file, outputs=everywhere, preprocess=False)
 
-    async def _page(self, words: str, kind: str, model: str, skip: int) -> Updates:
-        library = self._service.library
+    async def _page(self, words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
+        library = self._service.library(visitor(http).name)
         found = await asyncio.to_thread(library.search, words, kind, model, skip=skip, limit=PAGE + 1)
         if not found and skip:  # the last picture of this page was deleted
-            return await self._page(words, kind, model, max(0, skip - PAGE))
+            return await self._page(words, kind, model, max(0, skip - PAGE), http)
         entries = found[:PAGE]
         previews = await asyncio.gather(
             *(asyncio.to_thread(library.preview, entry, GRID_SIDE) for entry in entries), return_exceptions=True
@@ -140,17 +140,18 @@ class History:
         pairs = [(entry, made) for entry, made in zip(entries, previews, strict=True) if isinstance(made, Path)]
         return {
             self._gallery: gr.update(value=[publish(preview) for _, preview in pairs], selected_index=None),
-            **self._tools.show([entry.name for entry, _ in pairs]),
+            **self._tools.show([entry.name for entry, _ in pairs], visitor(http).name),
             self._skip: skip,
             self._newer: gr.update(interactive=skip > 0),
             self._older: gr.update(interactive=len(found) > PAGE),
         }
 
     async def _detail(self, name: str, http: gr.Request) -> tuple[str | None, str]:
-        entry = self._service.library.find(name)
+        owner = visitor(http).name
+        entry = self._service.library(owner).find(name)
         if entry is None:
             return None, ""
-        return publish(await self._service.shown(entry)), recipe_html(entry.recipe, language_of(http))
+        return publish(await self._service.shown(entry, owner)), recipe_html(entry.recipe, language_of(http))
 
     def _restore(self, file: Upload, forms: Sequence[Form], tabs: gr.Tabs, http: gr.Request) -> Updates:
         language = language_of(http)
@@ -162,7 +163,7 @@ class History:
             problem = translate(language, f"recipe_{error.problem}")
             return {self._file: None, self._status: status_html(problem, problem=True)}
         form = next(form for form in forms if form.kind.kind == recipe.kind)
-        pictures = self._service.references(recipe)
+        pictures = self._service.references(recipe, visitor(http).name)
         gone = sum(picture is None for picture in pictures)
         said = translate(language, "recipe_restored_without" if gone else "recipe_restored", count=gone)
         return {

@@ -13,7 +13,7 @@ from ..api import catalog
 from ..api.errors import InvalidRequest, QwenDemoError
 from ..api.requests import check_range
 from ..i18n import translate
-from ..jobs import InternalError, Job, Picture
+from ..job import InternalError, Job, Picture
 from ..service import Service, draw_seed
 from .code import CodePanel
 from .controls import AUTO
@@ -33,6 +33,8 @@ class Actions:
     status: gr.HTML
     estimate: gr.HTML
     """What the order will cost, where a price is known."""
+    left: gr.HTML
+    """How many pictures the visitor may still order, where that is limited."""
 
 
 def actions(prefix: str, run_label: str) -> Actions:
@@ -60,7 +62,8 @@ def actions(prefix: str, run_label: str) -> Actions:
         with gr.Row():
             status = gr.HTML(status_html(""), elem_id=f"{prefix}-status", elem_classes="status")
             estimate = gr.HTML("", elem_id=f"{prefix}-estimate", elem_classes="estimate")
-    return Actions(run, cancel, status, estimate)
+            left = gr.HTML("", elem_id=f"{prefix}-left", elem_classes="estimate")
+    return Actions(run, cancel, status, estimate, left)
 
 
 class Order:
@@ -84,7 +87,7 @@ class Order:
             columns=1,
             object_fit="contain",
             interactive=False,
-            buttons=["fullscreen"] if service.light_previews else ["download", "fullscreen"],
+            buttons=["fullscreen"] if service.public else ["download", "fullscreen"],
             elem_id=f"{form.tab}-gallery",
             elem_classes="gallery-card",
         )
@@ -133,6 +136,8 @@ class Order:
                 outputs=act.estimate,
                 trigger_mode="always_last",
             )
+        if self._service.quota:
+            on(partial(gr.on, [demo.load, event.then]), self._left, outputs=act.left)
         # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
         self._watch_range(self._form.controls.count, "n", 1, catalog.MAX_PICTURES)
         self._watch_range(self._form.controls.seed, "seed", 0, catalog.MAX_SEED)
@@ -169,7 +174,7 @@ class Order:
         slots = ((image_1, address_1), (image_2, address_2), (image_3, address_3))
         try:
             request = self._form.request(
-                [await self._reference(image, address, background) for image, address in slots],
+                [await self._reference(image, address, background, http) for image, address in slots],
                 prompt=prompt,
                 model=model,
                 size=None if size == AUTO else size,
@@ -179,7 +184,7 @@ class Order:
                 optimize_prompt=optimize,
                 negative_prompt=negative or None,
             )
-            job = self._service.order(request, count, visitor(http))
+            job = await self._service.order(request, count, visitor(http))
             begun_with = str(uploaded(image_1)) if image_1 and not address_1 else ""
             yield {self.ordered: begun_with, self._usage: ""}
             async for updates in self._follow(job, language):
@@ -191,7 +196,7 @@ class Order:
 
     async def _follow(self, job: Job, language: str) -> AsyncIterator[Updates]:
         """How the job goes, to its end."""
-        act, library = self._actions, self._service.library
+        act, library = self._actions, self._service.library(job.visitor)
         files: dict[Picture, tuple[str, str | None]] = {}  # each is published once, or browsers would load it again
         frame = placeholder(await self._service.shape(job.request))
         requests = [call.request for call in job.calls]
@@ -212,13 +217,14 @@ class Order:
                 for picture in progress.pictures:
                     if picture not in files:
                         entry = library.entry_of(picture.path)
-                        path = await self._service.shown(entry) if entry else picture.path
+                        path = await self._service.shown(entry, job.visitor) if entry else picture.path
                         files[picture] = (publish(path), _caption(picture, job.n, language))
                 entries = [library.entry_of(picture.path) for picture in progress.pictures]
                 names = [entry.name if entry else "" for entry in entries]
                 # What is still to come has its place already, in the shape that it will have.
                 waiting = [] if over else [(frame, None)] * (job.n - shown)
-                updates |= self._show([*(files[picture] for picture in progress.pictures), *waiting], names, job.n)
+                pictures = [*(files[picture] for picture in progress.pictures), *waiting]
+                updates |= self._show(pictures, names, job.n, job.visitor)
                 updates[self._last] = [name for name in names if name]
             if job.cancelled:
                 yield updates | self._idle(cancelled_html(job.on_their_way, language))
@@ -229,41 +235,55 @@ class Order:
                 updates[self._usage] = usage_html(job, progress, jobs.used(job.visitor), jobs.prices, language)
             yield updates
 
-    async def _reference(self, image: Upload, address: object, background: str) -> str:
+    async def _reference(self, image: Upload, address: object, background: str, http: gr.Request) -> str:
         if isinstance(address, str) and address.strip():
             return address.strip()
-        return await self._service.reference(uploaded(image), colour(background)) if image else ""
+        if not image:
+            return ""
+        return await self._service.reference(uploaded(image), visitor(http).name, colour(background))
 
     async def _recall(self, names: object, http: gr.Request) -> AsyncIterator[Updates]:
         """What this browser has ordered, running or done; else the last results that it remembers itself.
 
         What it stored is its own to change: names are looked up, not trusted.
         """
-        if job := self._service.jobs.latest(visitor(http), self._form.kind.kind):
+        owner = visitor(http).name
+        if job := self._service.jobs.latest(owner, self._form.kind.kind):
             async for updates in self._follow(job, language_of(http)):
                 yield updates
             return
         texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-        entries = [entry for name in texts if (entry := self._service.library.find(name))]
-        files: list[tuple[str, str | None]] = [(publish(await self._service.shown(entry)), None) for entry in entries]
-        yield self._show(files, [entry.name for entry in entries], len(entries)) if entries else nothing()
+        library = self._service.library(owner)
+        entries = [entry for name in texts if (entry := library.find(name))]
+        shown = [publish(await self._service.shown(entry, owner)) for entry in entries]
+        names_found = [entry.name for entry in entries]
+        yield self._show([(file, None) for file in shown], names_found, len(shown), owner) if entries else nothing()
 
-    def _show(self, files: Sequence[tuple[str, str | None]], names: list[str], n: int) -> Updates:
+    def _show(self, files: Sequence[tuple[str, str | None]], names: list[str], n: int, owner: str) -> Updates:
         columns = {0: 1, 1: 1, 2: 2, 4: 2}.get(n, 3)
-        return {self.gallery: gr.update(value=files, columns=columns, selected_index=None), **self.tools.show(names)}
+        return {
+            self.gallery: gr.update(value=files, columns=columns, selected_index=None),
+            **self.tools.show(names, owner),
+        }
 
     def _idle(self, status: str) -> Updates:
         act = self._actions
         return {act.run: gr.update(interactive=True), act.cancel: gr.update(interactive=False), act.status: status}
 
     async def _cancel(self, job_id: str, http: gr.Request) -> None:
-        if job := self._service.jobs.find(job_id, visitor(http)):
+        if job := self._service.jobs.find(job_id, visitor(http).name):
             job.cancel()
 
     def _estimate(self, model: str, count: int) -> str:
         prices = self._service.jobs.prices
         cost = prices.cost(model, count)
         return "" if cost is None else f"<p>≈ {escape(prices.written(cost))}</p>"
+
+    async def _left(self, http: gr.Request) -> str:
+        left = await self._service.left(visitor(http))
+        if left is None:
+            return ""
+        return "<p>" + escape(translate(language_of(http), "quota_left", count=left)) + "</p>"
 
     def _watch_range(self, slider: gr.Slider, field: str, low: int, high: int) -> None:
         def check(value: object, http: gr.Request) -> Any:

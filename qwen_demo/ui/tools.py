@@ -12,7 +12,7 @@ from ..service import Service
 from .events import offer_file, on
 from .form import Form, Upload
 from .link import write
-from .visit import Updates, fresh_folder, language_of, nothing, publish
+from .visit import Updates, fresh_folder, language_of, nothing, publish, visitor
 from .words import t
 
 COPY_LINK = """(query) => {
@@ -58,12 +58,12 @@ class Tools:
         """What `show` changes."""
         return [self.names, self.chosen, self._download, self._asking]
 
-    def show(self, names: list[str]) -> Updates:
-        """Take these pictures, and choose the first."""
-        return {self.names: names, **self._choose(next(iter(names), ""))}
+    def show(self, names: list[str], owner: str) -> Updates:
+        """Take these pictures of that visitor's, and choose the first."""
+        return {self.names: names, **self._choose(next(iter(names), ""), owner)}
 
-    def _choose(self, name: str) -> Updates:
-        entry = self._service.library.find(name)
+    def _choose(self, name: str, owner: str) -> Updates:
+        entry = self._service.library(owner).find(name)
         # A question that is still open was about another picture.
         return {
             self.chosen: name,
@@ -73,13 +73,13 @@ class Tools:
 
     def wire(self, gallery: gr.Gallery, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         """Bind the buttons to the gallery and to the forms that they fill."""
-        service, library = self._service, self._service.library
+        service = self._service
         of_kind = {form.kind.kind: form for form in forms}
         _, edit, fusion = forms
 
-        def choose(names: list[str], event: gr.SelectData) -> Updates:
+        def choose(names: list[str], event: gr.SelectData, http: gr.Request) -> Updates:
             at = event.index if isinstance(event.index, int) else -1
-            return self._choose(names[at] if 0 <= at < len(names) else "")
+            return self._choose(names[at] if 0 <= at < len(names) else "", visitor(http).name)
 
         def use(name: str, http: gr.Request) -> Updates:
             entry = _found(service, name, http)
@@ -87,7 +87,7 @@ class Tools:
                 raise gr.Error(translate(language_of(http), "recipe_missing"), print_exception=False)
             form = of_kind[entry.recipe.kind]
             return {
-                **form.fill(entry.recipe, service.references(entry.recipe)),
+                **form.fill(entry.recipe, service.references(entry.recipe, visitor(http).name)),
                 tabs: gr.update(selected=form.tab),
             }
 
@@ -120,18 +120,21 @@ class Tools:
             gr.Info(translate(language_of(http), "link_copied"))
             return write(recipe, of_kind[recipe.kind].tab)
 
-        def archive(names: list[str]) -> str:
+        def archive(names: list[str], http: gr.Request) -> str:
+            library = service.library(visitor(http).name)
             entries = [entry for name in names if (entry := library.find(name))]
             return str(library.zip(entries, fresh_folder() / "qwen-images.zip"))
 
-        async def delete(name: str, names: list[str]) -> Updates:
+        async def delete(name: str, names: list[str], http: gr.Request) -> Updates:
+            owner = visitor(http).name
+            library = service.library(owner)
             if entry := library.find(name):
                 library.delete(entry)
             left = [other for other in names if other != name]
             entries = [entry for other in left if (entry := library.find(other))]
-            files = [publish(await service.shown(entry)) for entry in entries]
+            files = [publish(await service.shown(entry, owner)) for entry in entries]
             # None chosen in the gallery, or it would show another picture than the one the tools act on.
-            return {gallery: gr.update(value=files, selected_index=None), **self.show(left)}
+            return {gallery: gr.update(value=files, selected_index=None), **self.show(left, owner)}
 
         fusion_slots = {name: part for name, part in fusion.inputs().items() if name.startswith(("image_", "address_"))}
         on(gallery.select, choose, inputs=self.names, outputs=[self.chosen, self._download, self._asking])
@@ -154,6 +157,6 @@ class Tools:
 
 
 def _found(service: Service, name: str, http: gr.Request) -> Entry:
-    if entry := service.library.find(name):
+    if entry := service.library(visitor(http).name).find(name):
         return entry
     raise gr.Error(translate(language_of(http), "picture_gone"), print_exception=False)

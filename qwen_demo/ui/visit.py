@@ -14,7 +14,8 @@ from PIL import Image
 
 from ..api.errors import InvalidRequest
 from ..i18n import preferred
-from .web import VISITOR
+from ..visitors import Visitor
+from .web import ADDRESS, VISITOR
 
 Updates = dict[Block, Any]
 """What a handler changes on the page; whatever is left out stays."""
@@ -33,10 +34,16 @@ def language_of(http: gr.Request | None) -> str:
     return preferred(http.headers.get("accept-language", ""), http.cookies.get("language", ""))
 
 
-def visitor(http: gr.Request) -> str:
-    """Who asks: a browser, in all its tabs. The cookie that says so was checked at the door."""
-    name: str = http.request.scope[VISITOR] if http.request else ""  # none when called from Python, without a page
-    return name
+def visitor(http: gr.Request) -> Visitor:
+    """Who asks: a signed-in user, else a browser, in all its tabs. Cookie and address were checked at the door."""
+    if http.request is None:  # called from Python, without a page
+        return Visitor("")
+    scope = http.request.scope
+    key = http.headers.get("x-qwen-api-key", "")
+    if http.username:
+        user = f"user {http.username}"
+        return Visitor(user, (user,), key)
+    return Visitor(scope[VISITOR], (f"cookie {scope[VISITOR]}", f"address {scope[ADDRESS]}"), key)
 
 
 def uploaded(file: Mapping[str, Any]) -> Path:

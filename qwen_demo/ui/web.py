@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from collections.abc import Callable
 
@@ -11,8 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-VISITOR = "visitor"
-"""Where in a request's scope the visitor's name stands."""
+VISITOR, ADDRESS = "visitor", "address"
+"""Where in a request's scope the visitor's name and network address stand."""
 _COOKIE = "qwen-image-demo"
 _YEAR = 365 * 24 * 3600
 
@@ -21,13 +22,15 @@ class Visitors:
     """ASGI middleware: a name nobody can guess for each browser, in a signed cookie that no script can read.
 
     Args:
-        app: what comes after it; finds the name in `scope[VISITOR]`.
+        app: what comes after it; finds the name in `scope[VISITOR]`, the address in `scope[ADDRESS]`.
         secret: signs the cookies. With another one, all browsers are new.
+        proxies: how many proxies in front are trusted with the address.
     """
 
-    def __init__(self, app: ASGIApp, secret: bytes) -> None:
+    def __init__(self, app: ASGIApp, secret: bytes, proxies: int = 0) -> None:
         self._app = app
         self._secret = secret
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,6 +38,7 @@ class Visitors:
             return
         name = self._known(Request(scope).cookies.get(_COOKIE, ""))
         scope[VISITOR] = name or secrets.token_urlsafe(16)
+        scope[ADDRESS] = address_of(scope, self._proxies)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and not name:
@@ -56,6 +60,25 @@ class Visitors:
         # A Space shows the page in a frame of another site, where only the first form is kept.
         sites = "SameSite=None; Secure; Partitioned" if encrypted else "SameSite=Lax"
         return f"{_COOKIE}={name}.{self._sign(name)}; Path=/; Max-Age={_YEAR}; HttpOnly; {sites}"
+
+
+def address_of(scope: Scope, proxies: int) -> str:
+    """The visitor's network address: an IPv4 one, or the first half of an IPv6 one, which is one customer's.
+
+    Each trusted proxy adds to the right of `X-Forwarded-For` the address that it sees; what stands further left, anyone
+    can write.
+    """
+    peer, _ = scope.get("client") or ("", 0)
+    seen = [part.strip() for line in Headers(scope=scope).getlist("x-forwarded-for") for part in line.split(",")]
+    text = seen[-proxies] if 0 < proxies <= len(seen) else peer
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return peer
+    if isinstance(address, ipaddress.IPv6Address):
+        network = ipaddress.ip_network((address, 64), strict=False)
+        return str(address.ipv4_mapped or network)
+    return text
 
 
 class Head:

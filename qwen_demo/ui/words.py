@@ -23,9 +23,12 @@ from ..api.errors import (
 )
 from ..i18n import texts, translate
 from ..images import Reference
-from ..jobs import InternalError, Job, NotSaved, Progress, ShuttingDown
+from ..job import InternalError, Job, NotSaved, Progress
+from ..jobs import ShuttingDown, TooManyOrders
+from ..quota import OverQuota, QuotaUnknown
 from ..recipe import Recipe
 from ..usage import Prices, Usage, total_cost
+from ..visitors import BadKey, NoOwnKeys
 
 
 def t(key: str) -> I18nData:
@@ -47,6 +50,11 @@ _KEYS: dict[type[QwenDemoError], str] = {
     InternalError: "error_internal",
     NotSaved: "error_not_saved",
     ShuttingDown: "error_shutting_down",
+    TooManyOrders: "error_too_many_orders",
+    OverQuota: "error_over_quota",
+    QuotaUnknown: "error_quota_unknown",
+    NoOwnKeys: "error_no_own_keys",
+    BadKey: "error_bad_key",
 }
 
 
@@ -56,6 +64,11 @@ def describe(error: QwenDemoError, language: str) -> str:
         return _describe_invalid(error, language)
     key = next(key for kind, key in _KEYS.items() if isinstance(error, kind))
     facts = {"message": str(error), **vars(error)}
+    if isinstance(error, OverQuota):
+        if not error.left:
+            key = {"visitor": "error_over_quota_visitor", "total": "error_over_quota_total"}[error.whose]
+        minutes = error.minutes
+        facts["time"] = f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"
     if isinstance(error, BadResponse):
         facts["message"] = translate(language, f"failing_{error.problem}", **error.facts)
     if isinstance(error, APIError) and error.retry_after:

@@ -50,7 +50,7 @@ BUSY = f"The model is down or busy. Try again in a while, or choose another mode
 RATE = f"Too many requests this minute. Wait a little and try again. {FREE}"
 OVERDUE = f"The account behind this key is overdue, or its quota is used up. Its owner has to see to it. {FREE}"
 REFUSED = f"The prompt or a picture was refused for its content. Change it and try again. {FREE}"
-WRONG_KEY = f"The key is missing or wrong. Check QWEN_API_KEY. {FREE}"
+WRONG_KEY = f"The key is missing or wrong. Check the one you entered, or QWEN_API_KEY. {FREE}"
 DONE = "Done in"
 
 

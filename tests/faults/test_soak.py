@@ -18,10 +18,12 @@ from qwen_demo.api import client as client_module
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import ConnectionFailed
 from qwen_demo.api.requests import ImageRequest
-from qwen_demo.jobs import Job, Jobs
+from qwen_demo.job import Job
+from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
 from qwen_demo.service import Service
 from qwen_demo.ui.words import describe
+from qwen_demo.visitors import Visitor
 from tests.conftest import launched
 from tests.faults.server import Exchange, FaultyServer, close, faulty_server, http, in_turn, raw, refusal, reset, told
 
@@ -118,8 +120,8 @@ async def test_every_picture_that_was_billed_is_on_disk_and_every_order_ended(
         jobs: list[Job] = []
         begin = service.order
 
-        def remember(request: ImageRequest, n: int, visitor: str) -> Job:
-            jobs.append(begin(request, n, visitor))
+        async def remember(request: ImageRequest, n: int, visitor: Visitor) -> Job:
+            jobs.append(await begin(request, n, visitor))
             return jobs[-1]
 
         monkeypatch.setattr(service, "order", remember)

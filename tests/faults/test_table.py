@@ -22,6 +22,7 @@ from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
 from qwen_demo.service import Service
 from qwen_demo.ui.words import outcome_html
+from qwen_demo.visitors import Visitor
 from tests.faults.cases import BILLED, CASES, FINE, FREE, KEY, SERVED, SLOW, UNREACHED, WISH, Case, bad, said_no
 from tests.faults.server import (
     close,
@@ -54,7 +55,7 @@ class Outcome:
 async def order(url: str, folder: Path, asked: ImageRequest, *, timeout: float = 1.0, language: str = "en") -> Outcome:
     """Order from that API, and read what the page says in the end."""
     service = Service(QwenClient(KEY, f"{url}/v1", timeout=timeout), Jobs(8), Library(folder / "outputs"))
-    progress = await service.order(replace(asked, n=1), asked.n, "visitor").finish()
+    progress = await (await service.order(replace(asked, n=1), asked.n, Visitor("visitor"))).finish()
     await service.aclose()
     kept = list((folder / "outputs").glob("20*/*.png"))
     assert len(kept) == len(progress.pictures)
@@ -174,23 +175,23 @@ async def test_cancelled_in_the_middle_what_was_sent_still_arrives_and_the_rest_
     slow_service: tuple[Service, asyncio.Event, asyncio.Event],
 ) -> None:
     service, arrived, go = slow_service
-    job = service.order(TextToImage(prompt="a secret wish", seed=1), 3, "visitor")
+    job = await service.order(TextToImage(prompt="a secret wish", seed=1), 3, Visitor("visitor"))
     await arrived.wait()
     assert job.cancel() == 1
     go.set()
     progress = await job.finish()
     assert len(progress.pictures) == 1
-    assert len(service.library.search()) == 1
+    assert len(service.everything.search()) == 1
 
 
 async def test_whoever_stops_watching_in_the_middle_loses_nothing(
     slow_service: tuple[Service, asyncio.Event, asyncio.Event],
 ) -> None:
     service, arrived, go = slow_service
-    job = service.order(TextToImage(prompt="a secret wish", seed=1), 1, "visitor")
+    job = await service.order(TextToImage(prompt="a secret wish", seed=1), 1, Visitor("visitor"))
     watcher = asyncio.create_task(job.finish())
     await arrived.wait()
     watcher.cancel()
     go.set()
     assert len((await job.finish()).pictures) == 1
-    assert len(service.library.search()) == 1
+    assert len(service.everything.search()) == 1

@@ -17,7 +17,7 @@ from qwen_demo.api.errors import (
     Unauthorized,
 )
 from qwen_demo.i18n import LANGUAGES
-from qwen_demo.jobs import InternalError, NotSaved
+from qwen_demo.job import InternalError, NotSaved
 from qwen_demo.ui.words import describe, status_html
 
 WORDS: list[tuple[QwenDemoError, str]] = [
@@ -37,7 +37,10 @@ WORDS: list[tuple[QwenDemoError, str]] = [
         BadResponse("no_picture"),
         "The API's answer could not be understood: the answer holds no picture. This may have been billed.",
     ),
-    (Unauthorized(401, "2101", "x"), "The key is missing or wrong. Check QWEN_API_KEY. Nothing was billed."),
+    (
+        Unauthorized(401, "2101", "x"),
+        "The key is missing or wrong. Check the one you entered, or QWEN_API_KEY. Nothing was billed.",
+    ),
     (
         NoAccess(403, "2102", "x"),
         "This key has no access to this model. Choose another model, or ask for access. Nothing was billed.",

@@ -1,0 +1,49 @@
+"""A visitor's own key: entered once, held in memory, shown as `sk-…1234`, forgotten with a click."""
+
+import gradio as gr
+
+from ..i18n import translate
+from ..service import Service
+from ..visitors import OwnKeys, masked
+from .events import on
+from .visit import Updates, language_of, visitor
+from .words import status_html, t
+
+
+def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
+    """Draw the folded panel at this place."""
+    with gr.Accordion(t("own_key"), open=False, elem_id="own-key", elem_classes="accordion"):
+        gr.Markdown(t("own_key_note"), elem_classes="note")
+        with gr.Row():
+            field = gr.Textbox(
+                label=t("own_key"),
+                show_label=False,
+                placeholder="sk-…",
+                type="password",
+                max_lines=1,
+                scale=3,
+                html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
+                elem_id="own-key-field",
+            )
+            use = gr.Button(t("own_key_use"), scale=1, min_width=0, elem_id="own-key-use")
+            forget = gr.Button(t("own_key_forget"), scale=1, min_width=0, interactive=False, elem_id="own-key-forget")
+        status = gr.HTML("", elem_id="own-key-status", elem_classes="status")
+
+    def show(http: gr.Request) -> Updates:
+        key = keys.find(visitor(http).name)
+        said = translate(language_of(http), "own_key_used", shown=masked(key)) if key else ""
+        return {field: "", forget: gr.update(interactive=bool(key)), status: status_html(said)}
+
+    def put(key: str, http: gr.Request) -> Updates:
+        keys.put(visitor(http).name, key)
+        return show(http)
+
+    def drop(http: gr.Request) -> Updates:
+        keys.forget(visitor(http).name)
+        return show(http)
+
+    parts = [field, forget, status]
+    on(demo.load, show, outputs=parts)
+    on(use.click, put, inputs=field, outputs=parts)
+    on(field.submit, put, inputs=field, outputs=parts)
+    on(forget.click, drop, outputs=parts)

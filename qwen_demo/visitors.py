@@ -1,0 +1,85 @@
+"""Who asks, and the keys that visitors bring along."""
+
+import time
+from dataclasses import dataclass, field
+
+from .api.errors import QwenDemoError
+
+MOST_KEYS = 10_000  # held at once; who was not seen for longest goes first
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks.
+
+    Attributes:
+        name: of the browser or the signed-in user: whose jobs, pictures and key these are.
+        counted: the names under which quotas count, such as the cookie's and the address's: all of them must have some
+            left, so that a new cookie brings no new quota.
+        key: the own key that came with the request, or "".
+    """
+
+    name: str
+    counted: tuple[str, ...] = ()
+    key: str = field(default="", repr=False)
+
+
+class NoOwnKeys(QwenDemoError):
+    """A key came with the request, and this app takes none."""
+
+
+class BadKey(QwenDemoError):
+    """What was given as a key can't be one."""
+
+
+class OwnKeys:
+    """The visitors' own keys, in memory alone.
+
+    Args:
+        keep: seconds until a key is dropped that was not used.
+    """
+
+    def __init__(self, keep: float = 12 * 3600.0) -> None:
+        self._keep = keep
+        self._keys: dict[str, tuple[str, float]] = {}
+
+    def put(self, name: str, key: str) -> None:
+        """Hold a visitor's key, in place of the one before.
+
+        Raises:
+            BadKey: it can't be one.
+        """
+        key = check_key(key)
+        self._keys.pop(name, None)
+        if len(self._keys) >= MOST_KEYS:
+            del self._keys[next(iter(self._keys))]
+        self._keys[name] = key, time.monotonic()
+
+    def find(self, name: str) -> str:
+        """A visitor's key, or ""."""
+        key, used = self._keys.pop(name, ("", 0.0))
+        if not key or time.monotonic() - used > self._keep:
+            return ""
+        self._keys[name] = key, time.monotonic()
+        return key
+
+    def forget(self, name: str) -> None:
+        """Drop a visitor's key."""
+        self._keys.pop(name, None)
+
+
+def check_key(key: str) -> str:
+    """The key without spaces around it.
+
+    Raises:
+        BadKey: it can't be one: it goes into a header as it is, where a line break or a curly quote would fail.
+    """
+    key = key.strip()
+    if not 8 <= len(key) <= 256 or not key.isascii() or not key.isprintable() or " " in key:
+        raise BadKey
+    return key
+
+
+def masked(key: str) -> str:
+    """Enough of a key to know it again: `sk-…1234`."""
+    return f"{key[:3]}…{key[-4:]}" if len(key) >= 16 else "…"
