@@ -186,7 +186,7 @@ class Job:
 
     async def run(self, work: Callable[[Call], Coroutine[Any, Any, None]]) -> None:
         """Do the work of all calls side by side; a failed one becomes a problem and stops none of the others."""
-        for call in self.calls:
+        for call in self.calls if not self.cancelled else ():
             call.task = asyncio.create_task(work(call))
         outcomes = await asyncio.gather(*(call.task for call in self.calls if call.task), return_exceptions=True)
         for outcome in outcomes:

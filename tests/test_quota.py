@@ -1,0 +1,197 @@
+"""What may be spent, and by whom."""
+
+import asyncio
+import socket
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from qwen_demo import quota as quota_module
+from qwen_demo.api.client import QwenClient
+from qwen_demo.api.errors import APIError
+from qwen_demo.api.requests import ImageEdit, TextToImage
+from qwen_demo.job import Call, Job
+from qwen_demo.jobs import Jobs, ShuttingDown, TooManyOrders
+from qwen_demo.library import Library
+from qwen_demo.quota import OverQuota, Quota, QuotaUnknown
+from qwen_demo.service import Service
+from qwen_demo.visitors import BadKey, NoOwnKeys, OwnKeys, Visitor, masked
+from tests.conftest import KEY, Backend
+
+ANN = Visitor("ann", ("cookie ann", "address 1"))
+BOB = Visitor("bob", ("cookie bob", "address 2"))
+ANN_AGAIN = Visitor("ann-2", ("cookie ann-2", "address 1"))
+OWN = "sk-own-0123456789abcdef"
+
+
+async def outcome(quota: Quota, visitor: Visitor, pictures: int = 1) -> str:
+    """ "yes", or who is over the quota and how many are left."""
+    try:
+        await quota.charge(visitor, pictures)
+    except OverQuota as error:
+        return f"{error.whose} {error.left}"
+    return "yes"
+
+
+async def test_of_many_at_once_exactly_as_many_pass_as_there_are() -> None:
+    quota = Quota("20/day", "")
+    answers = await asyncio.gather(*(outcome(quota, ANN) for _ in range(500)))
+    assert answers.count("yes") == 20
+    assert await quota.left(ANN) == 0
+    assert await quota.left(BOB) == 20
+
+
+async def test_a_new_cookie_brings_no_new_quota() -> None:
+    quota = Quota("3/day", "")
+    assert await outcome(quota, ANN, 3) == "yes"
+    assert await outcome(quota, ANN_AGAIN) == "visitor 0"
+    assert await outcome(quota, BOB) == "yes"
+
+
+async def test_all_together_have_a_limit_too_and_a_refusal_costs_nothing() -> None:
+    quota = Quota("4/day", "6/day")
+    assert await outcome(quota, ANN, 4) == "yes"
+    assert await outcome(quota, BOB, 3) == "total 2"
+    assert await quota.left(BOB) == 2
+    assert await outcome(quota, BOB, 2) == "yes"
+    assert await outcome(quota, BOB) == "total 0"
+
+
+async def test_what_is_given_back_can_be_ordered_again_in_the_same_window_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quota = Quota("4/hour", "")
+    charge = await quota.charge(ANN, 4)
+    await charge.give_back(3)
+    assert await quota.left(ANN) == 3
+    now = quota_module.time.time()
+    monkeypatch.setattr(quota_module.time, "time", lambda: now + 3600)
+    assert await quota.left(ANN) == 4
+    await charge.give_back(1)
+    assert await quota.left(ANN) == 4
+
+
+async def test_without_its_storage_the_answer_is_no() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        quota = Quota("20/day", "", f"redis://127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(QuotaUnknown):
+            await quota.charge(ANN, 1)
+        with pytest.raises(QuotaUnknown):
+            await quota.left(ANN)
+
+
+def make_service(folder: Path, keyed: QwenClient | None = None) -> tuple[Service, Backend]:
+    backend = Backend()
+    client = QwenClient(KEY, "http://offline/v1", transport=backend)
+    return Service(client, Jobs(8), Library(folder), quota=Quota("6/day", ""), keyed=keyed), backend
+
+
+def refuse(status: int, request: httpx.Request) -> httpx.Response:
+    return httpx.Response(status, json={"message": "no"})
+
+
+async def test_only_what_was_surely_not_billed_is_given_back(tmp_path: Path) -> None:
+    service, backend = make_service(tmp_path)
+    left = []
+    for status in (400, 500):
+        backend.refusal = partial(refuse, status)
+        progress = await (await service.order(TextToImage(prompt="a"), 2, ANN)).finish()
+        assert all(isinstance(problem, APIError) for problem in progress.problems)
+        left.append(await service.left(ANN))
+    assert left == [6, 4]
+    await service.aclose()
+
+
+async def test_pictures_that_did_not_come_and_calls_that_were_not_sent_are_given_back(tmp_path: Path) -> None:
+    service, backend = make_service(tmp_path)
+    answer = {"data": [{"url": "http://offline/none"}], "usage": {}}
+    backend.refusal = lambda request: httpx.Response(200, json=answer)
+    edit = ImageEdit(prompt="a", image="https://pictures.example/a.png")
+    assert len((await (await service.order(edit, 3, ANN)).finish()).problems) == 1
+    assert await service.left(ANN) == 5
+    job = await service.order(TextToImage(prompt="a"), 4, ANN)
+    job.cancel()
+    await job.finish()
+    assert await service.left(ANN) == 5
+    service.jobs.draining = True
+    with pytest.raises(ShuttingDown):
+        await service.order(edit, 3, ANN)
+    assert await service.left(ANN) == 5
+    await service.aclose()
+
+
+async def test_own_keys_are_used_and_not_counted(tmp_path: Path) -> None:
+    sent: list[str] = []
+
+    def api(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["authorization"])
+        return httpx.Response(401, json={"code": "2101", "message": f"bad key {OWN}"})
+
+    keyed = QwenClient("", "http://api.example/v1", transport=httpx.MockTransport(api))
+    service, _ = make_service(tmp_path, keyed)
+    assert service.own_keys is not None
+    service.own_keys.put("ann", OWN)
+    with_header = Visitor("bob", ("cookie bob",), key=OWN)
+    for visitor in (ANN, with_header):
+        progress = await (await service.order(TextToImage(prompt="a"), 1, visitor)).finish()
+        assert OWN not in str(progress.problems[0])
+    assert sent == [f"Bearer {OWN}"] * 2
+    assert await service.left(BOB) == 6
+    assert await service.left(ANN) is None
+    service.own_keys.forget("ann")
+    assert await service.left(ANN) == 6
+    assert OWN not in repr(with_header)
+    with pytest.raises(BadKey):
+        await service.order(TextToImage(prompt="a"), 1, Visitor("bob", (), key="sk-“curly”-quotes"))
+    await service.aclose()
+
+
+async def test_a_key_is_refused_where_none_is_taken_and_not_spent_on_the_owners(tmp_path: Path) -> None:
+    service, backend = make_service(tmp_path)
+    with pytest.raises(NoOwnKeys):
+        await service.order(TextToImage(prompt="a"), 1, Visitor("bob", (), key=OWN))
+    assert backend.orders == []
+    await service.aclose()
+
+
+def test_keys_are_held_for_a_while_and_shown_masked() -> None:
+    keys = OwnKeys()
+    keys.put("ann", f" {OWN}\n")
+    assert (keys.find("ann"), keys.find("bob")) == (OWN, "")
+    assert masked(OWN) == "sk-…cdef"
+    assert masked("12345678") == "…"
+    old = OwnKeys(keep=-1.0)
+    old.put("ann", OWN)
+    assert old.find("ann") == ""
+
+
+async def test_a_visitors_calls_wait_for_each_other_and_not_for_more_than_a_dozen() -> None:
+    under_way = {"cookie ann": 0, "cookie bob": 0}
+    most = dict(under_way)
+    go = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def work(job: Job, call: Call) -> None:
+        async with job.turn(call):
+            name = job.counted[0]
+            under_way[name] += 1
+            most[name] = max(most[name], under_way[name])
+            if sum(under_way.values()) == 4:
+                begun.set()
+            await go.wait()
+            under_way[name] -= 1
+
+    jobs = Jobs(32, each=2)
+    six = [TextToImage(prompt="a", seed=seed) for seed in range(6)]
+    started = [jobs.start(six, ANN, work), jobs.start(six, ANN, work), jobs.start(six, BOB, work)]
+    await begun.wait()
+    with pytest.raises(TooManyOrders):
+        jobs.start(six[:1], ANN_AGAIN, work)
+    go.set()
+    for job in started:
+        await job.finish()
+    assert most == {"cookie ann": 2, "cookie bob": 2}
+    await jobs.start(six[:1], ANN_AGAIN, work).finish()
