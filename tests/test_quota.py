@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
+import time
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from qwen_demo import quota as quota_module
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import APIError
 from qwen_demo.api.requests import ImageEdit, TextToImage
@@ -66,8 +66,8 @@ async def test_what_is_given_back_can_be_ordered_again_in_the_same_window_alone(
     charge = await quota.charge(ANN, 4)
     await charge.give_back(3)
     assert await quota.left(ANN) == 3
-    now = quota_module.time.time()
-    monkeypatch.setattr(quota_module.time, "time", lambda: now + 3600)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
     assert await quota.left(ANN) == 4
     await charge.give_back(1)
     assert await quota.left(ANN) == 4

@@ -17,12 +17,13 @@ from .edit import edit_tab
 from .endpoints import add_endpoints
 from .events import on
 from .fusion import fusion_tab
+from .guard import Guard, SlowLogin
 from .history import History
 from .link import follow_links
 from .own_key import own_key_panel
 from .text_to_image import text_to_image_tab
 from .theme import CSS, make_theme
-from .web import Head, Visitors, health_routes
+from .web import Page, Visitors, health_routes
 from .words import t
 
 HERE = Path(__file__).parent
@@ -88,6 +89,9 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
             sweeping.cancel()
         await service.aclose()
 
+    # Behind a proxy or in public the app has names that it can't know.
+    local = not settings.public and not settings.trusted_proxies
+    frames = "'self' https://huggingface.co https://*.hf.space" if settings.public else "'self'"
     return {
         "app_kwargs": {
             "lifespan": lifespan,
@@ -95,7 +99,9 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
                 Middleware(
                     Visitors, secret=settings.secret or secrets.token_bytes(32), proxies=settings.trusted_proxies
                 ),
-                Middleware(Head, script=(HERE / "head.js").read_text(encoding="utf-8")),
+                Middleware(Guard, local=local, max_upload_mb=settings.max_upload_mb),
+                *([Middleware(SlowLogin)] if settings.auth else []),
+                Middleware(Page, script=(HERE / "head.js").read_text(encoding="utf-8"), frames=frames),
             ],
             "routes": health_routes(lambda: service.jobs.draining),
         },
