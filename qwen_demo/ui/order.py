@@ -128,16 +128,11 @@ class Order:
         on(act.cancel.click, self._cancel, inputs=self._job)
         if self._service.jobs.prices.by_model:
             model, count = self._form.controls.model, self._form.controls.count
-            changes = [demo.load, model.change, count.change]
-            on(
-                partial(gr.on, changes),
-                self._estimate,
-                inputs=[model, count],
-                outputs=act.estimate,
-                trigger_mode="always_last",
-            )
+            changes = partial(gr.on, [demo.load, model.change, count.change])
+            on(changes, self._estimate, inputs=[model, count], outputs=act.estimate, trigger_mode="always_last")
         if self._service.quota:
-            on(partial(gr.on, [demo.load, event.then]), self._left, outputs=act.left)
+            for moment in (demo.load, event.then):
+                on(moment, self._left, outputs=act.left)
         # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
         self._watch_range(self._form.controls.count, "n", 1, catalog.MAX_PICTURES)
         self._watch_range(self._form.controls.seed, "seed", 0, catalog.MAX_SEED)

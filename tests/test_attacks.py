@@ -1,0 +1,306 @@
+"""The running app as an attacker meets it: raw HTTP, by someone who has read the code. The table is in SECURITY.md."""
+
+import asyncio
+import json
+import secrets
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from qwen_demo.api.client import QwenClient
+from qwen_demo.jobs import Jobs
+from qwen_demo.library import Library
+from qwen_demo.quota import Quota
+from qwen_demo.service import Service
+from tests.conftest import KEY, Backend, RunningApp, launched
+
+UPLOAD_MB = 12
+HTML = b"<html><script>alert(1)</script></html>"
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningApp, Service]]:
+    """The app with the limits of a public one, behind one proxy, so that a test can come from any address."""
+    backend = Backend()
+    client = QwenClient(KEY, "http://offline/v1", transport=backend)
+    library = Library(tmp_path_factory.mktemp("public"))
+    service = Service(client, Jobs(32, each=2), library, quota=Quota("20/day", "300/day"), public=True)
+    with launched(service, QWEN_DEMO_PUBLIC="1", QWEN_DEMO_TRUSTED_PROXIES="1", QWEN_API_KEY=KEY) as url:
+        yield RunningApp(url, backend), service
+
+
+@pytest.fixture
+def app(public: tuple[RunningApp, Service]) -> RunningApp:
+    app, _ = public
+    app.orders.clear()
+    return app
+
+
+def someone(app: RunningApp) -> httpx.Client:
+    """A visitor from an address of their own, with a cookie jar."""
+    address = ".".join(str(secrets.randbelow(200) + 20) for _ in range(4))
+    return httpx.Client(base_url=app.url, headers={"X-Forwarded-For": address}, timeout=120)
+
+
+async def draw(http: httpx.AsyncClient, prompt: str, **headers: str) -> str:
+    """Call the endpoint for programs. The stream with its outcome as it came."""
+    begun = await http.post("/gradio_api/call/v2/text_to_image", json={"prompt": prompt}, headers=headers)
+    if begun.status_code != 200:
+        return begun.text
+    return (await http.get(f"/gradio_api/call/text_to_image/{begun.json()['event_id']}", headers=headers)).text
+
+
+def join(http: httpx.Client, fn_index: int, data: list[Any]) -> list[dict[str, Any]]:
+    """Run an event of the page by its number, as its own script does. What the app tells about it."""
+    session = secrets.token_hex(5)
+    body = {"fn_index": fn_index, "data": data, "session_hash": session, "event_data": None, "trigger_id": 1}
+    answer = http.post("/gradio_api/queue/join", json=body)
+    if answer.status_code != 200:
+        return []
+    told = []
+    with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                told.append(json.loads(line[6:]))
+                if told[-1]["msg"] in ("process_completed", "close_stream", "unexpected_error"):
+                    break
+    return told
+
+
+def events(http: httpx.Client) -> list[dict[str, Any]]:
+    """All events of the page, private ones too."""
+    dependencies: list[dict[str, Any]] = http.get("/config").json()["dependencies"]
+    return dependencies
+
+
+def event_on(http: httpx.Client, element: str) -> dict[str, Any]:
+    """The first event that an element's click triggers on the server."""
+    config = http.get("/config").json()
+    (target,) = (part["id"] for part in config["components"] if part["props"].get("elem_id") == element)
+    return next(
+        event for event in config["dependencies"] if [target, "click"] in event["targets"] and event["backend_fn"]
+    )
+
+
+async def test_of_hundreds_of_calls_from_one_address_exactly_the_quota_is_ordered(app: RunningApp) -> None:
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=app.url, timeout=120, limits=limits) as http:
+        # A new cookie each, since none is kept, and each with another forged address in front of the proxy's.
+        async def attack(number: int) -> str:
+            forged = {"X-Forwarded-For": f"10.0.{number // 250}.{number % 250}, 203.0.113.7", "Cookie": ""}
+            return await draw(http, f"attack {number}", **forged)
+
+        answers = await asyncio.gather(*(attack(number) for number in range(500)))
+        delivered = sum("event: complete" in answer for answer in answers)
+        last = ""
+        while "used up" not in last:  # what was refused as too many at once tries again
+            last = await attack(500)
+            delivered += "event: complete" in last
+    assert (delivered, len(app.orders)) == (20, 20)
+
+
+def test_no_way_past_the_queue_or_by_a_private_name_passes_the_quota(app: RunningApp) -> None:
+    with someone(app) as http:
+        run = event_on(http, "text-run")
+        data = ["hill", "", "qwen-image-plus", "1328x1328", 6, 1, False, False, True, "url"]
+        data += [None] * (len(run["inputs"]) - len(data))
+        for _ in range(4):
+            join(http, run["id"], data)
+        assert len(app.orders) == 18
+        for route in ("run/text_to_image", "api/text_to_image", "api/predict", "run/predict"):
+            body = {"data": data, "fn_index": run["id"], "session_hash": "x"}
+            assert http.post(f"/gradio_api/{route}", json=body).status_code != 200
+        join(http, run["id"], [*data[:4], 2, *data[5:]])
+        join(http, run["id"], [*data[:4], 1, *data[5:]])
+        assert len(app.orders) == 20
+
+
+def test_every_event_of_the_page_survives_nonsense(app: RunningApp) -> None:
+    with someone(app) as http:
+        for event in events(http):
+            if event["backend_fn"] and event["queue"] is not False:
+                for value in ({"path": "/etc/passwd"}, ["<img src=x onerror=alert(1)>"]):
+                    told = json.dumps(join(http, event["id"], [value] * len(event["inputs"])))
+                    assert "root:x:" not in told
+                    assert "Traceback" not in told
+        assert http.get("/healthz").text == "ok"
+    assert app.orders == []
+
+
+def test_a_picture_is_for_its_visitor_alone(app: RunningApp, public: tuple[RunningApp, Service]) -> None:
+    _, service = public
+    with someone(app) as owner, someone(app) as thief:
+        run = event_on(owner, "text-run")
+        data = ["a private wish", "", "qwen-image-plus", "1328x1328", 1, 1, False, False, True, "url"]
+        made = join(owner, run["id"], data + [None] * (len(run["inputs"]) - len(data)))
+        assert made[-1]["success"]
+        (path,) = service.everything.root.glob("visitor-*/20*/*a-private-wish*.png")
+        name = path.relative_to(path.parents[1]).as_posix()
+        asked = [
+            f"file={path}",
+            f"file={path.parent}/../{name}",
+            f"file/{path}",
+            f"file={name}",
+            f"file=outputs/{name}",
+        ]
+        assert [thief.get(f"/gradio_api/{address}").status_code for address in asked] == [403, 403, 403, 403, 403]
+        # The page looks up the names that the browser remembers, each visitor's among the own pictures.
+        recall = [
+            event["id"]
+            for event in events(thief)
+            if event["backend_fn"] and event["inputs"] and any(name == "load" for _, name in event["targets"])
+        ]
+        for http, found in ((owner, True), (thief, False)):
+            told = json.dumps([join(http, event, [[name]]) for event in recall])
+            assert ("a-private-wish" in told) is found
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file=/etc/passwd",
+        "file=../../../etc/passwd",
+        "file=%2e%2e/%2e%2e/etc/passwd",
+        "file=app.py",
+        "file=.env",
+        "file=http://127.0.0.1:1/",
+        "file=http://169.254.169.254/latest/meta-data/",
+        "file=https://example.com/a.png",
+        "file=http:/127.0.0.1/",
+        "proxy=http://127.0.0.1:1/",
+        "proxy=https://huggingface.co/",
+    ],
+)
+def test_no_file_and_no_address_is_served_that_was_not_published(app: RunningApp, address: str) -> None:
+    with someone(app) as http:
+        answer = http.get(f"/gradio_api/{address}")
+        assert answer.status_code in (403, 404)
+        assert "root:" not in answer.text
+
+
+def test_a_forged_upload_path_is_no_picture(app: RunningApp, public: tuple[RunningApp, Service]) -> None:
+    _, service = public
+    kept = service.everything.root / "kept.png"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(b"not yours")
+    forged: list[Any] = [
+        {"path": str(kept), "meta": {"_type": "gradio.FileData"}},
+        {"path": "/etc/passwd", "url": f"{app.url}/healthz", "meta": {"_type": "gradio.FileData"}},
+        {"path": "http://127.0.0.1:1/a.png", "meta": {"_type": "gradio.FileData"}},
+        {"path": "a\0b"},
+        {"path": None},
+    ]
+    with someone(app) as http:
+        for image in forged:
+            begun = http.post("/gradio_api/call/v2/edit_image", json={"prompt": "x", "image": image})
+            told = http.get(f"/gradio_api/call/edit_image/{begun.json()['event_id']}").text if begun.is_success else ""
+            assert "event: complete" not in told
+            assert "not yours" not in told
+    assert app.orders == []
+
+
+def test_a_forged_cookie_is_nobody(app: RunningApp) -> None:
+    with someone(app) as http:
+        real = http.get("/healthz").headers["set-cookie"].partition(";")[0]
+        name, _, value = real.partition("=")
+        forged = ["x", value[:-1] + ("0" if value[-1] != "0" else "1"), value.partition(".")[0], "." + value]
+        with someone(app) as other:
+            for text in forged:
+                assert "set-cookie" in other.get("/healthz", headers={"Cookie": f"{name}={text}"}).headers
+            assert "set-cookie" not in other.get("/healthz", headers={"Cookie": real}).headers
+
+
+def test_uploads_without_end_end(app: RunningApp) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+        for _ in range(200):
+            yield bytes(1_000_000)
+
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    with someone(app) as http:
+        announced = b"POST /gradio_api/upload HTTP/1.1\r\nHost: a\r\nContent-Length: 200000000\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", httpx.URL(app.url).port or 0)) as raw:
+            raw.sendall(announced)
+            assert raw.recv(100).startswith(b"HTTP/1.1 413")
+        try:
+            status = http.post("/gradio_api/upload", headers=form, content=endless()).status_code
+        except httpx.TransportError:  # it hung up while we were still sending
+            status = 413
+        assert status == 413
+        within, beyond = (bytes(megabytes * 1_000_000) for megabytes in (UPLOAD_MB - 1, UPLOAD_MB + 2))
+        assert http.post("/gradio_api/upload", files={"files": ("a.png", within)}).status_code == 200
+        assert http.post("/gradio_api/upload", files={"files": ("a.png", beyond)}).status_code == 413
+        assert http.post("/gradio_api/queue/join", content=b"[" * 3_000_000).status_code == 413
+
+
+def test_what_is_uploaded_runs_in_no_browser(app: RunningApp) -> None:
+    with someone(app) as http:
+        for name in ("a.png", "a.html", "a.svg"):
+            (path,) = http.post("/gradio_api/upload", files={"files": (name, HTML)}).json()
+            headers = http.get(f"/gradio_api/file={path}").headers
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+def test_the_page_runs_only_its_own_scripts_and_only_spaces_may_frame_it(app: RunningApp) -> None:
+    with someone(app) as http:
+        first, second = (http.get("/").headers["content-security-policy"] for _ in range(2))
+    assert first != second
+    assert "script-src 'self' 'unsafe-eval' 'nonce-" in first
+    assert "frame-ancestors 'self' https://huggingface.co https://*.hf.space" in first
+
+
+async def test_a_key_that_is_not_taken_is_neither_used_nor_repeated(app: RunningApp) -> None:
+    key = "sk-stranger-0123456789"
+    async with httpx.AsyncClient(base_url=app.url, timeout=60) as http:
+        told = await draw(http, "a", **{"X-Qwen-Api-Key": key})
+    assert "takes no keys" in told
+    assert key not in told
+    assert app.orders == []
+
+
+def test_other_pages_cant_drive_a_local_app(running_app: RunningApp) -> None:
+    running_app.orders.clear()
+    with httpx.Client(base_url=running_app.url) as http:
+        own = {"Origin": running_app.url}
+        body = {"prompt": "a"}
+        foreign: list[dict[str, str]] = [
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://127.0.0.1:1"},
+            {"Host": "evil.example"},
+            {"Host": "evil.example:7860", "Origin": "http://evil.example:7860"},
+        ]
+        for headers in foreign:
+            assert http.post("/gradio_api/call/v2/text_to_image", json=body, headers=headers).status_code == 403
+        assert http.get("/", headers={"Host": "evil.example"}).status_code == 403
+        assert running_app.orders == []
+        for headers in ({}, own, {"Host": "localhost:7860"}):
+            assert http.get("/config", headers=headers).status_code == 200
+        begun = http.post("/gradio_api/call/v2/text_to_image", json=body, headers=own)
+        assert "event: complete" in http.get(f"/gradio_api/call/text_to_image/{begun.json()['event_id']}").text
+
+
+def test_a_login_is_asked_for_and_guessing_is_slow(tmp_path: Path) -> None:
+    client = QwenClient(KEY, "http://offline/v1", transport=Backend())
+    service = Service(client, Jobs(8), Library(tmp_path))
+    with launched(service, QWEN_DEMO_AUTH="ann:right:word", QWEN_DEMO_TRUSTED_PROXIES="1") as url:
+        app = RunningApp(url, Backend())
+
+        def tried(http: httpx.Client, password: str) -> int:
+            return http.post("/login", data={"username": "ann", "password": password}).status_code
+
+        with someone(app) as guesser, someone(app) as owner:
+            for path in ("/gradio_api/info", "/gradio_api/file=/etc/passwd"):
+                assert guesser.get(path).status_code == 401
+            assert guesser.post("/gradio_api/call/text_to_image", json={"data": ["a"]}).status_code == 401
+            assert [tried(guesser, "wrong") for _ in range(4)] == [400] * 4
+            assert tried(guesser, "right:word") == 200
+            assert [tried(guesser, "wrong") for _ in range(7)] == [400] * 5 + [429] * 2
+            assert tried(guesser, "right:word") == 429
+            assert tried(owner, "right:word") == 200
+            assert owner.get("/gradio_api/info").status_code == 200
