@@ -145,7 +145,7 @@ def common_controls(
         js=f"(s) => [(s + 1) % {catalog.MAX_SEED + 1}, false]",
     )
     # Whoever moves the slider wants this seed.
-    on(seed.input, lambda: False, outputs=random_seed)
+    on(seed.input, None, outputs=random_seed, js="() => false")
     controls = Controls(prompt, negative, model, size, count, seed, random_seed, watermark, optimize, format)
     return controls, Beside(background, recent)
 

@@ -43,7 +43,7 @@ async def test_a_result_dropped_back_restores_every_control(open_page: Open, tmp
     await page.locator("#text-watermark input").check()
     await page.locator("#text-optimize input").uncheck()
     await fill_number(page, "text-seed", 0)
-    await page.locator("#text-random-seed input").uncheck()
+    await expect(page.locator("#text-random-seed input")).not_to_be_checked()
     await run_and_wait(page, "text")
     before = await settings(page, "text")
     assert before == {
