@@ -5,6 +5,7 @@ import json
 import secrets
 import socket
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -87,18 +88,18 @@ def event_on(http: httpx.Client, element: str) -> dict[str, Any]:
 
 
 async def test_of_hundreds_of_calls_from_one_address_exactly_the_quota_is_ordered(app: RunningApp) -> None:
-    limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=app.url, timeout=120, limits=limits) as http:
-        # A new cookie each, since none is kept, and each with another forged address in front of the proxy's.
-        async def attack(number: int) -> str:
-            forged = {"X-Forwarded-For": f"10.0.{number // 250}.{number % 250}, 203.0.113.7", "Cookie": ""}
-            return await draw(http, f"attack {number}", **forged)
+    # A new cookie each, since none is kept, and each with another forged address in front of the proxy's.
+    async def attack(http: httpx.AsyncClient, number: int) -> str:
+        forged = {"X-Forwarded-For": f"10.0.{number // 250}.{number % 250}, 203.0.113.7", "Cookie": ""}
+        return await draw(http, f"attack {number}", **forged)
 
-        answers = await asyncio.gather(*(attack(number) for number in range(500)))
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=120)) for _ in range(25)]
+        answers = await asyncio.gather(*(attack(clients[number % 25], number) for number in range(500)))
         delivered = sum("event: complete" in answer for answer in answers)
         last = ""
         while "used up" not in last:  # what was refused as too many at once tries again
-            last = await attack(500)
+            last = await attack(clients[0], 500)
             delivered += "event: complete" in last
     assert (delivered, len(app.orders)) == (20, 20)
 

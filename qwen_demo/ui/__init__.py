@@ -21,6 +21,7 @@ from .guard import Guard, SlowLogin
 from .history import History
 from .link import follow_links
 from .own_key import own_key_panel
+from .sessions import share_parts
 from .text_to_image import text_to_image_tab
 from .theme import CSS, make_theme
 from .web import Page, Visitors, health_routes
@@ -47,6 +48,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
     with gr.Blocks(
         title=texts("en")["title"], fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
     ) as demo:
+        share_parts(demo)
         with gr.Row(elem_id="top"):
             gr.HTML(f"<h1>{texts('en')['title']}</h1>", elem_id="title")
             for language, name in LANGUAGE_NAMES.items():

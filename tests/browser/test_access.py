@@ -34,7 +34,7 @@ async def test_nothing_stands_out_of_the_page(open_page: Open) -> None:
 
 @pytest.mark.parametrize(
     ("language", "width", "colours"),
-    [("en", 1400, "light"), ("en", 1400, "dark"), ("zh-CN", 390, "light"), ("zh-CN", 390, "dark")],
+    [("en", 1400, "light"), ("zh-CN", 390, "dark")],
 )
 async def test_axe_finds_nothing_serious(
     open_page: Open, app: RunningApp, language: str, width: int, colours: Any
