@@ -59,7 +59,16 @@ def _quota(text: str) -> str:
 def _storage(text: str) -> str:
     if urlsplit(text).scheme not in ("memory", "redis", "rediss"):
         raise ValueError("memory:// or an address such as redis://host:6379")
+    if urlsplit(text).scheme != "memory" and not importlib.util.find_spec("redis"):
+        raise ValueError("memory:// until its package is there: pip install redis")
     return text
+
+
+def _mcp(text: str) -> bool:
+    on = _switch(text)
+    if on and not importlib.util.find_spec("mcp"):
+        raise ValueError('0 until its package is there: pip install "gradio[mcp]"')
+    return on
 
 
 def _login(text: str) -> tuple[str, str] | None:
@@ -148,7 +157,7 @@ class Settings:
     trusted_proxies: int = _variable("QWEN_DEMO_TRUSTED_PROXIES", "0", _whole(0, 9))
     auth: tuple[str, str] | None = _variable("QWEN_DEMO_AUTH", "", _login, secret=True)
     secret: bytes = _variable("QWEN_DEMO_SECRET", "", _secret, secret=True)
-    mcp: bool = _variable("QWEN_DEMO_MCP", "0", _switch)
+    mcp: bool = _variable("QWEN_DEMO_MCP", "0", _mcp)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -168,6 +177,8 @@ class Settings:
             except ValueError as error:
                 shown = "what it is" if variable.metadata["secret"] else repr(text)
                 raise WrongSetting(f"{name} must be {error}, not {shown}.") from None
+        if values["mcp"] and values["auth"]:
+            raise WrongSetting("QWEN_DEMO_MCP must be 0 with QWEN_DEMO_AUTH: agents can't log in.")
         return cls(**values)
 
     @property

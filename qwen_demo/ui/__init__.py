@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,17 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
 def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
     """What `launch` needs for this page: its look and words, many waiting visitors, and nothing open by default."""
 
+    tools = None
+    if settings.mcp:
+        from .mcp import Tools  # its package is an extra, and slow to import
+
+        tools = Tools(service)
+
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         sweeping = asyncio.create_task(service.sweep()) if settings.public else None
-        yield
+        async with tools.run() if tools else nullcontext():
+            yield
         if sweeping:
             sweeping.cancel()
         await service.aclose()
@@ -105,7 +112,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
                 *([Middleware(SlowLogin)] if settings.auth else []),
                 Middleware(Page, script=(HERE / "head.js").read_text(encoding="utf-8"), frames=frames),
             ],
-            "routes": health_routes(lambda: service.jobs.draining),
+            "routes": [*health_routes(lambda: service.jobs.draining), *([tools.route] if tools else [])],
         },
         "theme": make_theme(),
         "css_paths": [CSS],

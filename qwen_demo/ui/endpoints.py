@@ -1,6 +1,7 @@
 """The functions for programs: three named endpoints beside the page, callable with gradio_client."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import gradio as gr
@@ -18,10 +19,17 @@ EDIT_MODEL = catalog.models_for("edits")[0].name
 
 Source = str | gr.FileData
 Answer = tuple[list[gr.FileData], dict[str, Any]]
+Endpoint = Callable[..., Awaitable[Answer]]
 
 
 def add_endpoints(service: Service) -> None:
-    """Add `/text_to_image`, `/edit_image` and `/fuse_images` to the page that is being built.
+    """Add `/text_to_image`, `/edit_image` and `/fuse_images` to the page that is being built."""
+    for endpoint in make_endpoints(service):
+        gr.events.api(told(endpoint, "en"), api_name=endpoint.__name__, concurrency_limit=None)
+
+
+def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
+    """What programs can ask for: `text_to_image`, `edit_image` and `fuse_images`.
 
     Each answers with files and a dict of `request_id, model, size, seed, n, usage, seconds, request{endpoint, body}`
     (embedded pictures in `body` cut short, no key), and `pictures` and `problems`, a row each.
@@ -132,8 +140,7 @@ def add_endpoints(service: Service) -> None:
         )
         return await _deliver(service, request, n, http)
 
-    for endpoint in (text_to_image, edit_image, fuse_images):
-        gr.events.api(told(endpoint, "en"), api_name=endpoint.__name__, concurrency_limit=None)
+    return text_to_image, edit_image, fuse_images
 
 
 def _fields(
