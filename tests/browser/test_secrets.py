@@ -1,12 +1,21 @@
 """The key stays where it belongs, whatever the page is used for and whoever repeats it."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
 import httpx
 import pytest
-from playwright.async_api import Response, expect
+from playwright.async_api import Browser, Response, expect
 
+from qwen_demo.api.client import QwenClient
+from qwen_demo.jobs import Jobs
+from qwen_demo.library import Library
+from qwen_demo.quota import Quota
+from qwen_demo.service import Service
 from tests.browser.conftest import Open
-from tests.browser.steps import run_and_wait, tab
-from tests.conftest import KEY, RunningApp
+from tests.browser.steps import fill_number, run_and_wait, tab
+from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -31,3 +40,89 @@ async def test_the_key_is_nowhere_in_the_browser(open_page: Open, app: RunningAp
             texts.append((await answer.body()).decode("latin-1"))
     assert len(texts) > 10
     assert [text[:200] for text in texts if KEY in text] == []
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """An app without a key of its owner, where visitors bring theirs, with a quota on the owner's side."""
+    backend = Backend()
+    drawing, keyed = (QwenClient(key, "http://offline/v1", transport=backend) for key in ("offline", ""))
+    library = Library(tmp_path_factory.mktemp("shared"))
+    service = Service(drawing, Jobs(8), library, quota=Quota("1/day", ""), keyed=keyed, public=True)
+    with launched(service, QWEN_DEMO_PUBLIC="1") as url:
+        yield RunningApp(url, backend)
+
+
+async def test_an_own_key_is_used_masked_and_forgotten(
+    browser: Browser, shared: RunningApp, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = "sk-visitors-own-98761234"
+    sent: list[str | None] = []
+    shared.backend.refusal = lambda request: (
+        sent.append(request.headers["authorization"]),
+        httpx.Response(400, json={"message": f"no {request.headers['authorization']}"}),
+    )[1]
+    context = await browser.new_context(locale="en-US", viewport={"width": 1400, "height": 900})
+    page = await context.new_page()
+    answers: list[Response] = []
+    page.on("response", lambda response: answers.append(response))
+    await page.goto(shared.url)
+    await expect(page.locator("#text-left")).to_contain_text("1")
+    await page.locator("#own-key button").first.click()
+    await expect(page.locator("#own-key-field input")).to_have_attribute("type", "password")
+    await page.locator("#own-key-field input").fill(own)
+    await page.locator("#own-key-use").click()
+    await expect(page.locator("#own-key-status")).to_contain_text("sk-…1234")
+    await expect(page.locator("#own-key-field input")).to_have_value("")
+    await page.screenshot(path=tmp_path / "own-key.png")
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await page.locator("#text-run").click()
+    await expect(page.locator("#text-status [role=alert]")).to_contain_text("Bearer …")
+    assert sent == [f"Bearer {own}"]
+    shared.backend.refusal = None
+    await run_and_wait(page, "text")
+    await expect(page.locator("#text-left")).to_contain_text("1")
+    texts = [
+        await page.content(),
+        await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"),
+        str(await context.cookies()),
+        caplog.text,
+        *[(await answer.body()).decode("latin-1") for answer in answers if "/queue/data" not in answer.url],
+        *[path.read_bytes().decode("latin-1") for path in tmp_path.parent.rglob("*") if path.is_file()],
+    ]
+    assert [text[:200] for text in texts if own in text] == []
+    await page.reload()
+    await expect(page.locator("#own-key-status")).to_contain_text("sk-…1234")
+    await page.locator("#own-key button").first.click()
+    await page.locator("#own-key-forget").click()
+    await expect(page.locator("#own-key-status")).not_to_contain_text("sk-…1234")
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await run_and_wait(page, "text")
+    await expect(page.locator("#text-left")).to_contain_text("0")
+    await page.locator("#text-run").click()
+    await expect(page.locator("#text-status [role=alert]")).to_contain_text("used up")
+    await context.close()
+
+
+async def test_a_prompt_full_of_html_is_shown_and_never_run(open_page: Open, app: RunningApp) -> None:
+    nasty = '</script><img src=x onerror="window.hacked=1"><svg onload="window.hacked=1">[x](javascript:alert(1))'
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill(nasty)
+    await page.locator("#text-negative textarea").fill(nasty)
+    await fill_number(page, "text-count", 2)
+    await run_and_wait(page, "text")
+    app.backend.refusal = lambda _: httpx.Response(400, json={"message": nasty})
+    await page.locator("#text-run").click()
+    alert = page.locator("#text-status [role=alert]")
+    await expect(alert).to_contain_text("<img src=x")
+    await page.locator("#text-code button").first.click()
+    await expect(page.locator("#text-code")).to_contain_text("onerror")
+    await tab(page, "History")
+    await page.locator("#history-gallery .thumbnail-item").first.click()
+    await expect(page.locator("#history-recipe")).to_contain_text("<img src=x")
+    await page.goto(f"{app.url}/?prompt={quote(nasty)}&model={quote(nasty)}&tab={quote(nasty)}")
+    await expect(page.locator("#text-prompt textarea")).to_have_value(nasty)
+    await page.locator("#text-recent input").click()
+    await expect(page.get_by_role("option").first).to_contain_text("<img src=x")
+    assert await page.evaluate("window.hacked") is None
+    assert await page.locator("img[src=x]").count() == 0
