@@ -12,7 +12,7 @@ from .words import status_html, t
 
 def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
     """Draw the folded panel at this place."""
-    with gr.Accordion(t("own_key"), open=False, elem_id="own-key", elem_classes="accordion"):
+    with gr.Accordion(t("own_key"), open=False, elem_id="own-key", elem_classes="accordion") as panel:
         gr.Markdown(t("own_key_note"), elem_classes="note")
         with gr.Row():
             field = gr.Textbox(
@@ -31,8 +31,15 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
 
     def show(http: gr.Request) -> Updates:
         key = keys.find(visitor(http).name)
-        said = translate(language_of(http), "own_key_used", shown=masked(key)) if key else ""
-        return {field: "", forget: gr.update(interactive=bool(key)), status: status_html(said)}
+        language = language_of(http)
+        said = translate(language, "own_key_used", shown=masked(key)) if key else ""
+        title = said or translate(language, "own_key")  # a folded panel says it too
+        return {
+            panel: gr.update(label=title),
+            field: "",
+            forget: gr.update(interactive=bool(key)),
+            status: status_html(said),
+        }
 
     def put(key: str, http: gr.Request) -> Updates:
         keys.put(visitor(http).name, key)
@@ -42,7 +49,7 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
         keys.forget(visitor(http).name)
         return show(http)
 
-    parts = [field, forget, status]
+    parts = [panel, field, forget, status]
     on(demo.load, show, outputs=parts)
     on(use.click, put, inputs=field, outputs=parts)
     on(field.submit, put, inputs=field, outputs=parts)
