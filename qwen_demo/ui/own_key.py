@@ -7,7 +7,7 @@ from ..service import Service
 from ..visitors import OwnKeys, masked
 from .events import on
 from .visit import Updates, language_of, visitor
-from .words import status_html, t
+from .words import t
 
 
 def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
@@ -16,6 +16,7 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
         gr.Markdown(t("own_key_note"), elem_classes="note")
         with gr.Row():
             field = gr.Textbox(
+                container=False,
                 label=t("own_key"),
                 show_label=False,
                 placeholder="sk-…",
@@ -27,19 +28,13 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
             )
             use = gr.Button(t("own_key_use"), scale=1, min_width=0, elem_id="own-key-use")
             forget = gr.Button(t("own_key_forget"), scale=1, min_width=0, interactive=False, elem_id="own-key-forget")
-        status = gr.HTML("", elem_id="own-key-status", elem_classes="status")
 
     def show(http: gr.Request) -> Updates:
         key = keys.find(visitor(http).name)
         language = language_of(http)
         said = translate(language, "own_key_used", shown=masked(key)) if key else ""
         title = said or translate(language, "own_key")  # a folded panel says it too
-        return {
-            panel: gr.update(label=title),
-            field: "",
-            forget: gr.update(interactive=bool(key)),
-            status: status_html(said),
-        }
+        return {panel: gr.update(label=title), field: "", forget: gr.update(interactive=bool(key))}
 
     def put(key: str, http: gr.Request) -> Updates:
         keys.put(visitor(http).name, key)
@@ -49,7 +44,7 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
         keys.forget(visitor(http).name)
         return show(http)
 
-    parts = [panel, field, forget, status]
+    parts = [panel, field, forget]
     on(demo.load, show, outputs=parts)
     on(use.click, put, inputs=field, outputs=parts)
     on(field.submit, put, inputs=field, outputs=parts)
