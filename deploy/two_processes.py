@@ -1,6 +1,7 @@
 """Try the shipped nginx.conf for real: nginx, Redis and two processes of the app, all on this machine.
 
-`python deploy/two_processes.py` needs nginx and redis-server, says what it saw, and ends with 1 if it wasn't as it should be.
+`python deploy/two_processes.py` needs nginx, redis-server and the Python package redis, says what it saw, and ends with 1
+if it wasn't as it should be.
 """
 
 import asyncio
@@ -48,7 +49,11 @@ def main() -> None:
             for port in (first, second)
         }
         log = folder / "access.log"
-        run(stack, folder, ["nginx", "-e", "stderr", "-p", str(folder), "-c", adapted(folder, log, first, second, front)])
+        run(
+            stack,
+            folder,
+            ["nginx", "-e", "stderr", "-p", str(folder), "-c", adapted(folder, log, first, second, front)],
+        )
         for port in (redis, first, second, front):
             wait_for(port)
 
@@ -82,7 +87,7 @@ def run(
 ) -> "subprocess.Popen[bytes]":
     """Start a program, to be ended with the stack. What it prints goes to a file."""
     output = stack.enter_context((folder / f"{Path(command[0]).name}-{free_port()}.log").open("wb"))
-    process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=HERE.parent)
+    process = subprocess.Popen(command, env=environ, stdout=output, stderr=output, cwd=HERE.parent)  # noqa: S603
 
     def end() -> None:
         process.terminate()

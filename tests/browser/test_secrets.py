@@ -59,11 +59,13 @@ async def test_an_own_key_is_used_masked_and_forgotten(
     browser: Browser, shared: RunningApp, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = "sk-visitors-own-98761234"
-    sent: list[str | None] = []
-    shared.backend.refusal = lambda request: (
-        sent.append(request.headers["authorization"]),
-        httpx.Response(400, json={"message": f"no {request.headers['authorization']}"}),
-    )[1]
+    sent: list[str] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["authorization"])
+        return httpx.Response(400, json={"message": f"no {sent[-1]}"})
+
+    shared.backend.refusal = refuse
     context = await browser.new_context(locale="en-US", viewport={"width": 1400, "height": 900})
     page = await context.new_page()
     answers: list[Response] = []

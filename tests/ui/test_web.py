@@ -1,13 +1,17 @@
 """The door: cookies that tell visitors apart and can't be made up."""
 
+from typing import Any
+
 import httpx
+import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from qwen_demo.ui.web import VISITOR, Visitors, health_routes
+from qwen_demo.ui.guard import Guard
+from qwen_demo.ui.web import VISITOR, Visitors, address_of, health_routes
 
 
 def client(secret: bytes = b"one", scheme: str = "http") -> httpx.AsyncClient:
@@ -57,3 +61,51 @@ async def test_readiness_ends_when_draining_begins() -> None:
         assert [(await watcher.get(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
         state["draining"] = True
         assert [(await watcher.get(path)).status_code for path in ("/healthz", "/readyz")] == [200, 503]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "proxies", "address"),
+    [
+        ("203.0.113.1", "", 0, "203.0.113.1"),
+        ("203.0.113.1", "198.51.100.1", 0, "203.0.113.1"),
+        ("10.0.0.1", "198.51.100.1", 1, "198.51.100.1"),
+        ("10.0.0.1", "1.1.1.1, 198.51.100.1", 1, "198.51.100.1"),
+        ("10.0.0.1", "1.1.1.1, 198.51.100.1, 10.0.0.2", 2, "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1", 2, "10.0.0.1"),
+        ("10.0.0.1", "nonsense", 1, "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "", 0, "2001:db8:1:2::/64"),
+        ("10.0.0.1", "2001:db8:1:2:ffff::1", 1, "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.1", "", 0, "203.0.113.1"),
+    ],
+)
+def test_an_address_counts_from_the_right_and_ipv6_by_its_first_half(
+    peer: str, forwarded: str, proxies: int, address: str
+) -> None:
+    scope: dict[str, Any] = {"type": "http", "client": (peer, 1), "headers": []}
+    if forwarded:
+        scope["headers"] = [(b"x-forwarded-for", forwarded.encode())]
+    assert address_of(scope, proxies) == address
+
+
+@pytest.mark.parametrize(
+    ("local", "host", "status"),
+    [
+        (True, "localhost:7860", 200),
+        (True, "192.168.1.5:7860", 200),
+        (True, "[::1]:7860", 200),
+        (True, "laptop.local", 200),
+        (True, "evil.example", 403),
+        (True, "127.0.0.1.evil.example", 403),
+        (False, "demo.example", 200),
+    ],
+)
+async def test_a_local_app_answers_to_local_names_alone(local: bool, host: str, status: int) -> None:
+    def well(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("well")
+
+    app = Starlette(routes=[Route("/", well)], middleware=[Middleware(Guard, local=local, max_upload_mb=1)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+        answer = await http.get("/", headers={"Host": host})
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.headers["x-content-type-options"] == "nosniff"

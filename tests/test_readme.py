@@ -1,0 +1,92 @@
+"""What the README tells people to type, typed: only addresses are replaced."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from PIL import Image
+
+from qwen_demo.api.client import QwenClient
+from qwen_demo.jobs import Jobs
+from qwen_demo.library import Library
+from qwen_demo.service import Service
+from tests.conftest import KEY, Backend, launched
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HERE = "http://127.0.0.1:7860"
+
+
+def blocks(language: str, word: str) -> list[str]:
+    """The README's pieces of code in a language that hold a word."""
+    return [block for block in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if word in block]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    client, own = (QwenClient(key, "http://offline/v1", transport=Backend()) for key in (KEY, ""))
+    service = Service(client, Jobs(8), Library(tmp_path_factory.mktemp("readme")), keyed=own)
+    with launched(service, QWEN_DEMO_MCP="1", QWEN_DEMO_OWN_KEYS="1") as url:
+        yield url
+
+
+def run(command: list[str], folder: Path, **environ: str) -> str:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_python_program_runs(url: str, tmp_path: Path) -> None:
+    for name in ("photo.jpg", "one.jpg"):
+        Image.new("RGB", (600, 500), "red").save(tmp_path / name)
+    (code,) = blocks("python", "gradio_client")
+    assert HERE in code
+    told = run([sys.executable, "-c", code.replace(HERE, url)], tmp_path)
+    assert "图1 and 图2 in one room" in told
+
+
+def test_the_curl_commands_run(url: str, tmp_path: Path) -> None:
+    (code,) = blocks("sh", "call/v2/text_to_image")
+    assert "event: complete" in run(["bash", "-c", code.replace(HERE, url)], tmp_path)
+
+
+def test_the_library_runs(offline_server: str, tmp_path: Path) -> None:
+    (code,) = blocks("python", "QwenClient")
+    key = 'os.environ["QWEN_API_KEY"]'
+    assert key in code
+    run([sys.executable, "-c", code.replace(key, f'{key}, "{offline_server}"')], tmp_path, QWEN_API_KEY=KEY)
+    with Image.open(tmp_path / "lighthouse.png") as image:
+        assert image.format == "PNG"
+
+
+@pytest.mark.parametrize(("client", "key"), [("mcpServers", None), ("servers", "sk-own-key-1234")])
+async def test_the_agents_settings_lead_to_the_tools(url: str, client: str, key: str | None) -> None:
+    settings: dict[str, Any] = json.loads(blocks("json", f'"{client}"')[0])
+    server = settings[client]["qwen-image"]
+    headers = {name: value.replace("${input:qwen-key}", key or "") for name, value in server.get("headers", {}).items()}
+    assert list(headers.values()) == ([key] if key else [])
+    async with (
+        httpx.AsyncClient(headers=headers, timeout=60) as http,
+        streamable_http_client(server["url"].replace(HERE, url), http_client=http) as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        assert not (await session.call_tool("text_to_image", {"prompt": "a hill"})).isError
+
+
+def test_security_names_tests_that_are_there() -> None:
+    rows = [line for line in (ROOT / "SECURITY.md").read_text(encoding="utf-8").splitlines() if "`test_" in line]
+    assert len(rows) > 15
+    for row in rows:
+        ((name, file),) = re.findall(r"`(test_\w+)`(?: in `([\w/.]+)`)? \|", row)
+        assert f"def {name}(" in (ROOT / (file or "tests/test_attacks.py")).read_text(encoding="utf-8")
