@@ -1,7 +1,7 @@
 """Try the shipped nginx.conf for real: nginx, Redis and two processes of the app, all on this machine.
 
-`python deploy/two_processes.py` needs nginx, redis-server and the Python package redis, says what it saw, and ends with 1
-if it wasn't as it should be.
+`python deploy/two_processes.py` needs nginx, redis-server and the Python package redis. It says what it saw, and ends with
+1 if that wasn't as it should be.
 """
 
 import asyncio
@@ -148,7 +148,8 @@ def served(http: httpx.Client, log: Path) -> str:
     deadline = time.monotonic() + PATIENCE
     while len(lines := log.read_text().splitlines()) == before and time.monotonic() < deadline:
         time.sleep(0.01)
-    return re.findall(r"127\.0\.0\.1:\d+", lines[-1])[-1]
+    addresses: list[str] = re.findall(r"127\.0\.0\.1:\d+", lines[-1])
+    return addresses[-1]
 
 
 def where_visitors_go(url: str, log: Path) -> tuple[set[str], set[str]]:
