@@ -1,7 +1,7 @@
 """Try the shipped nginx.conf for real: nginx, Redis and two processes of the app, all on this machine.
 
-`python deploy/two_processes.py` needs nginx, redis-server and the Python package redis. It says what it saw, and ends with
-1 if that wasn't as it should be.
+`python deploy/two_processes.py` needs nginx, redis-server and the Python package redis. It says what it saw, and
+ends with 1 if that was not as it should be.
 """
 
 import asyncio

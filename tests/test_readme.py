@@ -33,7 +33,8 @@ def blocks(language: str, word: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    client, own = (QwenClient(key, "http://offline/v1", transport=Backend()) for key in (KEY, ""))
+    backend = Backend()
+    client, own = (QwenClient(key, "http://offline/v1", transport=backend) for key in (KEY, ""))
     service = Service(client, Jobs(8), Library(tmp_path_factory.mktemp("readme")), keyed=own)
     with launched(service, QWEN_DEMO_MCP="1", QWEN_DEMO_OWN_KEYS="1") as url:
         yield url
