@@ -1,0 +1,81 @@
+"""Rows about pictures and files: saving, uploads, History."""
+
+import io
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from qwen_demo import images
+from qwen_demo.library import Library
+from qwen_demo.recipe import Recipe
+
+from .upstream import noise_png
+
+RECIPE = Recipe(kind="text_to_image", prompt="a hill", model="qwen-image-plus", seed=7)
+
+
+def processor_ms(work: Callable[[], Any], rounds: int = 9) -> float:
+    """The median of processor time, in ms."""
+    took = []
+    for _ in range(rounds):
+        began = time.process_time()
+        work()
+        took.append((time.process_time() - began) * 1000)
+    return statistics.median(took)
+
+
+def save() -> tuple[float, float, bool]:
+    """ms to verify and save a 4 MB PNG; ms to read and write the file; whether the picture's data stayed as it came."""
+    data = noise_png()
+    with tempfile.TemporaryDirectory() as folder:
+        library, source, copy = Library(Path(folder) / "out"), Path(folder, "a.png"), Path(folder, "b.png")
+        source.write_bytes(data)
+        now = datetime.now().astimezone()
+        ours = processor_ms(lambda: library.save(images.verify(source.read_bytes()), RECIPE, 1, now))
+        theirs = processor_ms(lambda: copy.write_bytes(source.read_bytes()))
+        kept = library.search(limit=1)[0].path.read_bytes()
+    return ours, theirs, data[data.index(b"IDAT") :] in kept
+
+
+def photo() -> tuple[float, float]:
+    """ms to make a 12-megapixel phone photo ready, and ms for Pillow to open it and make it as small."""
+    rough = Image.effect_noise((1000, 750), 60).convert("RGB").resize((4000, 3000), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lying on its side, as phones write
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "phone.jpg")
+        rough.save(path, quality=90, exif=exif)
+
+        def simple() -> None:
+            with Image.open(path) as image:
+                image.thumbnail((3072, 3072))
+                image.save(io.BytesIO(), "JPEG", quality=90)
+
+        return processor_ms(lambda: images.prepare(path), 5), processor_ms(simple, 5)
+
+
+def history(number: int = 10_000) -> float:
+    """Seconds for the first page of so many pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = Library(Path(folder))
+        Image.new("RGB", (64, 64)).save(buffer := io.BytesIO(), "PNG")
+        day = datetime(2026, 1, 1, 12).astimezone()
+        first = library.save(images.verify(buffer.getvalue()), RECIPE, 1, day)
+        for count in range(number):
+            at = day + timedelta(days=count // 100, seconds=count % 100)
+            path = Path(folder, f"{at:%Y-%m-%d}", f"{at:%H%M%S}-a-hill-qwen-image-plus-7-{count}.png")
+            path.parent.mkdir(exist_ok=True)
+            os.link(first, path)
+        took = []
+        for _ in range(5):
+            began = time.perf_counter()
+            library.search()
+            took.append(time.perf_counter() - began)
+    return statistics.median(took)

@@ -1,0 +1,110 @@
+"""Rows seen in a real Chromium: the click, the page, the bytes."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser import chromium
+
+from .load import HEADERS
+from .processes import Program
+
+SHOWN = """seen => {
+  const images = [...document.querySelectorAll('#text-gallery .grid-container img, #text-gallery .preview img')];
+  const fresh = images.filter(i => i.complete && i.naturalWidth > 300 && !i.src.includes('waiting') && !seen.includes(i.src));
+  return new Set(fresh.map(i => i.src)).size >= %d && fresh.map(i => i.src);
+}"""
+
+
+@dataclass
+class Traffic:
+    """What a page asked for: bytes as they travelled, and hosts."""
+
+    bytes: int = 0
+    hosts: set[str | None] = field(default_factory=set)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+def opened(browser: Browser, url: str) -> tuple[Page, Traffic, float]:
+    """A page in a browser that never saw it, its traffic, and the seconds until its first button was there."""
+    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+    traffic = Traffic()
+    watched = page.context.new_cdp_session(page)
+    watched.send("Network.enable")
+    watched.on(
+        "Network.loadingFinished",
+        lambda event: setattr(traffic, "bytes", traffic.bytes + int(event["encodedDataLength"])),
+    )
+    watched.on(
+        "Network.requestWillBeSent",
+        lambda event: traffic.hosts.add(urlsplit(event["request"]["url"]).hostname),
+    )
+    began = time.perf_counter()
+    page.goto(url, wait_until="commit")
+    page.locator("button.primary, button.lg").first.wait_for()
+    return page, traffic, time.perf_counter() - began
+
+
+def click(browser: Browser, app: Program, upstream: Program, rounds: int) -> tuple[float, float]:
+    """Medians of the seconds from the click to the picture, and of the plain call and fetch, in turns."""
+    page, _, _ = opened(browser, app.url)
+    page.locator("#text-prompt textarea").fill("a hill")
+    ours, theirs, seen = [], [], []
+    with httpx.Client(timeout=60) as http:
+        for _ in range(rounds):
+            began = time.perf_counter()
+            body = {"prompt": "a hill", "model": "qwen-image-plus", "size": "1328x1328"}
+            answer = http.post(f"{upstream.url}/v1/images/generations", json=body, headers=HEADERS)
+            http.get(answer.json()["data"][0]["url"]).raise_for_status()
+            theirs.append(time.perf_counter() - began)
+            run = page.locator("#text-run:enabled")
+            run.wait_for()
+            began = time.perf_counter()
+            run.click()
+            seen += page.wait_for_function(SHOWN % 1, arg=seen, polling="raf").json_value()
+            ours.append(time.perf_counter() - began)
+    page.context.close()
+    return statistics.median(ours), statistics.median(theirs)
+
+
+def loading(browser: Browser, app: Program, empty: Program, rounds: int) -> tuple[float, float, int, int, bool]:
+    """Seconds until the first button of the app's page and of the empty one, bytes of both, and whether all came from here."""
+    ours, theirs = [], []
+    for _ in range(rounds):
+        for program, took in ((empty, theirs), (app, ours)):
+            page, traffic, seconds = opened(browser, program.url)
+            page.wait_for_timeout(1500)  # what comes after the first button counts for the bytes
+            took.append((seconds, traffic.bytes, traffic.hosts <= {"127.0.0.1", None, ""}))
+            page.context.close()
+    (a, first, here), (b, second, _) = sorted(ours)[rounds // 2], sorted(theirs)[rounds // 2]
+    return a, b, first, second, here
+
+
+def bytes_of_results(browser: Browser, app: Program, upstream: Program) -> tuple[int, int]:
+    """Bytes from the click until four photograph-like results are seen, and of the four originals."""
+    page, traffic, _ = opened(browser, app.url)
+    page.locator("#text-prompt textarea").fill("a photo")
+    count = page.locator("#text-count input[type=number]")
+    count.fill("4")
+    count.press("Tab")
+    page.wait_for_timeout(1500)  # what the page itself loads is over
+    before = traffic.bytes
+    page.locator("#text-run").click()
+    page.wait_for_function(SHOWN % 4, arg=[], polling="raf", timeout=60_000)
+    page.wait_for_timeout(1500)
+    came = traffic.bytes - before
+    page.context.close()
+    return came, 4 * len(httpx.get(f"{upstream.url}/photo/0.png").content)
