@@ -103,7 +103,8 @@ def measure_page(table: Table, app: Program, public: Program, api: Program, stac
 
 
 def measure_start(table: Table, short: bool) -> None:
-    ours, theirs = [], []
+    ours: list[float] = []
+    theirs: list[float] = []
     for _ in range(1 if short else 5):
         for path, took in ((ROOT / "benchmarks" / "empty.py", theirs), (ROOT / "app.py", ours)):
             with started(str(path), port=free_port(), QWEN_API_KEY="bench", QWEN_DEMO_MCP="0") as program:

@@ -17,7 +17,8 @@ from .processes import Program
 
 SHOWN = """seen => {
   const images = [...document.querySelectorAll('#text-gallery .grid-container img, #text-gallery .preview img')];
-  const fresh = images.filter(i => i.complete && i.naturalWidth > 300 && !i.src.includes('waiting') && !seen.includes(i.src));
+  const whole = images.filter(i => i.complete && i.naturalWidth > 300 && !i.src.includes('waiting'));
+  const fresh = whole.filter(i => !seen.includes(i.src));
   return new Set(fresh.map(i => i.src)).size >= %d && fresh.map(i => i.src);
 }"""
 
@@ -62,7 +63,9 @@ def click(browser: Browser, app: Program, upstream: Program, rounds: int) -> tup
     """Medians of the seconds from the click to the picture, and of the plain call and fetch, in turns."""
     page, _, _ = opened(browser, app.url)
     page.locator("#text-prompt textarea").fill("a hill")
-    ours, theirs, seen = [], [], []
+    ours: list[float] = []
+    theirs: list[float] = []
+    seen: list[str] = []
     with httpx.Client(timeout=60) as http:
         for _ in range(rounds):
             began = time.perf_counter()
@@ -81,8 +84,9 @@ def click(browser: Browser, app: Program, upstream: Program, rounds: int) -> tup
 
 
 def loading(browser: Browser, app: Program, empty: Program, rounds: int) -> tuple[float, float, int, int, bool]:
-    """Seconds until the first button of the app's page and of the empty one, bytes of both, and whether all came from here."""
-    ours, theirs = [], []
+    """Seconds until the first button of the app's page and of the empty one, bytes of both, whether all came from here."""
+    ours: list[tuple[float, int, bool]] = []
+    theirs: list[tuple[float, int, bool]] = []
     for _ in range(rounds):
         for program, took in ((empty, theirs), (app, ours)):
             page, traffic, seconds = opened(browser, program.url)
