@@ -31,7 +31,7 @@ async def order(url: str, endpoint: str = "text_to_image", fetch: bool = True, *
             raise RuntimeError(f"an order failed: {told[-300:]}")
         files, _ = json.loads(told.rpartition("data: ")[2])
         for file in files if fetch else []:
-            (await http.get(file["url"])).raise_for_status()
+            (await http.get(f"/gradio_api/file={file['path']}")).raise_for_status()
 
 
 async def timed(number: int, call: Any, *args: Any, **named: Any) -> float:

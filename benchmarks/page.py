@@ -84,7 +84,7 @@ def click(browser: Browser, app: Program, upstream: Program, rounds: int) -> tup
 
 
 def loading(browser: Browser, app: Program, empty: Program, rounds: int) -> tuple[float, float, int, int, bool]:
-    """Seconds until the first button of the app's page and of the empty one, bytes of both, whether all came from here."""
+    """Seconds until the first button of the app's and the empty page, the bytes of both, whether all is from here."""
     ours: list[tuple[float, int, bool]] = []
     theirs: list[tuple[float, int, bool]] = []
     for _ in range(rounds):
