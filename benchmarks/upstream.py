@@ -23,7 +23,7 @@ LATENCY, SLOW = 1.0, 0.5  # seconds
 SIDE, PICTURES = 1328, 16
 PHOTO = Path(__file__).parents[1] / "qwen_demo" / "ui" / "photos" / "astronaut.png"
 _SIX_BITS = bytes(value & 0xFC for value in range(256))  # what of noise PNG can't pack is about 4 MB
-_TWO_BITS = bytes(value & 0x03 for value in range(256))
+_GRAIN = bytes(value & 0x07 for value in range(256))
 
 
 def noise_png() -> bytes:
@@ -35,8 +35,8 @@ def photo_png() -> bytes:
     """A PNG of about 4 MB that looks like a photograph: smooth areas, edges, and a sensor's grain."""
     with Image.open(PHOTO) as photo:
         smooth = photo.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    grain = os.urandom(SIDE * SIDE * 3).translate(_TWO_BITS)
-    grained = bytes(value & 0xFC | bits for value, bits in zip(smooth.tobytes(), grain, strict=True))
+    grain = os.urandom(SIDE * SIDE * 3).translate(_GRAIN)
+    grained = bytes(value & 0xF8 | bits for value, bits in zip(smooth.tobytes(), grain, strict=True))
     return _png(Image.frombytes("RGB", (SIDE, SIDE), grained))
 
 
