@@ -21,9 +21,8 @@ def started(*command: str, port: int, **environ: str) -> Iterator["Program"]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "GRADIO_ANALYTICS_ENABLED": "False", **environ}
     environ["GRADIO_SERVER_PORT"] = str(port)
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *command], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )  # noqa: S603
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen([sys.executable, *command], env=environ, stdout=quiet, stderr=quiet)  # noqa: S603
     program = Program(process.pid, f"http://127.0.0.1:{port}")
     try:
         program.start = program.wait() - began
