@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench bench-short clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -20,6 +20,9 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m benchmarks
+
+bench-short: $(VENV)/.dev
+	$(BIN)/python -m benchmarks --short
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
