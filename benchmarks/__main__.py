@@ -80,14 +80,18 @@ def measure_files(table: Table) -> None:
 
 def measure_load(table: Table, app: Program, api: Program, short: bool) -> None:
     asyncio.run(load.visitors(app, api, 2, 1))  # what is loaded at first use is loaded
-    for number, goal in ((20, 1.3), (200, 1.5)):
-        ours, theirs = asyncio.run(load.visitors(app, api, number, 1 if short else 3))
-        table.add(f"{number} visitors at once", ours / theirs, goal, f"{ours:.2f} against {theirs:.2f} s")
-    most, after = asyncio.run(load.memory(app, 100, 10))
+    visitors(table, app, api, 20, 1.3, short)
+    most, after = asyncio.run(load.memory(app, 100))
     table.add("memory with 100 orders in flight", most, 300, "more than before", "MB")
     table.add("memory after them", after, 50, "more than before", "MB")
+    visitors(table, app, api, 200, 1.5, short)
     six, one = asyncio.run(load.slow_results(app, 1 if short else 3))
     table.add("six pictures, slow addresses", six / one, 1.2, f"{six:.2f} against {one:.2f} s")
+
+
+def visitors(table: Table, app: Program, api: Program, number: int, goal: float, short: bool) -> None:
+    ours, theirs = asyncio.run(load.visitors(app, api, number, 1 if short else 3))
+    table.add(f"{number} visitors at once", ours / theirs, goal, f"{ours:.2f} against {theirs:.2f} s")
 
 
 def measure_page(table: Table, app: Program, public: Program, api: Program, stack: ExitStack, short: bool) -> None:

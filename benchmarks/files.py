@@ -41,7 +41,8 @@ def save() -> tuple[float, float, bool]:
         ours = processor_ms(lambda: library.save(images.verify(source.read_bytes()), RECIPE, 1, now))
         theirs = processor_ms(lambda: copy.write_bytes(source.read_bytes()))
         kept = library.search(limit=1)[0].path.read_bytes()
-    return ours, theirs, data[data.index(b"IDAT") :] in kept
+    pixels = data[data.index(b"IDAT") : data.rindex(b"IEND") - 4]  # the recipe stands between them and the end
+    return ours, theirs, pixels in kept
 
 
 def photo() -> tuple[float, float]:
@@ -62,7 +63,7 @@ def photo() -> tuple[float, float]:
 
 
 def history(number: int = 10_000) -> float:
-    """Seconds for the first page of so many pictures."""
+    """Seconds for the first page of so many pictures, in an app that was just started."""
     with tempfile.TemporaryDirectory() as folder:
         library = Library(Path(folder))
         Image.new("RGB", (64, 64)).save(buffer := io.BytesIO(), "PNG")
@@ -76,6 +77,6 @@ def history(number: int = 10_000) -> float:
         took = []
         for _ in range(5):
             began = time.perf_counter()
-            library.search()
+            Library(Path(folder)).search()
             took.append(time.perf_counter() - began)
     return statistics.median(took)

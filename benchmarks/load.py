@@ -45,20 +45,22 @@ async def visitors(app: Program, upstream: Program, number: int, rounds: int) ->
     """Medians of the seconds for so many visitors at once, and for as many plain calls, in turns."""
     ours, theirs = [], []
     for _ in range(rounds):
+        app.settle()
         theirs.append(await timed(number, plain, upstream.url))
         ours.append(await timed(number, order, app.url))
     return sorted(ours)[rounds // 2], sorted(theirs)[rounds // 2]
 
 
-async def memory(app: Program, number: int, settle: float) -> tuple[float, float]:
-    """MB more than before: the most while so many orders are in flight, and once they are done for `settle` seconds."""
+async def memory(app: Program, number: int) -> tuple[float, float]:
+    """MB more than before: the most while so many orders are in flight, and once all of them is done."""
+    app.settle()
     before = most = app.memory()
     working = asyncio.create_task(timed(number, order, app.url, fetch=False))
     while not working.done():
         most = max(most, app.memory())
         await asyncio.sleep(0.02)
     await working
-    await asyncio.sleep(settle)
+    app.settle()
     return most - before, app.memory() - before
 
 
@@ -66,6 +68,7 @@ async def slow_results(app: Program, rounds: int) -> tuple[float, float]:
     """Medians of the seconds for six pictures of one answer, and for one."""
     six, one = [], []
     for _ in range(rounds):
+        app.settle()
         one.append(await timed(1, order, app.url, "edit_image", False, prompt="slow", image=ADDRESS, n=1))
         six.append(await timed(1, order, app.url, "edit_image", False, prompt="slow", image=ADDRESS, n=6))
     return sorted(six)[rounds // 2], sorted(one)[rounds // 2]

@@ -56,11 +56,23 @@ class Program:
                 return time.perf_counter()
         raise TimeoutError(f"nothing answers at {self.url}")
 
+    def settle(self) -> None:
+        """Wait until it does nothing more, such as previews for which nobody waits."""
+        deadline = time.perf_counter() + PATIENCE
+        used = -1.0
+        while (now := self._processor_seconds()) - used > 0.05 and time.perf_counter() < deadline:
+            used = now
+            time.sleep(0.5)
+
     def memory(self) -> float:
         """Resident memory in MB."""
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
         (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1000
+
+    def _processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

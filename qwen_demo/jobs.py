@@ -59,6 +59,11 @@ class Jobs:
         """How many jobs have not come to their end."""
         return len(self._tasks)
 
+    async def idle(self) -> None:
+        """Wait until no job is running."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def start(
         self, requests: Sequence[ImageRequest], visitor: Visitor, work: Work, at_end: Settle | None = None
     ) -> Job:

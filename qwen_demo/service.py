@@ -1,7 +1,9 @@
 """The thin middle: an order becomes calls, answers become pictures that are kept."""
 
 import asyncio
+import ctypes
 import secrets
+import sys
 import tempfile
 from datetime import datetime
 from functools import partial
@@ -21,6 +23,7 @@ from .quota import Charge, Quota
 from .recipe import Recipe, check_foreign, read
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
+PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
 DAY = 24 * 3600.0
 
 
@@ -58,6 +61,8 @@ class Service:
         self.own_keys = OwnKeys() if keyed else None
         self.public = public
         self._background: set[asyncio.Task[Path]] = set()
+        self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
+        self._one_at_a_time = asyncio.Lock()
 
     def library(self, owner: str) -> Library:
         """The pictures that a visitor of that name may see: the own ones in public, else all."""
@@ -211,20 +216,29 @@ class Service:
                 job.fail(outcome)
 
     async def _keep(self, job: Job, call: Call, response: ImagesResponse, index: int) -> None:
-        data = await self._client.fetch(response.images[index])
-        picture = await asyncio.to_thread(images.verify, data)
         number = call.first + index
         library = self.library(job.visitor)
-        path, problem = await asyncio.to_thread(_save, library, picture, call.request, response, number)
+        async with self._in_memory:
+            data = await self._client.fetch(response.images[index])
+            picture = await asyncio.to_thread(images.verify, data)
+            path, problem = await asyncio.to_thread(_save, library, picture, call.request, response, number)
         if problem:
             job.fail(problem)
         job.add(number, Picture(path, picture.width, picture.height, call.request.seed, response.request_id))
         self._make_preview(library, path)
 
     def _make_preview(self, library: Library, path: Path) -> None:
-        """For History's grid, off the way of the picture itself."""
+        """For History's grid, once nobody waits for a picture. Who opens History before makes it then."""
+
+        async def at_leisure(entry: Entry) -> Path:
+            async with self._one_at_a_time:
+                await self.jobs.idle()
+                preview = await asyncio.to_thread(library.preview, entry, GRID_SIDE)
+                await asyncio.to_thread(_trim_memory)
+                return preview
+
         if entry := library.entry_of(path):
-            task = asyncio.create_task(asyncio.to_thread(library.preview, entry, GRID_SIDE))
+            task = asyncio.create_task(at_leisure(entry))
             self._background.add(task)  # the loop itself keeps only weak references
             task.add_done_callback(self._background.discard)
 
@@ -239,6 +253,13 @@ def _save(
     except OSError as error:
         # It was paid for: show it from elsewhere, and say that it is not kept.
         return _elsewhere().save(picture, recipe, number + 1, now), NotSaved(error.strerror or str(error))
+
+
+def _trim_memory() -> None:
+    """Give freed memory back to the system. glibc keeps hundreds of MB after many pictures; others need no telling."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
 
 
 def _elsewhere() -> Library:

@@ -266,12 +266,13 @@ def _told(*, after_sending: bool) -> Iterator[None]:
 
 async def _read(answer: httpx.Response, limit: int) -> bytes:
     """The body, decompressed, up to a limit: a compressed bomb stops there too."""
-    chunks = bytearray()
+    chunks, size = [], 0
     async for chunk in answer.aiter_bytes():
-        chunks += chunk
-        if len(chunks) > limit:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
             raise BadResponse("too_large", mb=limit // 1_000_000)
-    return bytes(chunks)
+    return b"".join(chunks)
 
 
 def _json(content: str) -> object:

@@ -1,5 +1,6 @@
 """The door before Gradio: which browser asks, in which language, and whether the app is well."""
 
+import gzip
 import hashlib
 import hmac
 import ipaddress
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +18,8 @@ VISITOR, ADDRESS = "visitor", "address"
 """Where in a request's scope the visitor's name and network address stand."""
 _COOKIE = "qwen-image-demo"
 _YEAR = 365 * 24 * 3600
+
+FileResponse.chunk_size = 1_000_000  # of pictures, each piece of which goes through a thread and all of Gradio's layers
 
 
 class Visitors:
@@ -122,6 +125,10 @@ class Page:
                     whole = bytes(page).replace(b"<head>", b"<head>" + self._script, 1)
                     whole = re.sub(rb"<script(?=[\s>])", f'<script nonce="{nonce}"'.encode(), whole)
                     headers = MutableHeaders(scope=start[0])
+                    if "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+                        whole = gzip.compress(whole, 6)
+                        headers["content-encoding"] = "gzip"
+                    headers.add_vary_header("accept-encoding")
                     headers["content-length"] = str(len(whole))
                     headers["content-security-policy"] = self._policy.format(nonce=nonce)
                     await send(start[0])
