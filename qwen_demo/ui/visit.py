@@ -77,7 +77,9 @@ def placeholder(shape: tuple[int, int]) -> str:
     path = fresh_folder() / "waiting.png"
     scale = 1200 / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    Image.new("LA", size, (128, 40)).save(path)
+    grey = Image.new("P", size)  # one bit a pixel: a frame is drawn before each order is sent
+    grey.putpalette((128, 128, 128))
+    grey.save(path, transparency=bytes([40]), bits=1)
     return str(path)
 
 
