@@ -1,5 +1,6 @@
 """The order as code that makes the same pictures again."""
 
+import re
 from collections.abc import Sequence
 
 import gradio as gr
@@ -11,8 +12,8 @@ from .events import on
 from .visit import Updates
 from .words import t
 
-FORMS = {"JSON": "json", "curl": "shell", "Python": "python", "OpenAI": "python"}
-"""What can be chosen, and how Gradio colours it."""
+FORMS = {"JSON": "json", "curl": "bash", "Python": "python", "OpenAI": "python"}
+"""What can be chosen, and the language that it is coloured as."""
 
 
 class CodePanel:
@@ -29,7 +30,8 @@ class CodePanel:
                 elem_id=f"{prefix}-code-form",
             )
             gr.Markdown(t("code_note"), elem_classes="note")
-            self._shown = gr.Code("", language="json", interactive=False, show_label=False, label=t("as_code"))
+            # Not a gr.Code: its editor would be 130 KB more for every page, and nobody edits here.
+            self._shown = gr.Markdown(latex_delimiters=[], elem_classes="code")
 
     def outputs(self) -> list[Component]:
         """What `show` changes."""
@@ -43,12 +45,19 @@ class CodePanel:
             "Python": as_python(base_url, requests),
             "OpenAI": as_openai(base_url, requests),
         }
-        return {self._texts: texts, self._form: "JSON", self._shown: gr.update(value=texts["JSON"], language="json")}
+        return {self._texts: texts, self._form: "JSON", self._shown: _fenced("JSON", texts["JSON"])}
 
     def wire(self) -> None:
         """Let the choice change the code."""
 
         def choose(form: str, texts: dict[str, str]) -> Updates:
-            return {self._shown: gr.update(value=texts.get(form, ""), language=FORMS[form])}
+            return {self._shown: _fenced(form, texts.get(form, ""))}
 
         on(self._form.input, choose, inputs=[self._form, self._texts], outputs=self._shown)
+
+
+def _fenced(form: str, text: str) -> str:
+    """The code as Markdown. The fence is longer than any that the text could close it with."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{FORMS[form]}\n{text}\n{fence}"

@@ -59,7 +59,7 @@ async def test_axe_finds_nothing_serious(
             await run_and_wait(page, prefix, begin(language, "status_done"))
             await page.locator(f"#{prefix}-code > button").click()
             await page.locator(f"#{prefix}-ideas > button").click()
-            await expect(page.locator(f"#{prefix}-code .cm-content")).to_be_visible()
+            await expect(page.locator(f"#{prefix}-code pre")).to_be_visible()
             assert await serious(page) == [], f"{key} with results"
             await page.locator(f"#{prefix}-prompt textarea").fill("")
             await page.locator(f"#{prefix}-run").click()

@@ -220,11 +220,15 @@ async def test_the_order_is_shown_as_code(open_page: Open, app: RunningApp, lang
     await page.locator("#text-prompt textarea").fill("a hill")
     await run_and_wait(page, "text", begin(language, "status_done"))
     await page.locator("#text-code > button").click()
-    code = page.locator("#text-code .cm-content")
+    code = page.locator("#text-code pre")
     await expect(code).to_contain_text(f'"seed": {app.orders[0]["seed"]}')
     for form, part in (("curl", "Bearer $QWEN_API_KEY"), ("Python", "httpx.post("), ("OpenAI", "extra_body")):
         await page.locator("#text-code-form").get_by_role("radio", name=form).check()
         await expect(code).to_contain_text(part)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.locator("#text-code .copy_code_button").click()
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert (copied.strip(), "OpenAI(" in copied) == ((await code.inner_text()).strip(), True)
 
 
 @BOTH
