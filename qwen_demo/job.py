@@ -18,6 +18,8 @@ from .visitors import Visitor
 
 log = logging.getLogger(__name__)
 
+TOGETHER = 0.005  # seconds: what happens within them, such as the last picture and the end, is told at once
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -125,7 +127,6 @@ class Job:
         self._usages.append(response.usage)
         if response.request_id:
             self._request_ids.append(response.request_id)
-        self._tell()
 
     def add(self, index: int, picture: Picture) -> None:
         """A picture is there, the `index`th of the order, from 0."""
@@ -170,6 +171,7 @@ class Job:
     async def watch(self, every: float = 1.0) -> AsyncIterator[Progress]:
         """How it stands, at each change and at least every so many seconds, until the end. Many may watch."""
         while True:
+            await asyncio.sleep(TOGETHER)
             changed = self._changed
             progress = self.progress()
             yield progress

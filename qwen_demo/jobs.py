@@ -1,6 +1,8 @@
 """A paid call belongs to a job, not to a browser tab: what is ordered is fetched and kept, whoever still watches."""
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
@@ -51,6 +53,7 @@ class Jobs:
         self._used: dict[str, deque[Usage]] = {}
         self._lately: dict[str, deque[float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+        self._ended = -math.inf  # when the last job came to its end
         self.draining = False
         """Set it to take no new orders."""
 
@@ -59,10 +62,13 @@ class Jobs:
         """How many jobs have not come to their end."""
         return len(self._tasks)
 
-    async def idle(self) -> None:
-        """Wait until no job is running."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    async def idle(self, seconds: float) -> None:
+        """Wait until no job has been running for so long."""
+        while self._tasks or time.monotonic() < self._ended + seconds:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            else:
+                await asyncio.sleep(self._ended + seconds - time.monotonic())
 
     def start(
         self, requests: Sequence[ImageRequest], visitor: Visitor, work: Work, at_end: Settle | None = None
@@ -113,6 +119,7 @@ class Jobs:
             await at_end(job)
         self._count(job, job.progress())
         job.end()
+        self._ended = time.monotonic()
         asyncio.get_running_loop().call_later(self._keep, self._jobs.pop, job.id, None)
 
     def _count(self, job: Job, progress: Progress) -> None:

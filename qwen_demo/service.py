@@ -25,6 +25,7 @@ from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
 PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
 DAY = 24 * 3600.0
+LEISURE = 2.0  # seconds without an order before previews are made: the last pictures are on their way to the page
 
 
 class Service:
@@ -190,13 +191,10 @@ class Service:
             await asyncio.to_thread(self.everything.sweep, DAY)
             await asyncio.sleep(DAY / 24)
 
-    async def settle(self) -> None:
-        """Wait for what runs beside the orders, such as previews in the making."""
-        await asyncio.gather(*self._background, return_exceptions=True)
-
     async def aclose(self) -> None:
-        """Finish what runs beside the orders, and close the connections."""
-        await self.settle()
+        """Close the connections. Previews that are still to be made are left to whoever opens History."""
+        for task in self._background:
+            task.cancel()
         await self._client.aclose()
         if self._keyed:
             await self._keyed.aclose()
@@ -232,7 +230,7 @@ class Service:
 
         async def at_leisure(entry: Entry) -> Path:
             async with self._one_at_a_time:
-                await self.jobs.idle()
+                await self.jobs.idle(LEISURE)
                 preview = await asyncio.to_thread(library.preview, entry, GRID_SIDE)
                 await asyncio.to_thread(_trim_memory)
                 return preview

@@ -1,5 +1,6 @@
 """From an order to pictures on disk, through the client and the offline backend."""
 
+import asyncio
 import errno
 import hashlib
 from collections.abc import AsyncIterator
@@ -98,11 +99,17 @@ async def test_an_address_in_a_recipe_stays_an_address(service: Service) -> None
     assert service.references(read(progress.pictures[0].path), "visitor") == ["https://pictures.example/cat.png"]
 
 
-async def test_previews_for_history_are_made_off_the_way(service: Service) -> None:
+async def test_previews_for_history_are_made_off_the_way(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_demo.service.LEISURE", 0)
     progress = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
     entry = service.everything.entry_of(progress.pictures[0].path)
-    await service.settle()
     assert entry is not None
-    previews = list((service.everything.root / ".previews").rglob("*.webp"))
-    assert [preview.stem for preview in previews] == [entry.path.stem]
-    assert previews[0].stat().st_size < entry.path.stat().st_size / 10
+
+    async def made() -> Path:
+        while not (found := list((service.everything.root / ".previews").rglob("*.webp"))):
+            await asyncio.sleep(0.01)
+        return found[0]
+
+    preview = await asyncio.wait_for(made(), 20)
+    assert preview.stem == entry.path.stem
+    assert preview.stat().st_size < entry.path.stat().st_size / 10

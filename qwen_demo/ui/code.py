@@ -31,7 +31,7 @@ class CodePanel:
             )
             gr.Markdown(t("code_note"), elem_classes="note")
             # Not a gr.Code: its editor would be 130 KB more for every page, and nobody edits here.
-            self._shown = gr.Markdown(latex_delimiters=[], elem_classes="code")
+            self._shown = gr.Markdown(latex_delimiters=[], visible=False, elem_classes="code")
 
     def outputs(self) -> list[Component]:
         """What `show` changes."""
@@ -45,7 +45,7 @@ class CodePanel:
             "Python": as_python(base_url, requests),
             "OpenAI": as_openai(base_url, requests),
         }
-        return {self._texts: texts, self._form: "JSON", self._shown: _fenced("JSON", texts["JSON"])}
+        return {self._texts: texts, self._form: "JSON", self._shown: gr.update(value=_fenced("JSON", texts["JSON"]), visible=True)}
 
     def wire(self) -> None:
         """Let the choice change the code."""

@@ -52,6 +52,7 @@ class Steps:
                 label="",
                 show_label=False,
                 interactive=False,
+                visible=False,  # not loaded before it is needed
                 buttons=["fullscreen"],
                 max_height=640,
                 elem_id="edit-compare",
@@ -84,7 +85,7 @@ class Steps:
         return {
             self._files: files,
             self._siblings: [Path(name).name for name in names[1:]],
-            self._slider: (files[latest], files[-1]),
+            self._slider: gr.update(value=(files[latest], files[-1]), visible=True),
             self._step: gr.update(choices=choices, value=latest),
         }
 

@@ -73,6 +73,7 @@ class History:
                     object_fit="cover",
                     allow_preview=False,
                     interactive=False,
+                    visible=False,  # as in the other tabs
                     buttons=[],
                     elem_id="history-gallery",
                     elem_classes="gallery-card grid",
@@ -139,7 +140,9 @@ class History:
         # A file that someone deleted meanwhile, or that is no picture, has no preview and no place in the grid.
         pairs = [(entry, made) for entry, made in zip(entries, previews, strict=True) if isinstance(made, Path)]
         return {
-            self._gallery: gr.update(value=[publish(preview) for _, preview in pairs], selected_index=None),
+            self._gallery: gr.update(
+                value=[publish(preview) for _, preview in pairs], selected_index=None, visible=True
+            ),
             **self._tools.show([entry.name for entry, _ in pairs], visitor(http).name),
             self._skip: skip,
             self._newer: gr.update(interactive=skip > 0),

@@ -20,8 +20,20 @@ from .controls import AUTO
 from .events import on
 from .form import Form, Upload, colour
 from .tools import Tools
-from .visit import Updates, language_of, nothing, placeholder, publish, uploaded, visitor
+from .visit import Updates, language_of, placeholder, publish, uploaded, visitor
 from .words import cancelled_html, describe, outcome_html, progress_html, status_html, t, usage_html
+
+
+# What stays in the browser, with a tab's name to fill in: the names of its last results, and the prompts used lately.
+KEEP_RESULTS = "(names) => localStorage.setItem('qwen-image-demo-results-%s', names)"
+KEPT_RESULTS = "() => localStorage.getItem('qwen-image-demo-results-%s') ?? ''"
+KEEP_PROMPT = """(prompt) => {
+  const key = "qwen-image-demo-prompts-%s";
+  const kept = JSON.parse(localStorage.getItem(key) ?? "[]").filter((other) => other !== prompt);
+  const prompts = [prompt, ...kept].filter(Boolean).slice(0, 12);
+  localStorage.setItem(key, JSON.stringify(prompts));
+  return { __type__: "update", choices: prompts.map((prompt) => [prompt, prompt]), value: null };
+}"""
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,15 @@ def actions(prefix: str, run_label: str) -> Actions:
     return Actions(run, cancel, status, estimate, left)
 
 
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A place in the gallery: the picture's name in the library, or "", its published file, and the words on it."""
+
+    name: str
+    file: str
+    caption: str | None = None
+
+
 class Order:
     """A tab's way from the run button to its results."""
 
@@ -87,6 +108,7 @@ class Order:
             columns=1,
             object_fit="contain",
             interactive=False,
+            visible=False,  # not loaded before it is needed: it brings a video player along
             buttons=["fullscreen"] if service.public else ["download", "fullscreen"],
             elem_id=f"{form.tab}-gallery",
             elem_classes="gallery-card",
@@ -97,8 +119,8 @@ class Order:
         self._job = gr.State("")
         self.ordered = gr.State("")
         """The file of the order's first reference picture; "" where there was none, or an address."""
-        # The names of the last results; Gradio sends the secret to the browser, so it is none.
-        self._last = gr.BrowserState([], storage_key=f"qwen-image-demo-{form.tab}", secret="public")  # noqa: S106
+        self._last = gr.Textbox(visible=False)
+        """The names of the last results, a line each. The browser keeps them; gr.BrowserState would bring a cipher."""
 
     def wire(self, demo: gr.Blocks, recent: gr.Dropdown) -> Dependency:
         """Bind the buttons, and take up again what was ordered before the page was loaded. Returns the run event."""
@@ -117,13 +139,18 @@ class Order:
             preprocess=False,
             concurrency_limit=None,
         )
-        on(demo.load, self._recall, inputs=self._last, outputs=followed)
-        # The prompts used lately stay in the browser.
-        prompts = gr.BrowserState([], storage_key=f"qwen-image-demo-recent-{self._form.tab}", secret="public")  # noqa: S106
-        kept = "(prompt, kept) => [[prompt, ...kept.filter((other) => other !== prompt)].filter(Boolean).slice(0, 12)]"
-        listed = "(kept) => ({ __type__: 'update', choices: kept.map((prompt) => [prompt, prompt]), value: null })"
-        on(act.run.click, None, inputs=[self._form.controls.prompt, prompts], outputs=prompts, js=kept)
-        on(partial(gr.on, [demo.load, prompts.change]), None, inputs=prompts, outputs=recent, js=listed)
+        recalled = on(
+            demo.load, self._recall, inputs=self._last, outputs=followed, js=KEPT_RESULTS % self._form.tab
+        )
+        for end in (event.then, recalled.then):
+            on(end, None, inputs=self._last, js=KEEP_RESULTS % self._form.tab)
+        on(
+            partial(gr.on, [demo.load, act.run.click]),
+            None,
+            inputs=self._form.controls.prompt,
+            outputs=recent,
+            js=KEEP_PROMPT % self._form.tab,
+        )
         # Whoever follows the job tells the end. Gradio's own cancelling can be overtaken by what was told before.
         on(act.cancel.click, self._cancel, inputs=self._job)
         if self._service.jobs.prices.by_model:
@@ -159,13 +186,10 @@ class Order:
         address_3: str = "",
         background: str = "",
     ) -> AsyncIterator[Updates]:
-        act, language = self._actions, language_of(http)
+        language = language_of(http)
         seed = draw_seed() if random_seed else seed
-        yield {
-            act.run: gr.update(interactive=False),
-            act.status: status_html(translate(language, "status_preparing")),
-            self._form.controls.seed: seed,
-        }
+        # The first update says this too: each one takes Gradio some 10 ms, before the order is sent or after.
+        begun: Updates = {self._form.controls.seed: seed, self._usage: ""}
         slots = ((image_1, address_1), (image_2, address_2), (image_3, address_3))
         try:
             request = self._form.request(
@@ -180,19 +204,19 @@ class Order:
                 negative_prompt=negative or None,
             )
             job = await self._service.order(request, count, visitor(http))
-            begun_with = str(uploaded(image_1)) if image_1 and not address_1 else ""
-            yield {self.ordered: begun_with, self._usage: ""}
+            begun[self.ordered] = str(uploaded(image_1)) if image_1 and not address_1 else ""
             async for updates in self._follow(job, language):
-                yield updates
+                yield begun | updates
+                begun = {}
         except QwenDemoError as error:
-            yield self._idle(status_html(describe(error, language), problem=True))
+            yield begun | self._idle(status_html(describe(error, language), problem=True))
         except Exception as error:  # noqa: BLE001 - the last door: whatever it was, say so and let one run again
-            yield self._idle(status_html(describe(InternalError(error), language), problem=True))
+            yield begun | self._idle(status_html(describe(InternalError(error), language), problem=True))
 
     async def _follow(self, job: Job, language: str) -> AsyncIterator[Updates]:
         """How the job goes, to its end."""
-        act, library = self._actions, self._service.library(job.visitor)
-        files: dict[Picture, tuple[str, str | None]] = {}  # each is published once, or browsers would load it again
+        act = self._actions
+        tiles: dict[Picture, Tile | None] = {}  # each is published once, or browsers would load it again
         frame = placeholder(await self._service.shape(job.request))
         requests = [call.request for call in job.calls]
         shown: int | None = None
@@ -210,17 +234,12 @@ class Order:
             if len(progress.pictures) != shown or over:
                 shown = len(progress.pictures)
                 for picture in progress.pictures:
-                    if picture not in files:
-                        entry = library.entry_of(picture.path)
-                        path = await self._service.shown(entry, job.visitor) if entry else picture.path
-                        files[picture] = (publish(path), _caption(picture, job.n, language))
-                entries = [library.entry_of(picture.path) for picture in progress.pictures]
-                names = [entry.name if entry else "" for entry in entries]
+                    if picture not in tiles:
+                        tiles[picture] = await self._tile(picture, job, language)
+                there = [tile for picture in progress.pictures if (tile := tiles[picture])]
                 # What is still to come has its place already, in the shape that it will have.
-                waiting = [] if over else [(frame, None)] * (job.n - shown)
-                pictures = [*(files[picture] for picture in progress.pictures), *waiting]
-                updates |= self._show(pictures, names, job.n, job.visitor)
-                updates[self._last] = [name for name in names if name]
+                waiting = [] if over else [Tile("", frame)] * (job.n - shown)
+                updates |= self._show([*there, *waiting], [tile.name for tile in there], job.n, job.visitor)
             if job.cancelled:
                 yield updates | self._idle(cancelled_html(job.on_their_way, language))
                 return
@@ -230,6 +249,17 @@ class Order:
                 updates[self._usage] = usage_html(job, progress, jobs.used(job.visitor), jobs.prices, language)
             yield updates
 
+    async def _tile(self, picture: Picture, job: Job, language: str) -> Tile | None:
+        """The picture published; None for one that was deleted meanwhile."""
+        entry = self._service.library(job.visitor).entry_of(picture.path)
+        several = job.n > 1 and picture.seed is not None
+        caption = translate(language, "caption_seed", seed=picture.seed) if several else None
+        try:
+            path = await self._service.shown(entry, job.visitor) if entry else picture.path
+            return Tile(entry.name if entry else "", publish(path), caption)
+        except FileNotFoundError:
+            return None
+
     async def _reference(self, image: Upload, address: object, background: str, http: gr.Request) -> str:
         if isinstance(address, str) and address.strip():
             return address.strip()
@@ -237,7 +267,7 @@ class Order:
             return ""
         return await self._service.reference(uploaded(image), visitor(http).name, colour(background))
 
-    async def _recall(self, names: object, http: gr.Request) -> AsyncIterator[Updates]:
+    async def _recall(self, kept: object, http: gr.Request) -> AsyncIterator[Updates]:
         """What this browser has ordered, running or done; else the last results that it remembers itself.
 
         What it stored is its own to change: names are looked up, not trusted.
@@ -247,17 +277,18 @@ class Order:
             async for updates in self._follow(job, language_of(http)):
                 yield updates
             return
-        texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        names = kept.splitlines()[: catalog.MAX_PICTURES] if isinstance(kept, str) else []
         library = self._service.library(owner)
-        entries = [entry for name in texts if (entry := library.find(name))]
-        shown = [publish(await self._service.shown(entry, owner)) for entry in entries]
-        names_found = [entry.name for entry in entries]
-        yield self._show([(file, None) for file in shown], names_found, len(shown), owner) if entries else nothing()
+        entries = [entry for name in names if (entry := library.find(name))]
+        tiles = [Tile(entry.name, publish(await self._service.shown(entry, owner))) for entry in entries]
+        yield self._show(tiles, [entry.name for entry in entries], len(tiles), owner) if tiles else {self._last: ""}
 
-    def _show(self, files: Sequence[tuple[str, str | None]], names: list[str], n: int, owner: str) -> Updates:
+    def _show(self, tiles: Sequence[Tile], names: list[str], n: int, owner: str) -> Updates:
         columns = {0: 1, 1: 1, 2: 2, 4: 2}.get(n, 3)
+        files = [(tile.file, tile.caption) for tile in tiles]
         return {
-            self.gallery: gr.update(value=files, columns=columns, selected_index=None),
+            self.gallery: gr.update(value=files, columns=columns, selected_index=None, visible=True),
+            self._last: "\n".join(filter(None, names)),
             **self.tools.show(names, owner),
         }
 
@@ -289,7 +320,3 @@ class Order:
             return gr.skip()
 
         on(slider.input, check, inputs=slider, outputs=self._actions.status, preprocess=False)
-
-
-def _caption(picture: Picture, n: int, language: str) -> str | None:
-    return translate(language, "caption_seed", seed=picture.seed) if n > 1 and picture.seed is not None else None
