@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.job import NotSaved
 from qwen_demo.jobs import Jobs
-from qwen_demo.library import Library
+from qwen_demo.library import Entry, Library
 from qwen_demo.recipe import read
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor
@@ -100,16 +101,19 @@ async def test_an_address_in_a_recipe_stays_an_address(service: Service) -> None
 
 
 async def test_previews_for_history_are_made_off_the_way(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    there, preview = threading.Event(), Library.preview
+
+    def watched(library: Library, entry: Entry, side: int) -> Path:
+        made.append(preview(library, entry, side))
+        there.set()
+        return made[0]
+
     monkeypatch.setattr("qwen_demo.service.LEISURE", 0)
+    monkeypatch.setattr(Library, "preview", watched)
     progress = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
     entry = service.everything.entry_of(progress.pictures[0].path)
     assert entry is not None
-
-    async def made() -> Path:
-        while not (found := list((service.everything.root / ".previews").rglob("*.webp"))):
-            await asyncio.sleep(0.01)
-        return found[0]
-
-    preview = await asyncio.wait_for(made(), 20)
-    assert preview.stem == entry.path.stem
-    assert preview.stat().st_size < entry.path.stat().st_size / 10
+    assert await asyncio.to_thread(there.wait, 20)
+    assert [path.stem for path in made] == [entry.path.stem]
+    assert made[0].stat().st_size < entry.path.stat().st_size / 10

@@ -56,10 +56,12 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
                 on(choose.click, None, js=CHOOSE_LANGUAGE % language)
             colours = gr.Button(t("colours"), size="sm", min_width=0, elem_id="colours")
             on(colours.click, None, js=CHANGE_COLOURS)
-        if settings.offline:
-            gr.Markdown(t("offline_notice"), elem_id="notice")
-        if service.own_keys:
-            own_key_panel(demo, service, service.own_keys)
+        if settings.offline or service.own_keys:
+            with gr.Row(elem_id="lead"):
+                if settings.offline:
+                    gr.HTML(t("offline_notice"), elem_id="notice")
+                if service.own_keys:
+                    own_key_panel(demo, service, service.own_keys)
         with gr.Tabs() as tabs:
             with gr.Tab(t("tab_text"), id="text"):
                 text, text_order = text_to_image_tab(demo, service)

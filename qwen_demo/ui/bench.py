@@ -30,18 +30,20 @@ def renumbered(prompt: str, one: int, other: int) -> str:
 
 
 class Bench:
-    """A row of buttons under the slots, and the line that tells what doesn't fit. Drawn at this place."""
+    """Under the slots: buttons to swap them, what doesn't fit, and their names for the prompt. Drawn at this place."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._slots = slots
-        with gr.Row(elem_classes="chips"):
+        with gr.Row(elem_classes="swaps"):
             self._swaps = [
-                gr.Button(t(f"swap_{number}"), size="sm", elem_id=f"fusion-swap-{number}")
+                gr.Button(t(f"swap_{number}"), size="sm", min_width=0, elem_id=f"fusion-swap-{number}")
                 for number in range(1, len(slots))
             ]
+        self._check = gr.HTML("", elem_id="fusion-check", elem_classes="slot-note")
+        gr.HTML(t("fusion_note"), elem_classes="note")
+        with gr.Row(elem_classes="chips"):
             for number in range(1, len(slots) + 1):
                 gr.Button(t(f"name_{number}"), size="sm", elem_classes="insert", elem_id=f"fusion-name-{number}")
-        self._check = gr.HTML("", elem_id="fusion-check", elem_classes="slot-note")
 
     def wire(self, controls: Controls) -> None:
         """Bind the buttons, and look again whenever the prompt, a picture or the size changes."""

@@ -27,9 +27,11 @@ class CodePanel:
                 value="JSON",
                 show_label=False,
                 label=t("as_code"),
+                container=False,
                 elem_id=f"{prefix}-code-form",
+                elem_classes="bar",
             )
-            gr.Markdown(t("code_note"), elem_classes="note")
+            gr.HTML(t("code_note"), elem_classes="note")
             # Not a gr.Code: its editor would be 130 KB more for every page, and nobody edits here.
             self._shown = gr.Markdown(latex_delimiters=[], visible=False, elem_classes="code")
 
@@ -45,7 +47,11 @@ class CodePanel:
             "Python": as_python(base_url, requests),
             "OpenAI": as_openai(base_url, requests),
         }
-        return {self._texts: texts, self._form: "JSON", self._shown: gr.update(value=_fenced("JSON", texts["JSON"]), visible=True)}
+        return {
+            self._texts: texts,
+            self._form: "JSON",
+            self._shown: gr.update(value=_fenced("JSON", texts["JSON"]), visible=True),
+        }
 
     def wire(self) -> None:
         """Let the choice change the code."""

@@ -58,7 +58,7 @@ class Steps:
                 elem_id="edit-compare",
             )
             with gr.Row(elem_classes="chips"):
-                self._step = gr.Radio([], label=t("compare_with"), min_width=0, elem_id="edit-step")
+                self._step = gr.Radio([], label=t("compare_with"), min_width=0, elem_id="edit-step", elem_classes="bar")
                 self._back = gr.Button(t("compare_back"), size="sm", min_width=0, elem_id="edit-back")
 
     def wire(self, order: Order, run: Dependency) -> None:

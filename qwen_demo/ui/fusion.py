@@ -10,7 +10,6 @@ from .controls import common_controls
 from .examples import FUSION, Chips
 from .form import Form, picture_slot
 from .order import Order, actions
-from .words import t
 
 
 def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
@@ -22,7 +21,6 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
                 numbers = range(1, catalog.MAX_REFERENCES + 1)
                 slots = [picture_slot(f"fusion-image-{n}", f"field_image_{n}", height=120) for n in numbers]
             bench = Bench(slots)
-            gr.Markdown(t("fusion_note"), elem_classes="note")
             controls, beside = common_controls(
                 "fusion", "edits", "prompt_fusion_hint", chips.draw, auto_info="size_auto_info_fusion"
             )

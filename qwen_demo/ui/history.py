@@ -65,7 +65,7 @@ class History:
                     self._csv = gr.Button(t("usage_csv"), size="sm", elem_id="history-csv")
                     self._csv_file = gr.DownloadButton(visible="hidden", elem_id="history-csv-file")
             with gr.Column(elem_classes="results", min_width=0):
-                gr.Markdown(t("empty_history"), elem_classes="empty-note")
+                gr.HTML(t("empty_history"), elem_classes="empty-note")
                 self._gallery = gr.Gallery(
                     label=t("tab_history"),
                     show_label=False,

@@ -23,7 +23,6 @@ from .tools import Tools
 from .visit import Updates, language_of, placeholder, publish, uploaded, visitor
 from .words import cancelled_html, describe, outcome_html, progress_html, status_html, t, usage_html
 
-
 # What stays in the browser, with a tab's name to fill in: the names of its last results, and the prompts used lately.
 KEEP_RESULTS = "(names) => localStorage.setItem('qwen-image-demo-results-%s', names)"
 KEPT_RESULTS = "() => localStorage.getItem('qwen-image-demo-results-%s') ?? ''"
@@ -101,7 +100,7 @@ class Order:
         self._service = service
         self._form = form
         self._actions = actions
-        gr.Markdown(t(f"empty_{form.tab}"), elem_classes="empty-note")
+        gr.HTML(t(f"empty_{form.tab}"), elem_classes="empty-note")
         self.gallery = gr.Gallery(
             label=t("results"),
             show_label=False,
@@ -139,9 +138,7 @@ class Order:
             preprocess=False,
             concurrency_limit=None,
         )
-        recalled = on(
-            demo.load, self._recall, inputs=self._last, outputs=followed, js=KEPT_RESULTS % self._form.tab
-        )
+        recalled = on(demo.load, self._recall, inputs=self._last, outputs=followed, js=KEPT_RESULTS % self._form.tab)
         for end in (event.then, recalled.then):
             on(end, None, inputs=self._last, js=KEEP_RESULTS % self._form.tab)
         on(

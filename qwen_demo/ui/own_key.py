@@ -13,7 +13,7 @@ from .words import t
 def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
     """Draw the folded panel at this place."""
     with gr.Accordion(t("own_key"), open=False, elem_id="own-key", elem_classes="accordion") as panel:
-        gr.Markdown(t("own_key_note"), elem_classes="note")
+        gr.HTML(t("own_key_note"), elem_classes="note")
         with gr.Row():
             field = gr.Textbox(
                 container=False,
@@ -34,18 +34,18 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
         language = language_of(http)
         said = translate(language, "own_key_used", shown=masked(key)) if key else ""
         title = said or translate(language, "own_key")  # a folded panel says it too
-        return {panel: gr.update(label=title), field: "", forget: gr.update(interactive=bool(key))}
+        return {panel: gr.update(label=title), forget: gr.update(interactive=bool(key))}
 
     def put(key: str, http: gr.Request) -> Updates:
         keys.put(visitor(http).name, key)
-        return show(http)
+        return {**show(http), field: ""}
 
     def drop(http: gr.Request) -> Updates:
         keys.forget(visitor(http).name)
         return show(http)
 
     parts = [panel, field, forget]
-    on(demo.load, show, outputs=parts)
+    on(demo.load, show, outputs=[panel, forget])  # whoever was quicker than this keeps what is in the field
     on(use.click, put, inputs=field, outputs=parts)
     on(field.submit, put, inputs=field, outputs=parts)
     on(forget.click, drop, outputs=parts)

@@ -2,6 +2,8 @@
   // What the page does by itself in the browser: keys, words inserted at the cursor, results in view on a phone.
   const seen = (selector) => [...document.querySelectorAll(selector)].find((element) => element.offsetParent);
 
+  const keys = /^Mac|^iP/.test(navigator.platform) ? "⌘⏎" : "Ctrl ⏎"; // the run button says so
+  document.documentElement.style.setProperty("--run-keys", `"${keys}"`);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();

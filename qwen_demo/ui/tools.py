@@ -49,7 +49,7 @@ class Tools:
             )
             self._zip, self._copy, self._delete = button("zip"), button("link"), button("delete")
         with gr.Row(visible=False, elem_classes="chips") as self._asking:
-            gr.Markdown(t("delete_question"))
+            gr.HTML(t("delete_question"))
             self._yes, self._no = button("delete-yes"), button("delete-no")
         self._link = gr.Textbox(visible=False)
         self._archive = gr.DownloadButton(visible="hidden", elem_id=f"{prefix}-archive")

@@ -26,7 +26,7 @@ async def test_nothing_stands_out_of_the_page(open_page: Open) -> None:
         for key in TABS.values():
             await tab(page, translate("en", key))
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, key)
-            box = await page.locator(".actions .run:visible, #history-gallery:visible").first.bounding_box()
+            box = await page.locator(".actions .run:visible, .results:visible").first.bounding_box()
             assert box
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width

@@ -31,7 +31,7 @@ async def test_a_newcomer_finds_the_way(
 
     done = begin(language, "status_done")
     page = await open_page(language, width=width)
-    await expect(page.get_by_text(words("empty_text").split("**")[1])).to_be_visible()
+    await expect(page.get_by_text(re.split("</?strong>", words("empty_text"))[1])).to_be_visible()
     await page.get_by_role("button", name=words("example_text_zoo"), exact=True).click()
     await expect(page.locator("#text-prompt textarea")).to_have_value(words("example_text_zoo_prompt"))
     await run_and_wait(page, "text", done)

@@ -34,7 +34,7 @@ async def test_the_key_is_nowhere_in_the_browser(open_page: Open, app: RunningAp
     await tab(page, "History")
     await expect(page.locator("#history-gallery .thumbnail-item").first).to_be_visible()
     stored = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
-    assert "qwen-image-demo-text" in stored
+    assert "qwen-image-demo-results-text" in stored
     texts = [await page.content(), stored, str(await page.context.cookies())]
     for answer in answers:
         texts.append(f"{answer.url} {await answer.all_headers()}")
