@@ -1,5 +1,6 @@
 """Start the app: `python app.py`. Reads the environment, builds, launches. `gradio app.py` finds `demo` here."""
 
+import gc
 import logging
 import os
 import signal
@@ -55,6 +56,7 @@ def serve() -> None:
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # or uvicorn believes a local proxy's word about addresses before we count
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, drain)
+    gc.freeze()  # what was loaded stays: to look through it for garbage again and again would stop everyone for 0.1 s
     demo.launch(prevent_thread_lock=True, **launch_options(service, settings))
     while not service.jobs.draining:
         time.sleep(0.1)

@@ -51,11 +51,17 @@ async def visitors(app: Program, upstream: Program, number: int, rounds: int) ->
     return sorted(ours)[rounds // 2], sorted(theirs)[rounds // 2]
 
 
-async def memory(app: Program, number: int) -> tuple[float, float]:
-    """MB more than before: the most while so many orders are in flight, and once all of them is done."""
+async def memory(app: Program, number: int, form: str) -> tuple[float, float]:
+    """MB more than before: the most while so many orders are in flight, and once all of them is done.
+
+    Args:
+        app: the app.
+        number: how many orders, all at once.
+        form: how the results travel, `url` or `b64_json`.
+    """
     app.settle()
     before = most = app.memory()
-    working = asyncio.create_task(timed(number, order, app.url, fetch=False))
+    working = asyncio.create_task(timed(number, order, app.url, fetch=False, response_format=form))
     while not working.done():
         most = max(most, app.memory())
         await asyncio.sleep(0.02)

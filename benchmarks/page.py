@@ -32,6 +32,15 @@ class Traffic:
     hosts: set[str | None] = field(default_factory=set)
 
 
+@dataclass(frozen=True, order=True)
+class Load:
+    """Seconds until a page's first button was there, its bytes, and whether all came from this computer."""
+
+    seconds: float
+    bytes: int
+    local: bool
+
+
 @contextmanager
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
@@ -65,6 +74,7 @@ def click(browser: Browser, app: Program, upstream: Program, rounds: int) -> tup
 
     The click and the picture are both timed by the page's own clock, so that driving the browser doesn't count.
     """
+    app.settle()
     page, _, _ = opened(browser, app.url)
     page.evaluate(CLICKED)
     page.locator("#text-prompt textarea").fill("a hill")
@@ -88,18 +98,16 @@ def click(browser: Browser, app: Program, upstream: Program, rounds: int) -> tup
     return statistics.median(ours), statistics.median(theirs)
 
 
-def loading(browser: Browser, app: Program, empty: Program, rounds: int) -> tuple[float, float, int, int, bool]:
-    """Seconds until the first button of the app's and the empty page, the bytes of both, whether all is from here."""
-    ours: list[tuple[float, int, bool]] = []
-    theirs: list[tuple[float, int, bool]] = []
+def loading(browser: Browser, programs: tuple[Program, ...], rounds: int) -> list[Load]:
+    """How each program's page loads in a browser that never saw it: medians of rounds in turns."""
+    loads: list[list[Load]] = [[] for _ in programs]
     for _ in range(rounds):
-        for program, took in ((empty, theirs), (app, ours)):
+        for program, seen in zip(programs, loads, strict=True):
             page, traffic, seconds = opened(browser, program.url)
             page.wait_for_timeout(1500)  # what comes after the first button counts for the bytes
-            took.append((seconds, traffic.bytes, traffic.hosts <= {"127.0.0.1", None, ""}))
+            seen.append(Load(seconds, traffic.bytes, traffic.hosts <= {"127.0.0.1", None, ""}))
             page.context.close()
-    (a, first, here), (b, second, _) = sorted(ours)[rounds // 2], sorted(theirs)[rounds // 2]
-    return a, b, first, second, here
+    return [sorted(seen)[rounds // 2] for seen in loads]
 
 
 def bytes_of_results(browser: Browser, app: Program, upstream: Program) -> tuple[int, int]:

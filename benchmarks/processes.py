@@ -13,6 +13,7 @@ import httpx
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120  # seconds for a program to start
+QUIET = 2.5  # seconds: longer than the app waits for a quiet moment itself
 
 
 @contextmanager
@@ -60,9 +61,9 @@ class Program:
         """Wait until it does nothing more, such as previews for which nobody waits."""
         deadline = time.perf_counter() + PATIENCE
         used = -1.0
-        while (now := self._processor_seconds()) - used > 0.05 and time.perf_counter() < deadline:
+        while (now := self._processor_seconds()) - used > 0.1 * QUIET and time.perf_counter() < deadline:
             used = now
-            time.sleep(0.5)
+            time.sleep(QUIET)
 
     def memory(self) -> float:
         """Resident memory in MB."""

@@ -5,6 +5,7 @@ import ctypes
 import secrets
 import sys
 import tempfile
+from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from .recipe import Recipe, check_foreign, read
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
 PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
+ANSWERS_IN_MEMORY = 6  # with pictures inside, until those are saved
 DAY = 24 * 3600.0
 LEISURE = 2.0  # seconds without an order before previews are made: the last pictures are on their way to the page
 
@@ -63,6 +65,7 @@ class Service:
         self.public = public
         self._background: set[asyncio.Task[Path]] = set()
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
+        self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
         self._one_at_a_time = asyncio.Lock()
 
     def library(self, owner: str) -> Library:
@@ -201,17 +204,19 @@ class Service:
 
     async def _deliver(self, key: str, job: Job, call: Call) -> None:
         client = self._keyed if key and self._keyed else self._client
-        async with job.turn(call):
-            try:
-                response = await client.send(call.request, key)
-            except QwenDemoError as error:
-                call.unbilled = 0 if error.may_be_billed else call.request.n
-                raise
-        job.answered(call, response)
-        fetching = (self._keep(job, call, response, index) for index in range(len(response.images)))
-        for outcome in await asyncio.gather(*fetching, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                job.fail(outcome)
+        async with AsyncExitStack() as held:
+            async with job.turn(call):
+                try:
+                    room = partial(held.enter_async_context, self._answers)
+                    response = await client.send(call.request, key, room)
+                except QwenDemoError as error:
+                    call.unbilled = 0 if error.may_be_billed else call.request.n
+                    raise
+            job.answered(call, response)
+            fetching = (self._keep(job, call, response, index) for index in range(len(response.images)))
+            for outcome in await asyncio.gather(*fetching, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    job.fail(outcome)
 
     async def _keep(self, job: Job, call: Call, response: ImagesResponse, index: int) -> None:
         number = call.first + index

@@ -84,12 +84,15 @@ class QwenClient:
         await self._api.aclose()
         await self._results.aclose()
 
-    async def send(self, request: ImageRequest, key: str = "") -> ImagesResponse:
+    async def send(
+        self, request: ImageRequest, key: str = "", room: Callable[[], Awaitable[None]] | None = None
+    ) -> ImagesResponse:
         """Send a request and read its answer; send it again only where `should_resend` says so.
 
         Args:
             request: what is asked for.
             key: goes in place of the client's own, for this request alone.
+            room: awaited before pictures that came inside the answer are read: some 20 MB each, until they are saved.
 
         Raises:
             ConnectionFailed: the API was not reached, or not heard to the end.
@@ -97,7 +100,7 @@ class QwenClient:
             APIError: it said no.
             BadResponse: its answer can't be understood.
         """
-        call = _Call(request, key or self._key)
+        call = _Call(request, key or self._key, room)
         try:
             for call.attempts in itertools.count(1):
                 try:
@@ -147,6 +150,8 @@ class QwenClient:
     async def _post(self, call: "_Call") -> tuple[httpx.Response, bytes]:
         headers = {"Authorization": f"Bearer {call.key}"}
         async with self._api.stream("POST", call.request.path, json=call.request.payload(), headers=headers) as answer:
+            if call.room and call.request.response_format == "b64_json" and answer.status_code == 200:
+                await call.room()
             return answer, await _read(answer, MAX_ANSWER_BYTES)
 
     async def _download(self, address: str) -> bytes:
@@ -189,6 +194,7 @@ class _Call:
 
     request: ImageRequest
     key: str = field(repr=False)
+    room: Callable[[], Awaitable[None]] | None = None
     attempts: int = 0
     status: int | None = None
     bytes: int = 0

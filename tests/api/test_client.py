@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -49,6 +50,28 @@ async def test_a_picture_travels_both_ways(offline_server: str, response_format:
     assert picture.size == (1328, 1328)
     assert (result.b64 is None) == (response_format == "url")
     assert response.request_id
+
+
+@pytest.mark.parametrize(
+    ("response_format", "statuses", "asked"),
+    [("b64_json", [200], 1), ("b64_json", [429, 200], 1), ("b64_json", [400], 0), ("url", [200], 0)],
+)
+async def test_room_is_asked_for_once_and_only_where_pictures_come_inside_the_answer(
+    response_format: str, statuses: list[int], asked: int
+) -> None:
+    rooms: list[str] = []
+
+    async def room() -> None:
+        rooms.append(response_format)
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(statuses.pop(0), json={"data": [{"b64_json": "aGk="}]})
+
+    async with client_of(answer) as client:
+        with suppress(APIError):
+            await client.send(TextToImage(prompt="a", response_format=response_format), room=room)
+    assert len(rooms) == asked
+    assert not statuses
 
 
 async def test_six_pictures_come_from_one_edit_request(offline_server: str) -> None:
