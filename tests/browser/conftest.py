@@ -32,10 +32,18 @@ def logged() -> list[str]:
     return []
 
 
+@pytest.fixture(scope="session")
+def idle() -> dict[tuple[str, str], list[BrowserContext]]:
+    """Browsers that no test uses, by language and colours. They remember nobody, but have the scripts in their cache."""
+    return {}
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, app: RunningApp, logged: list[str]) -> AsyncIterator[Open]:
-    """Open the app, in English at 1400 × 900 unless told otherwise. A page that logs an error fails its test."""
-    contexts: list[BrowserContext] = []
+async def open_page(
+    browser: Browser, app: RunningApp, logged: list[str], idle: dict[tuple[str, str], list[BrowserContext]]
+) -> AsyncIterator[Open]:
+    """Open the app as a new visitor, in English at 1400 × 900 unless told otherwise. A logged error fails the test."""
+    used: list[tuple[tuple[str, str], BrowserContext]] = []
 
     def listen(message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -44,17 +52,24 @@ async def open_page(browser: Browser, app: RunningApp, logged: list[str]) -> Asy
     async def open_page(
         locale: str = "en-US", width: int = 1400, height: int = 900, colours: Literal["light", "dark"] = "light"
     ) -> Page:
-        context = await browser.new_context(
-            locale=locale, viewport={"width": width, "height": height}, color_scheme=colours
-        )
-        contexts.append(context)
+        kept = idle.setdefault((locale, colours), [])
+        context = kept.pop() if kept else await browser.new_context(locale=locale, color_scheme=colours)
+        used.append(((locale, colours), context))
         page = await context.new_page()
+        await page.set_viewport_size({"width": width, "height": height})
         page.on("console", listen)
         await page.goto(app.url, wait_until="domcontentloaded")
         await page.locator("#text-run").wait_for()
         return page
 
     yield open_page
-    for context in contexts:
-        await context.close()
+    for key, context in used:
+        for page in context.pages:
+            await page.close()
+        page = await context.new_page()
+        tools = await context.new_cdp_session(page)
+        await tools.send("Storage.clearDataForOrigin", {"origin": app.url, "storageTypes": "local_storage"})
+        await page.close()
+        await context.clear_cookies()
+        idle[key].append(context)
     assert logged == []
