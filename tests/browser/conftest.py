@@ -34,7 +34,7 @@ def logged() -> list[str]:
 
 @pytest.fixture(scope="session")
 def idle() -> dict[tuple[str, str], list[BrowserContext]]:
-    """Browsers that no test uses, by language and colours. They remember nobody, but have the scripts in their cache."""
+    """Browsers that no test uses, by language and colours. They know nobody, but have the scripts in their cache."""
     return {}
 
 
