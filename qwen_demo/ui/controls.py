@@ -88,30 +88,25 @@ def common_controls(
         elem_id=f"{prefix}-size",
         elem_classes="shapes",
     )
-    with gr.Row(equal_height=True):
-        model = gr.Dropdown(
-            [model.name for model in models],
-            value=models[0].name,
-            label=t("field_model"),
-            scale=3,
-            min_width=0,
-            elem_id=f"{prefix}-model",
-        )
+    # The names of models begin alike: cut short they could not be told apart.
+    model = gr.Dropdown(
+        [model.name for model in models], value=models[0].name, label=t("field_model"), elem_id=f"{prefix}-model"
+    )
+    with gr.Row():
         count = gr.Slider(
             1,
             catalog.MAX_PICTURES,
             value=1,
             step=1,
             label=t("field_n"),
-            scale=2,
             min_width=0,
             buttons=[],
             elem_classes="pictures",
             elem_id=f"{prefix}-count",
         )
-    with gr.Row():
-        optimize = gr.Checkbox(value=True, label=t("field_optimize_prompt"), min_width=0, elem_id=f"{prefix}-optimize")
-        watermark = gr.Checkbox(value=False, label=t("field_watermark"), min_width=0, elem_id=f"{prefix}-watermark")
+        with gr.Column(elem_classes="switches", min_width=0):
+            optimize = gr.Checkbox(value=True, label=t("field_optimize_prompt"), elem_id=f"{prefix}-optimize")
+            watermark = gr.Checkbox(value=False, label=t("field_watermark"), elem_id=f"{prefix}-watermark")
     seed = gr.Slider(0, catalog.MAX_SEED, value=0, step=1, label=t("field_seed"), buttons=[], elem_id=f"{prefix}-seed")
     with gr.Row(elem_classes="seed-row"):
         random_seed = gr.Checkbox(value=True, label=t("random_seed"), min_width=0, elem_id=f"{prefix}-random-seed")
