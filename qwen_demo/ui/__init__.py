@@ -19,7 +19,7 @@ from .events import on
 from .fusion import fusion_tab
 from .guard import Guard, SlowLogin
 from .history import History
-from .link import follow_links
+from .link import follow_links, keep_settings
 from .own_key import own_key_panel
 from .sessions import share_parts
 from .text_to_image import text_to_image_tab
@@ -30,10 +30,11 @@ from .words import t
 HERE = Path(__file__).parent
 LANGUAGE_NAMES = {"en": "EN", "zh-CN": "中文"}
 # A Space shows the page in a frame of another site, where only the longer form is kept.
-CHOOSE_LANGUAGE = """() => {
+CHOOSE_LANGUAGE = """(...values) => {
+  const query = (%s)(...values);
   const sites = location.protocol === "https:" ? "samesite=none; secure; partitioned" : "samesite=lax";
   document.cookie = `language=%s; path=/; max-age=31536000; ${sites}`;
-  location.reload();
+  if (query) location.search = query; else location.reload();
 }"""
 CHANGE_COLOURS = """() => {
   const dark = document.body.classList.toggle("dark");
@@ -51,17 +52,17 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         share_parts(demo)
         with gr.Row(elem_id="top"):
             gr.HTML(f"<h1>{texts('en')['title']}</h1>", elem_id="title")
-            for language, name in LANGUAGE_NAMES.items():
-                choose = gr.Button(name, size="sm", min_width=0, elem_id=f"language-{language}")
-                on(choose.click, None, js=CHOOSE_LANGUAGE % language)
+            languages = {
+                language: gr.Button(name, size="sm", min_width=0, elem_id=f"language-{language}")
+                for language, name in LANGUAGE_NAMES.items()
+            }
             colours = gr.Button(t("colours"), size="sm", min_width=0, elem_id="colours")
             on(colours.click, None, js=CHANGE_COLOURS)
         if settings.offline or service.own_keys:
             with gr.Row(elem_id="lead"):
-                if settings.offline:
-                    gr.HTML(t("offline_notice"), elem_id="notice")
+                notice = gr.HTML(t("offline_notice"), visible=settings.offline, elem_id="notice")
                 if service.own_keys:
-                    own_key_panel(demo, service, service.own_keys)
+                    own_key_panel(demo, service, service.own_keys, notice if settings.offline else None)
         with gr.Tabs() as tabs:
             with gr.Tab(t("tab_text"), id="text"):
                 text, text_order = text_to_image_tab(demo, service)
@@ -76,6 +77,9 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         for order in (text_order, edit_order, fusion_order):
             order.tools.wire(order.gallery, forms, tabs)
         follow_links(demo, forms, tabs)
+        inputs, written = keep_settings(forms)
+        for language, choose in languages.items():
+            on(choose.click, None, inputs=inputs, js=CHOOSE_LANGUAGE % (written, language))
         add_endpoints(service)
     # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.
     demo.queue(default_concurrency_limit=None, api_open=False)

@@ -30,7 +30,7 @@ def renumbered(prompt: str, one: int, other: int) -> str:
 
 
 class Bench:
-    """Under the slots: buttons to swap them, what doesn't fit, and their names for the prompt. Drawn at this place."""
+    """Under the slots: buttons to swap them, and their names for the prompt. Drawn at this place."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._slots = slots
@@ -39,11 +39,14 @@ class Bench:
                 gr.Button(t(f"swap_{number}"), size="sm", min_width=0, elem_id=f"fusion-swap-{number}")
                 for number in range(1, len(slots))
             ]
-        self._check = gr.HTML("", elem_id="fusion-check", elem_classes="slot-note")
         gr.HTML(t("fusion_note"), elem_classes="note")
         with gr.Row(elem_classes="chips"):
             for number in range(1, len(slots) + 1):
                 gr.Button(t(f"name_{number}"), size="sm", elem_classes="insert", elem_id=f"fusion-name-{number}")
+
+    def draw_check(self) -> None:
+        """The line that tells what doesn't fit, at this place: below the prompt, or that would move while one types."""
+        self._check = gr.HTML("", elem_id="fusion-check", elem_classes="slot-note")
 
     def wire(self, controls: Controls) -> None:
         """Bind the buttons, and look again whenever the prompt, a picture or the size changes."""
@@ -99,13 +102,14 @@ class Bench:
         names = named(prompt)
 
         def told(key: str, numbers: set[int]) -> str:
-            listed = translate(language, "comma").join(translate(language, f"name_{n}") for n in sorted(numbers))
+            listed = translate(language, "comma").join(translate(language, "name", number=n) for n in sorted(numbers))
             return status_html(translate(language, key, names=listed), problem=key != "sets_shape") if numbers else ""
 
         shaping = {max(there)} if there and size == AUTO else set()
         forgotten = there - names if prompt.strip() and len(there) > 1 else set()
-        absent = {number for number in names if number <= len(held)} - there
-        return told("sets_shape", shaping) + told("not_there", absent) + told("not_named", forgotten)
+        gap = set(range(1, max(there, default=1))) - there
+        absent = names - there - gap
+        return told("sets_shape", shaping) + told("gap", gap) + told("not_there", absent) + told("not_named", forgotten)
 
 
 def _placed(slot: Slot, image: Upload, address: str, note: str, original: str) -> Updates:

@@ -67,7 +67,8 @@ class Steps:
         inputs = [self._files, self._siblings, order.tools.names, order.ordered]
         on(run.then, self._add, inputs=inputs, outputs=outputs)
         on(self._step.input, self._compare, inputs=[self._step, self._files], outputs=self._slider)
-        on(self._back.click, self._go_back, inputs=[self._step, self._files], outputs=self._slot.outputs())
+        back = on(self._back.click, self._go_back, inputs=[self._step, self._files], outputs=self._slot.outputs())
+        on(back.then, None, js="() => document.querySelector('#edit-image').scrollIntoView({ block: 'center' })")
 
     def _add(self, files: list[str], siblings: list[str], names: list[str], before: str, http: gr.Request) -> Updates:
         entry = self._service.library(visitor(http).name).find(names[0]) if names else None

@@ -12,6 +12,7 @@ from gradio.context import LocalContext
 from gradio.events import Dependency
 
 from ..api.errors import QwenDemoError
+from ..i18n import translate
 from ..job import InternalError
 from .visit import language_of
 from .words import describe
@@ -31,6 +32,12 @@ def offer_file(button: gr.Button, make: Callable[..., str], inputs: Any, target:
     """
     made = on(button.click, make, inputs=inputs, outputs=target)
     on(made.then, None, js=f"() => document.querySelector('#{target.elem_id}').click()")
+
+
+def refusal(key: str, http: gr.Request) -> gr.Error:
+    """A text of the page, to be raised in a handler."""
+    language = language_of(http)
+    return gr.Error(translate(language, key), title=translate(language, "title_error"), print_exception=False)
 
 
 def told(handler: Callable[..., Any], language: str | None = None) -> Callable[..., Any]:
@@ -74,6 +81,6 @@ def _errors_told(language: str | None) -> Iterator[None]:
         raise
     except Exception as error:
         problem = error if isinstance(error, QwenDemoError) else InternalError(error)
-        text = describe(problem, language or language_of(LocalContext.request.get()))
-        # Gradio shows the text as HTML.
-        raise gr.Error(escape(text, quote=False), print_exception=False) from error
+        spoken = language or language_of(LocalContext.request.get())
+        text = escape(describe(problem, spoken), quote=False)  # Gradio shows it as HTML
+        raise gr.Error(text, title=translate(spoken, "title_error"), print_exception=False) from error

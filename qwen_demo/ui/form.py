@@ -57,7 +57,6 @@ def picture_slot(elem_id: str, label: str, *, height: int) -> Slot:
             elem_id=elem_id,
             elem_classes="image-slot",
         )
-        note = gr.HTML("", elem_id=f"{elem_id}-note", elem_classes="slot-note")
         address = gr.Textbox(
             show_label=False,
             label=t("image_address"),
@@ -66,6 +65,7 @@ def picture_slot(elem_id: str, label: str, *, height: int) -> Slot:
             elem_id=f"{elem_id}-address",
             elem_classes="address",
         )
+        note = gr.HTML("", elem_id=f"{elem_id}-note", elem_classes="slot-note")
     return Slot(image, address, note, gr.State(""))
 
 

@@ -15,6 +15,11 @@ from .order import Order, actions
 def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
     """Build the tab, inside the caller's `gr.Tab`."""
     chips = Chips(FUSION)
+
+    def below_prompt() -> None:
+        bench.draw_check()
+        chips.draw()
+
     with gr.Row(elem_classes="studio"):
         with gr.Column(elem_classes="controls", min_width=0):
             with gr.Row(elem_classes="slots"):
@@ -22,7 +27,7 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
                 slots = [picture_slot(f"fusion-image-{n}", f"field_image_{n}", height=120) for n in numbers]
             bench = Bench(slots)
             controls, beside = common_controls(
-                "fusion", "edits", "prompt_fusion_hint", chips.draw, auto_info="size_auto_info_fusion"
+                "fusion", "edits", "prompt_fusion_hint", below_prompt, auto_info="size_auto_info_fusion"
             )
             acting = actions("fusion", "run_fusion")
         form = Form("fusion", ImageFusion, controls, slots, beside.background)

@@ -65,7 +65,7 @@ class History:
                     self._csv = gr.Button(t("usage_csv"), size="sm", elem_id="history-csv")
                     self._csv_file = gr.DownloadButton(visible="hidden", elem_id="history-csv-file")
             with gr.Column(elem_classes="results", min_width=0):
-                gr.HTML(t("empty_history"), elem_classes="empty-note")
+                self._empty = gr.HTML(t("empty_history"), elem_classes="empty-note")
                 self._gallery = gr.Gallery(
                     label=t("tab_history"),
                     show_label=False,
@@ -86,7 +86,7 @@ class History:
     def wire(self, tab: gr.Tab, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         """Load the first page when the tab is opened, and bind what is in it."""
         search = [self._words, self._kind, self._model]
-        page = [self._gallery, *self._tools.outputs(), self._skip, self._newer, self._older]
+        page = [self._empty, self._gallery, *self._tools.outputs(), self._skip, self._newer, self._older]
 
         async def first(words: str, kind: str, model: str, http: gr.Request) -> Updates:
             return await self._page(words, kind, model, 0, http)
@@ -140,8 +140,10 @@ class History:
         # A file that someone deleted meanwhile, or that is no picture, has no preview and no place in the grid.
         pairs = [(entry, made) for entry, made in zip(entries, previews, strict=True) if isinstance(made, Path)]
         return {
+            self._empty: t("nothing_found" if words.strip() or kind or model else "empty_history"),
+            # The tools act on the first.
             self._gallery: gr.update(
-                value=[publish(preview) for _, preview in pairs], selected_index=None, visible=True
+                value=[publish(preview) for _, preview in pairs], selected_index=0 if pairs else None, visible=True
             ),
             **self._tools.show([entry.name for entry, _ in pairs], visitor(http).name),
             self._skip: skip,

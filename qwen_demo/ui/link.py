@@ -5,12 +5,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
+from gradio.components import Component
 
 from ..api import catalog
 from ..api.errors import InvalidRequest
 from ..api.requests import ImageEdit, TextToImage, check_range
 from ..i18n import translate
 from ..recipe import Recipe
+from .controls import AUTO
 from .events import on
 from .form import Form
 from .visit import Updates, language_of, nothing
@@ -61,10 +63,38 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
             return nothing()
         form, recipe, ignored = read(query, forms)
         if ignored:
-            gr.Warning(translate(language_of(http), "link_ignored", names=", ".join(ignored)))
+            language = language_of(http)
+            labels = (translate(language, f"field_{name}") for name in ignored)
+            names = translate(language, "comma").join(labels)
+            gr.Warning(translate(language, "link_ignored", names=names), title=translate(language, "title_warning"))
         return {**form.fill(recipe), tabs: gr.update(selected=form.tab)}
 
-    on(demo.load, follow, outputs=[tabs, *(part for form in forms for part in form.outputs())])
+    followed = on(demo.load, follow, outputs=[tabs, *(part for form in forms for part in form.outputs())])
+    # Or a reload would fill the form again.
+    on(followed.then, None, js="() => history.replaceState(null, '', location.pathname)")
+
+
+def keep_settings(forms: Sequence[Form]) -> tuple[list[Component], str]:
+    """What a script has to be given to write the open tab's settings as a link's query, and the script that does it."""
+    inputs: list[Component] = []
+    for form in forms:
+        to = form.controls
+        inputs += [to.prompt, to.model, to.size, to.count, to.seed, to.negative, to.watermark, to.optimize]
+        inputs.append(to.random_seed)
+    tabs, names = [form.tab for form in forms], list(_READ)
+    return (
+        inputs,
+        f"""(...values) => {{
+      const [tabs, names] = [{tabs}, {names}];
+      const tab = document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
+      const own = values.slice(tabs.indexOf(tab) * (names.length + 1), (tabs.indexOf(tab) + 1) * (names.length + 1));
+      if (!tabs.includes(tab)) return "";
+      const drawn = own.pop();
+      const told = names.map((name, at) => [name, String(own[at] ?? "")]);
+      const kept = told.filter(([name, value]) => value && value !== "{AUTO}" && !(drawn && name === "seed"));
+      return "?" + new URLSearchParams([["tab", tab], ...kept]);
+    }}""",
+    )
 
 
 def _check(form: Form, name: str, value: object) -> None:

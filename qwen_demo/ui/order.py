@@ -309,11 +309,13 @@ class Order:
         return "<p>" + escape(translate(language_of(http), "quota_left", count=left)) + "</p>"
 
     def _watch_range(self, slider: gr.Slider, field: str, low: int, high: int) -> None:
-        def check(value: object, http: gr.Request) -> Any:
+        def check(value: object, said: object, http: gr.Request) -> Any:
+            if value is None:  # the field is being emptied
+                return gr.skip()
             try:
                 check_range(field, value, low, high)
             except InvalidRequest as error:
                 return status_html(describe(error, language_of(http)), problem=True)
-            return gr.skip()
+            return status_html("") if "problem" in str(said) else gr.skip()
 
-        on(slider.input, check, inputs=slider, outputs=self._actions.status, preprocess=False)
+        on(slider.input, check, inputs=[slider, self._actions.status], outputs=self._actions.status, preprocess=False)

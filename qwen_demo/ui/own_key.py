@@ -10,8 +10,8 @@ from .visit import Updates, language_of, visitor
 from .words import t
 
 
-def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
-    """Draw the folded panel at this place."""
+def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys, notice: gr.HTML | None) -> None:
+    """Draw the folded panel at this place. `notice` says that there is no key, and hides while there is one."""
     with gr.Accordion(t("own_key"), open=False, elem_id="own-key", elem_classes="accordion") as panel:
         gr.HTML(t("own_key_note"), elem_classes="note")
         with gr.Row():
@@ -34,7 +34,8 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
         language = language_of(http)
         said = translate(language, "own_key_used", shown=masked(key)) if key else ""
         title = said or translate(language, "own_key")  # a folded panel says it too
-        return {panel: gr.update(label=title), forget: gr.update(interactive=bool(key))}
+        told: Updates = {notice: gr.update(visible=not key)} if notice else {}
+        return told | {panel: gr.update(label=title), forget: gr.update(interactive=bool(key))}
 
     def put(key: str, http: gr.Request) -> Updates:
         keys.put(visitor(http).name, key)
@@ -44,8 +45,8 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys) -> None:
         keys.forget(visitor(http).name)
         return show(http)
 
-    parts = [panel, field, forget]
-    on(demo.load, show, outputs=[panel, forget])  # whoever was quicker than this keeps what is in the field
+    parts = [panel, forget, *([notice] if notice else []), field]
+    on(demo.load, show, outputs=parts[:-1])  # whoever was quicker than this keeps what is in the field
     on(use.click, put, inputs=field, outputs=parts)
     on(field.submit, put, inputs=field, outputs=parts)
     on(forget.click, drop, outputs=parts)

@@ -9,7 +9,7 @@ from gradio.components import Component
 from ..i18n import translate
 from ..library import Entry
 from ..service import Service
-from .events import offer_file, on
+from .events import offer_file, on, refusal
 from .form import Form, Upload
 from .link import write
 from .visit import Updates, fresh_folder, language_of, nothing, publish, visitor
@@ -84,7 +84,7 @@ class Tools:
         def use(name: str, http: gr.Request) -> Updates:
             entry = _found(service, name, http)
             if entry.recipe is None or entry.recipe.kind not in of_kind:
-                raise gr.Error(translate(language_of(http), "recipe_missing"), print_exception=False)
+                raise refusal("recipe_missing", http)
             form = of_kind[entry.recipe.kind]
             return {
                 **form.fill(entry.recipe, service.references(entry.recipe, visitor(http).name)),
@@ -109,15 +109,17 @@ class Tools:
             held = (image_1 or address_1, image_2 or address_2, image_3 or address_3)
             free = next((slot for slot, taken in zip_longest(fusion.slots, held) if not taken), None)
             if free is None:
-                gr.Warning(translate(language_of(http), "fusion_full"))
+                language = language_of(http)
+                gr.Warning(translate(language, "fusion_full"), title=translate(language, "title_warning"))
                 return nothing()
             return {**free.fill(entry.path), tabs: gr.update(selected=fusion.tab)}
 
         def link(name: str, http: gr.Request) -> str:
             recipe = _found(service, name, http).recipe
             if recipe is None or recipe.kind not in of_kind:
-                raise gr.Error(translate(language_of(http), "recipe_missing"), print_exception=False)
-            gr.Info(translate(language_of(http), "link_copied"))
+                raise refusal("recipe_missing", http)
+            language = language_of(http)
+            gr.Info(translate(language, "link_copied"), title=translate(language, "title_info"), duration=3)
             return write(recipe, of_kind[recipe.kind].tab)
 
         def archive(names: list[str], http: gr.Request) -> str:
@@ -132,9 +134,13 @@ class Tools:
                 library.delete(entry)
             left = [other for other in names if other != name]
             entries = [entry for other in left if (entry := library.find(other))]
-            files = [publish(await service.shown(entry, owner)) for entry in entries]
+            files = [(publish(await service.shown(entry, owner)), caption(entry, http)) for entry in entries]
             # None chosen in the gallery, or it would show another picture than the one the tools act on.
             return {gallery: gr.update(value=files, selected_index=None), **self.show(left, owner)}
+
+        def caption(entry: Entry, http: gr.Request) -> str | None:
+            seed = entry.recipe.seed if entry.recipe else None
+            return None if seed is None else translate(language_of(http), "caption_seed", seed=seed)
 
         fusion_slots = {name: part for name, part in fusion.inputs().items() if name.startswith(("image_", "address_"))}
         on(gallery.select, choose, inputs=self.names, outputs=[self.chosen, self._download, self._asking])
@@ -151,7 +157,8 @@ class Tools:
         offer_file(self._zip, archive, self.names, self._archive)
         linked = on(self._copy.click, link, inputs=self.chosen, outputs=self._link)
         on(linked.then, None, inputs=self._link, js=COPY_LINK)
-        on(self._delete.click, lambda: gr.update(visible=True), outputs=self._asking)
+        asked = on(self._delete.click, lambda: gr.update(visible=True), outputs=self._asking)
+        on(asked.then, None, js=f"() => document.querySelector('#{self._no.elem_id}').focus()")
         on(self._no.click, lambda: gr.update(visible=False), outputs=self._asking)
         self.deleted = on(self._yes.click, delete, inputs=[self.chosen, self.names], outputs=[gallery, *self.outputs()])
 
@@ -159,4 +166,4 @@ class Tools:
 def _found(service: Service, name: str, http: gr.Request) -> Entry:
     if entry := service.library(visitor(http).name).find(name):
         return entry
-    raise gr.Error(translate(language_of(http), "picture_gone"), print_exception=False)
+    raise refusal("picture_gone", http)

@@ -73,7 +73,7 @@ def describe(error: QwenDemoError, language: str) -> str:
         facts["message"] = translate(language, f"failing_{error.problem}", **error.facts)
     if isinstance(error, APIError) and error.retry_after:
         key, facts["seconds"] = "error_wait", math.ceil(error.retry_after)
-    if isinstance(error, NotSaved):  # the picture is there, so whether it was billed is no question
+    if isinstance(error, NotSaved | BadKey):  # the picture is there, or nothing was asked for yet
         return translate(language, key, **facts)
     billed = translate(language, "billed_maybe" if error.may_be_billed else "billed_no")
     return f"{translate(language, key, **facts)} {billed}"

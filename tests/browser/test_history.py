@@ -103,6 +103,10 @@ async def test_history_finds_shows_uses_and_deletes(open_page: Open, app: Runnin
     await page.locator("#history-search input, #history-search textarea").fill("zebra PIER")
     tiles = page.locator("#history-gallery .thumbnail-item")
     await expect(tiles).to_have_count(2)
+    await page.locator("#history-search input, #history-search textarea").fill("no such words")
+    await expect(page.get_by_text("Nothing found.")).to_be_visible()
+    await page.locator("#history-search input, #history-search textarea").fill("zebra PIER")
+    await expect(tiles).to_have_count(2)
     await tiles.nth(1).click()
     await expect(page.locator("#history-picture img")).to_be_visible()
     (first, second) = sorted(order["seed"] for order in app.orders)
@@ -117,7 +121,11 @@ async def test_history_finds_shows_uses_and_deletes(open_page: Open, app: Runnin
     await expect(page.locator("#text-seed input[type=number]")).to_have_value(str(first))
     await tab(page, "History")
     await expect(tiles).to_have_count(2)
+    # The ring is around the picture that the tools act on.
+    await expect(tiles.first).to_have_class(re.compile("selected"))
+    await expect(page.locator("#history-recipe")).to_contain_text(str(second))
     await page.locator("#history-delete").click()
+    await expect(page.locator("#history-delete-no")).to_be_focused()
     await page.locator("#history-delete-no").click()
     await expect(tiles).to_have_count(2)
     await page.locator("#history-delete").click()
@@ -224,15 +232,29 @@ async def test_the_tools_act_on_the_picture_that_is_shown(open_page: Open, app: 
     await picture_sizes(page, "text-gallery")
     assert len(loaded) == len(set(loaded)) == 3
     first, second, third = sorted(order["seed"] for order in app.orders)
+    large = page.locator("#text-gallery .preview")
+    await page.locator("#text-gallery .thumbnail-item").first.click()
+    await page.locator("#text-prompt textarea").focus()
+    await page.keyboard.press("Escape")  # wherever one is
+    await expect(large).to_have_count(0)
     await page.locator("#text-gallery .thumbnail-item").nth(1).click()
+    await expect(large).to_be_visible()
     await page.locator("#text-delete").click()
     await page.locator("#text-delete-yes").click()
     tiles = page.locator("#text-gallery .grid-container img")
     await expect(tiles).to_have_count(2)
+    captions = page.locator("#text-gallery .grid-container .caption-label")
+    assert await captions.all_inner_texts() == [f"seed {first}", f"seed {third}"]
     left = [await tile.get_attribute("src") or "" for tile in await tiles.all()]
     assert [str(first) in left[0], str(third) in left[1]] == [True, True]
     assert read(await download(page, "#text-download")).seed == first
     assert second not in (first, third)
+    await page.locator("#text-gallery .thumbnail-item").first.click()
+    await expect(large).to_be_visible()
+    app.backend.open.clear()
+    await page.locator("#text-run").click()
+    await expect(large).to_have_count(0)  # it would hide the frames
+    app.backend.open.set()
 
 
 async def test_whatever_goes_wrong_inside_is_told_and_one_can_run_again(

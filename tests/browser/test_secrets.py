@@ -77,6 +77,7 @@ async def test_an_own_key_is_used_masked_and_forgotten(
     await page.locator("#own-key-field input").fill(own)
     await page.locator("#own-key-use").click()
     await expect(page.locator("#own-key button").first).to_contain_text("sk-…1234")
+    await expect(page.locator("#notice")).to_be_hidden()  # it says that there is no key
     await expect(page.locator("#own-key-field input")).to_have_value("")
     await page.screenshot(path=tmp_path / "own-key.png")
     await page.locator("#text-prompt textarea").fill("a hill")
@@ -100,6 +101,7 @@ async def test_an_own_key_is_used_masked_and_forgotten(
     await page.locator("#own-key button").first.click()
     await page.locator("#own-key-forget").click()
     await expect(page.locator("#own-key button").first).not_to_contain_text("sk-…1234")
+    await expect(page.locator("#notice")).to_be_visible()
     await page.locator("#text-prompt textarea").fill("a hill")
     await run_and_wait(page, "text")
     await expect(page.locator("#text-left")).to_contain_text("0")

@@ -269,4 +269,6 @@ async def test_a_number_out_of_range_is_told_at_once_and_put_back_into_it(open_p
         await expect(page.locator("#text-status [role=alert]")).to_have_text(message)
         await number.press("Tab")
         await expect(number).not_to_have_value(value)
+        await number.fill("3")
+        await expect(page.locator("#text-status [role=alert]")).to_have_count(0)
     assert app.orders == []
