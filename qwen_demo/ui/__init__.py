@@ -31,10 +31,10 @@ HERE = Path(__file__).parent
 LANGUAGE_NAMES = {"en": "EN", "zh-CN": "中文"}
 # A Space shows the page in a frame of another site, where only the longer form is kept.
 CHOOSE_LANGUAGE = """(...values) => {
-  const query = (%s)(...values);
+  (%s)(...values);
   const sites = location.protocol === "https:" ? "samesite=none; secure; partitioned" : "samesite=lax";
   document.cookie = `language=%s; path=/; max-age=31536000; ${sites}`;
-  if (query) location.search = query; else location.reload();
+  location.reload();
 }"""
 CHANGE_COLOURS = """() => {
   const dark = document.body.classList.toggle("dark");
@@ -77,9 +77,9 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         for order in (text_order, edit_order, fusion_order):
             order.tools.wire(order.gallery, forms, tabs)
         follow_links(demo, forms, tabs)
-        inputs, written = keep_settings(forms)
+        inputs, keep = keep_settings(forms)
         for language, choose in languages.items():
-            on(choose.click, None, inputs=inputs, js=CHOOSE_LANGUAGE % (written, language))
+            on(choose.click, None, inputs=inputs, js=CHOOSE_LANGUAGE % (keep, language))
         add_endpoints(service)
     # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.
     demo.queue(default_concurrency_limit=None, api_open=False)

@@ -8,11 +8,12 @@ from gradio.events import Dependency
 from ..api.requests import ImageEdit
 from ..i18n import translate
 from ..service import Service
+from .actions import actions
 from .controls import common_controls
 from .events import on
 from .examples import EDIT, Chips
 from .form import Form, Slot, picture_slot
-from .order import Order, actions
+from .order import Order
 from .visit import Updates, language_of, nothing, publish, visitor
 from .words import t
 

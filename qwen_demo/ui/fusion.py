@@ -5,11 +5,12 @@ import gradio as gr
 from ..api import catalog
 from ..api.requests import ImageFusion
 from ..service import Service
+from .actions import actions
 from .bench import Bench
 from .controls import common_controls
 from .examples import FUSION, Chips
 from .form import Form, picture_slot
-from .order import Order, actions
+from .order import Order
 
 
 def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:

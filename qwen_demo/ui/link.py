@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 from gradio.components import Component
@@ -31,6 +31,15 @@ _READ: dict[str, Callable[[str], Any]] = {
 """What a link may carry, by the API's names. Never a key, and never a picture."""
 
 
+# Settings that outlive a reload stay in the page: in an address, proxies would log the prompt.
+KEEP = "(query) => sessionStorage.setItem('qwen-image-demo-settings', query)"
+KEPT = """() => {
+  const kept = sessionStorage.getItem("qwen-image-demo-settings");
+  sessionStorage.removeItem("qwen-image-demo-settings");
+  return kept || location.search;
+}"""
+
+
 def write(recipe: Recipe, tab: str) -> str:
     """The link's query, from its question mark on."""
     values = {name: getattr(recipe, name) for name in _READ if getattr(recipe, name) is not None}
@@ -57,8 +66,10 @@ def read(query: Mapping[str, str], forms: Sequence[Form]) -> tuple[Form, Recipe,
 def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
     """Fill the form that the page's address names. Nothing is run."""
 
-    def follow(http: gr.Request) -> Updates:
-        query = dict(http.query_params)
+    address = gr.Textbox(visible=False)
+
+    def follow(address: str, http: gr.Request) -> Updates:
+        query = dict(parse_qsl(address.removeprefix("?"), keep_blank_values=True))
         if not query.keys() & {"tab", *_READ}:
             return nothing()
         form, recipe, ignored = read(query, forms)
@@ -69,13 +80,14 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
             gr.Warning(translate(language, "link_ignored", names=names), title=translate(language, "title_warning"))
         return {**form.fill(recipe), tabs: gr.update(selected=form.tab)}
 
-    followed = on(demo.load, follow, outputs=[tabs, *(part for form in forms for part in form.outputs())])
+    filled = [tabs, *(part for form in forms for part in form.outputs())]
+    followed = on(demo.load, follow, inputs=address, outputs=filled, js=KEPT)
     # Or a reload would fill the form again.
     on(followed.then, None, js="() => history.replaceState(null, '', location.pathname)")
 
 
 def keep_settings(forms: Sequence[Form]) -> tuple[list[Component], str]:
-    """What a script has to be given to write the open tab's settings as a link's query, and the script that does it."""
+    """A script that keeps the open tab's settings over the next reload, and the parts whose values it is given."""
     inputs: list[Component] = []
     for form in forms:
         to = form.controls
@@ -88,11 +100,11 @@ def keep_settings(forms: Sequence[Form]) -> tuple[list[Component], str]:
       const [tabs, names] = [{tabs}, {names}];
       const tab = document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
       const own = values.slice(tabs.indexOf(tab) * (names.length + 1), (tabs.indexOf(tab) + 1) * (names.length + 1));
-      if (!tabs.includes(tab)) return "";
+      if (!tabs.includes(tab)) return;
       const drawn = own.pop();
       const told = names.map((name, at) => [name, String(own[at] ?? "")]);
       const kept = told.filter(([name, value]) => value && value !== "{AUTO}" && !(drawn && name === "seed"));
-      return "?" + new URLSearchParams([["tab", tab], ...kept]);
+      ({KEEP})("?" + new URLSearchParams([["tab", tab], ...kept]));
     }}""",
     )
 

@@ -15,6 +15,7 @@ from ..api.requests import check_range
 from ..i18n import translate
 from ..job import InternalError, Job, Picture
 from ..service import Service, draw_seed
+from .actions import Actions
 from .code import CodePanel
 from .controls import AUTO
 from .events import on
@@ -33,48 +34,6 @@ KEEP_PROMPT = """(prompt) => {
   localStorage.setItem(key, JSON.stringify(prompts));
   return { __type__: "update", choices: prompts.map((prompt) => [prompt, prompt]), value: null };
 }"""
-
-
-@dataclass(frozen=True)
-class Actions:
-    """The way to run, always in view, with the line that says how it goes."""
-
-    run: gr.Button
-    cancel: gr.Button
-    status: gr.HTML
-    estimate: gr.HTML
-    """What the order will cost, where a price is known."""
-    left: gr.HTML
-    """How many pictures the visitor may still order, where that is limited."""
-
-
-def actions(prefix: str, run_label: str) -> Actions:
-    """Run, cancel and status of one tab."""
-    with gr.Column(elem_classes="actions", min_width=0):
-        with gr.Row():
-            run = gr.Button(
-                t(run_label),
-                variant="primary",
-                size="lg",
-                scale=3,
-                min_width=0,
-                elem_id=f"{prefix}-run",
-                elem_classes="run",
-            )
-            cancel = gr.Button(
-                t("cancel"),
-                size="lg",
-                scale=1,
-                min_width=0,
-                interactive=False,
-                elem_id=f"{prefix}-cancel",
-                elem_classes="cancel",
-            )
-        with gr.Row():
-            status = gr.HTML(status_html(""), elem_id=f"{prefix}-status", elem_classes="status")
-            estimate = gr.HTML("", elem_id=f"{prefix}-estimate", elem_classes="estimate")
-            left = gr.HTML("", elem_id=f"{prefix}-left", elem_classes="estimate")
-    return Actions(run, cancel, status, estimate, left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ import gradio as gr
 
 from ..api.requests import TextToImage
 from ..service import Service
+from .actions import actions
 from .controls import common_controls
 from .examples import TEXT_TO_IMAGE, Chips
 from .form import Form
-from .order import Order, actions
+from .order import Order
 
 
 def text_to_image_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:

@@ -67,6 +67,48 @@ async def test_axe_finds_nothing_serious(
             assert await serious(page) == [], f"{key} with an error"
 
 
+@pytest.mark.parametrize("width", [1400, 390])
+async def test_the_language_is_switched_in_sight_and_lasts(
+    open_page: Open, app: RunningApp, logged: list[str], width: int
+) -> None:
+    page = await open_page("zh-HK", width=width)
+    await tab(page, "图片编辑")
+    await page.locator("#edit-prompt textarea").fill("更暖 & 更亮?")
+    await page.locator("#edit-size").get_by_role("radio", name="9:16").check()
+    await page.locator("#edit-watermark input").check()
+    async with page.expect_navigation():
+        await page.locator("#language-en").click()
+    await expect(page.get_by_role("tab", name="Edit")).to_have_attribute("aria-selected", "true")
+    # What was typed is not lost.
+    await expect(page.locator("#edit-prompt textarea")).to_have_value("更暖 & 更亮?")
+    await expect(page.locator("#edit-size").get_by_role("radio", name="9:16")).to_be_checked()
+    await expect(page.locator("#edit-watermark input")).to_be_checked()
+    await expect(page.locator("#edit-random-seed input")).to_be_checked()
+    await page.wait_for_url(f"{app.url}/")
+    later = await page.context.new_page()
+    await later.goto(app.url, wait_until="domcontentloaded")
+    await expect(later.get_by_role("tab", name="Edit")).to_be_visible()
+    await later.locator("#text-run").click()
+    await expect(later.locator("#text-status [role=alert]")).to_have_text("Prompt: write something first.")
+    assert await later.evaluate("document.documentElement.lang") == "en"
+    logged.clear()  # Gradio logs that its streams ended when the page loaded itself again
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390)])
+async def test_the_colours_are_switched_in_sight_and_last(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(language, width=width)
+    dark = "document.body.classList.contains('dark')"
+    assert not await page.evaluate(dark)
+    await page.get_by_role("button", name=translate(language, "colours")).click()
+    assert await page.evaluate(dark)
+    later = await page.context.new_page()
+    await later.goto(app.url, wait_until="domcontentloaded")
+    await later.locator("#text-run").wait_for()
+    assert await later.evaluate(dark)
+
+
 async def serious(page: Page) -> list[str]:
     """What axe finds, as "rule: element"."""
     found: list[str] = await page.evaluate(
