@@ -21,6 +21,7 @@ from .visit import Updates, fresh_folder, language_of, nothing, publish, uploade
 from .words import recipe_html, status_html, t
 
 PAGE = 24
+At = tuple[tuple[str, ...], int]
 
 
 class History:
@@ -81,38 +82,36 @@ class History:
                 with gr.Row(elem_classes="chips"):
                     self._newer = gr.Button(t("newer"), size="sm", elem_id="history-newer", interactive=False)
                     self._older = gr.Button(t("older"), size="sm", elem_id="history-older", interactive=False)
-        self._skip = gr.State(0)
+        self._at = gr.State(((), 0))
+        """What was looked for last, and how many pictures come before the page."""
 
     def wire(self, tab: gr.Tab, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         """Load the first page when the tab is opened, and bind what is in it."""
         search = [self._words, self._kind, self._model]
-        page = [self._empty, self._gallery, *self._tools.outputs(), self._skip, self._newer, self._older]
+        page = [self._empty, self._gallery, *self._tools.outputs(), self._at, self._newer, self._older]
 
-        async def first(words: str, kind: str, model: str, http: gr.Request) -> Updates:
-            return await self._page(words, kind, model, 0, http)
+        async def look(words: str, kind: str, model: str, at: At, http: gr.Request) -> Updates:
+            looked_for, skip = at
+            return await self._page(words, kind, model, skip if looked_for == (words, kind, model) else 0, http)
 
-        async def again(words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
-            return await self._page(words, kind, model, skip, http)
+        async def newer(words: str, kind: str, model: str, at: At, http: gr.Request) -> Updates:
+            return await self._page(words, kind, model, max(0, at[1] - PAGE), http)
 
-        async def newer(words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
-            return await self._page(words, kind, model, max(0, skip - PAGE), http)
+        async def older(words: str, kind: str, model: str, at: At, http: gr.Request) -> Updates:
+            return await self._page(words, kind, model, at[1] + PAGE, http)
 
-        async def older(words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
-            return await self._page(words, kind, model, skip + PAGE, http)
-
-        on(tab.select, again, inputs=[*search, self._skip], outputs=page)
-        # While one is typing, only the last search counts.
+        # One listener for all of them, of which only the last counts: a slow first page can't replace what was found.
         on(
-            partial(gr.on, [self._words.change, self._kind.input, self._model.input]),
-            first,
-            inputs=search,
+            partial(gr.on, [tab.select, self._words.change, self._kind.input, self._model.input]),
+            look,
+            inputs=[*search, self._at],
             outputs=page,
             trigger_mode="always_last",
         )
-        on(self._newer.click, newer, inputs=[*search, self._skip], outputs=page)
-        on(self._older.click, older, inputs=[*search, self._skip], outputs=page)
+        on(self._newer.click, newer, inputs=[*search, self._at], outputs=page)
+        on(self._older.click, older, inputs=[*search, self._at], outputs=page)
         self._tools.wire(self._gallery, forms, tabs)
-        on(self._tools.deleted.then, again, inputs=[*search, self._skip], outputs=page)
+        on(self._tools.deleted.then, look, inputs=[*search, self._at], outputs=page)
         on(self._tools.chosen.change, self._detail, inputs=self._tools.chosen, outputs=[self._picture, self._recipe])
         everywhere = [tabs, self._file, self._status, *(part for form in forms for part in form.outputs())]
 
@@ -146,7 +145,7 @@ class History:
                 value=[publish(preview) for _, preview in pairs], selected_index=0 if pairs else None, visible=True
             ),
             **self._tools.show([entry.name for entry, _ in pairs], visitor(http).name),
-            self._skip: skip,
+            self._at: ((words, kind, model), skip),
             self._newer: gr.update(interactive=skip > 0),
             self._older: gr.update(interactive=len(found) > PAGE),
         }

@@ -249,6 +249,11 @@ async def test_the_tools_act_on_the_picture_that_is_shown(open_page: Open, app: 
     assert [str(first) in left[0], str(third) in left[1]] == [True, True]
     assert read(await download(page, "#text-download")).seed == first
     assert second not in (first, third)
+    back = await page.context.new_page()
+    await back.goto(app.url, wait_until="domcontentloaded")
+    there = back.locator("#text-gallery .grid-container .caption-label")
+    await expect(there).to_have_text([f"seed {first}", f"seed {third}"])  # the order is known; its picture is gone
+    await back.close()
     await page.locator("#text-gallery .thumbnail-item").first.click()
     await expect(large).to_be_visible()
     app.backend.open.clear()
