@@ -21,6 +21,15 @@ COPY_LINK = """(query) => {
   if (navigator.clipboard) navigator.clipboard.writeText(link); else window.prompt("", link);
 }"""
 
+# A part that was shown this moment is in the page a little later.
+FOCUS = """() => {
+  const look = () => {
+    const part = document.querySelector("#%s");
+    if (part) part.focus(); else requestAnimationFrame(look);
+  };
+  look();
+}"""
+
 
 class Tools:
     """A row of buttons for a gallery. They act on the picture that was chosen there, at first the first.
@@ -158,7 +167,7 @@ class Tools:
         linked = on(self._copy.click, link, inputs=self.chosen, outputs=self._link)
         on(linked.then, None, inputs=self._link, js=COPY_LINK)
         asked = on(self._delete.click, lambda: gr.update(visible=True), outputs=self._asking)
-        on(asked.then, None, js=f"() => document.querySelector('#{self._no.elem_id}').focus()")
+        on(asked.then, None, js=FOCUS % self._no.elem_id)
         on(self._no.click, lambda: gr.update(visible=False), outputs=self._asking)
         self.deleted = on(self._yes.click, delete, inputs=[self.chosen, self.names], outputs=[gallery, *self.outputs()])
 
