@@ -5,7 +5,7 @@ import base64
 import json
 import secrets
 import time
-import uuid
+from collections import deque
 from functools import partial
 from io import BytesIO
 from typing import Any, get_args
@@ -17,14 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..api.catalog import MAX_REFERENCES, MAX_SEED, SIZES, Task
+from ..api.catalog import MAX_REFERENCES, MAX_SEED, Task, pixels
 from ..api.errors import InvalidRequest
-from ..api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
+from ..api.requests import ImageRequest, make
 from .canvas import sign
 from .draw import draw
-from .edit import edit, open_reference
+from .retouch import open_reference, retouch
 
-KEPT_RESULTS = 64
 FIELDS = ("prompt", "model", "size", "n", "response_format", "seed", "watermark")
 
 
@@ -33,26 +32,20 @@ def create_app(seconds: float = 0.5) -> Starlette:
 
     Errors have the provider's shape and codes. Results are kept in memory, the last 64 of them.
     """
-    app = Starlette(
-        routes=[
-            *(Route(f"/v1/images/{task}", partial(_answer, task), methods=["POST"]) for task in get_args(Task)),
-            Route("/v1/results/{name}.png", _result, name="result"),
-        ],
-        exception_handlers={404: _not_offered, 405: _not_offered},
-    )
+    calls = [Route(f"/v1/images/{task}", partial(_answer, task), methods=["POST"]) for task in get_args(Task)]
+    results = Route("/v1/results/{name}.png", _result, name="result")
+    app = Starlette(routes=[*calls, results], exception_handlers={HTTPException: _not_offered})
     app.router.redirect_slashes = False
-    app.state.results = {}
-    app.state.seconds = seconds
+    app.state.seconds, app.state.results = seconds, deque(maxlen=64)
     return app
 
 
 async def _answer(task: Task, call: Request) -> Response:
-    began = time.monotonic()
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         return _error(401, "The Authorization header must be: Bearer, a space, and an API key.", "2101")
     try:
-        request = read_request(await call.body(), task)
+        request = _request(await call.body(), task)
         references = [await asyncio.to_thread(open_reference, entry) for entry in request.references]
     except InvalidRequest as error:
         return _error(400, str(error), "2004", error.field)
@@ -60,26 +53,25 @@ async def _answer(task: Task, call: Request) -> Response:
         return _error(400, f"The body can't be read: {error}.", "2005")
     first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
     seeds = [(first + number) % (MAX_SEED + 1) for number in range(request.n)]
-    pictures = await asyncio.gather(*(asyncio.to_thread(_make, request, references, seed) for seed in seeds))
-    await asyncio.sleep(max(0.0, began + call.app.state.seconds - time.monotonic()))
+    drawn = (asyncio.to_thread(_datum, call, request, references, seed) for seed in seeds)
+    _, *data = await asyncio.gather(asyncio.sleep(call.app.state.seconds, {}), *drawn)
     usage = {"total_tokens": request.n, "output_tokens": request.n, "input_tokens_details": {}}
-    data = [_datum(call, request.response_format, picture) for picture in pictures]
     return _json({"created": int(time.time()), "data": data, "usage": usage})
 
 
-def read_request(body: bytes, task: Task) -> ImageRequest:
+def _request(body: bytes, task: Task) -> ImageRequest:
     """The request in a JSON body; null is absent. Raises InvalidRequest, or ValueError where the form is wrong."""
     fields = _object(json.loads(body), "the body")
     options = _object(fields.get("optimize_prompt_options", {}), "optimize_prompt_options")
     values = {"prompt": ""} | {name: fields[name] for name in FIELDS if name in fields}
     values |= {"optimize_prompt": options.get("enable"), "negative_prompt": options.get("negative_prompt")}
     if task == "generations":
-        return TextToImage(**values)
+        return make("text_to_image", (), **values)
     given = fields.get("image")
-    images = tuple(given) if isinstance(given, list) else ()
+    images = given if isinstance(given, list) else []
     if not 1 <= len(images) <= MAX_REFERENCES:
         raise InvalidRequest("image", "picture_count", given, low=1, high=MAX_REFERENCES, count=len(images))
-    return ImageEdit(image=images[0], **values) if len(images) == 1 else ImageFusion(images=images, **values)
+    return make("edit" if len(images) == 1 else "fusion", images, **values)
 
 
 def _object(value: object, name: str) -> dict[str, Any]:
@@ -88,37 +80,28 @@ def _object(value: object, name: str) -> dict[str, Any]:
     return {name: entry for name, entry in value.items() if entry is not None}
 
 
-def _make(request: ImageRequest, pictures: list[Image.Image], seed: int) -> bytes:
-    """The request's picture for a seed, as PNG."""
-    size = next(((size.width, size.height) for size in SIZES if size.name == request.size), None)
-    image = draw(request.prompt, seed, size) if size and not pictures else edit(request.prompt, pictures, seed, size)
+def _datum(call: Request, request: ImageRequest, pictures: list[Image.Image], seed: int) -> dict[str, str]:
+    """The request's picture for a seed, a PNG, as the answer brings it."""
+    size = pixels(request.size) if request.size else None
+    image = draw(request.prompt, seed, size) if size and not pictures else retouch(request.prompt, pictures, seed, size)
     if request.watermark:
         sign(image, "offline preview")
-    png = BytesIO()
-    image.save(png, "PNG", compress_level=2)  # 6, the default, takes twice as long for a tenth fewer bytes
-    return png.getvalue()
-
-
-def _datum(call: Request, response_format: str, picture: bytes) -> dict[str, str]:
-    if response_format == "b64_json":
-        return {"b64_json": base64.b64encode(picture).decode()}
-    results = call.app.state.results
+    image.save(png := BytesIO(), "PNG", compress_level=2)  # 6, the default, takes twice as long for a tenth fewer bytes
+    if request.response_format == "b64_json":
+        return {"b64_json": base64.b64encode(png.getvalue()).decode()}
     name = secrets.token_urlsafe(18)  # nobody can guess it
-    results[name] = picture
-    if len(results) > KEPT_RESULTS:
-        del results[next(iter(results))]
+    call.app.state.results.append((name, png.getvalue()))
     return {"url": str(call.url_for("result", name=name))}
 
 
 async def _result(call: Request) -> Response:
-    picture = call.app.state.results.get(call.path_params["name"])
-    if picture is None:
-        raise HTTPException(404)
-    return Response(picture, media_type="image/png")
+    if picture := dict(call.app.state.results).get(call.path_params["name"]):
+        return Response(picture, media_type="image/png")
+    raise HTTPException(404)
 
 
-async def _not_offered(call: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 404
+async def _not_offered(call: Request, error: Any) -> Response:
+    status = error.status_code
     return _error(status, f"{call.method} {call.url.path[:80]} is not offered here.", str(status))
 
 
@@ -128,4 +111,4 @@ def _error(status: int, message: str, code: str, param: str | None = None) -> Re
 
 
 def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return JSONResponse(body, status, headers={"x-request-id": str(uuid.uuid4())})
+    return JSONResponse(body, status, headers={"x-request-id": secrets.token_hex(16)})

@@ -1,38 +1,31 @@
 """A prompt becomes a picture: a scene and a palette chosen by its words, else by its hash."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
 from math import cos, sin, tau
+from random import Random
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from .canvas import Canvas, Pen, clouds, dice, glow, mix
-from .words import count
+from .canvas import Canvas, dice, mix
+from .vocabulary import named
 
 
 def draw(prompt: str, seed: int, size: tuple[int, int]) -> Image.Image:
     """A picture of the size (px). The same prompt, seed and size give the same pixels."""
     rng = dice(prompt, seed)
-    paint = SCENES[_most_named(SCENES, prompt) or dice(prompt).choice(list(SCENES))]
-    palette = PALETTES[_most_named(PALETTES, prompt) or rng.choice(list(PALETTES))]
-    colours = [f"#{colour}" for colour in palette.split()]
-    zenith, middle, low, _, _, light, *_ = colours
-    sky = ImageOps.colorize(Image.linear_gradient("L").resize(size), zenith, low, mid=middle)
-    x, y, unit = size[0] * rng.choice((0.3, 0.7)), size[1] * rng.uniform(0.2, 0.42), min(size) / 100
-    glow(sky, (x, y), 62 * unit, mix(low, light, 0.6), 0.65)
-    clouds(sky, rng, size[1] // 2, mix(low, light, 0.4), 0.5)
-    glow(sky, (x, y), 22 * unit, light, 0.45)
-    canvas = Canvas(sky, colours, rng)
-    Pen(canvas.draw, 2 * x, 2 * y, canvas.unit * rng.uniform(5, 8)).oval(0, 0, 1, 1, light)
+    paint = SCENES[_most_named(SCENES, prompt, dice(prompt))]
+    colours = [f"#{colour}" for colour in PALETTES[_most_named(PALETTES, prompt, rng)].split()]
+    canvas = Canvas(size, colours, rng)
     paint(canvas)
-    if count(CAT, prompt) > count("熊猫", prompt):  # a panda is no cat
+    if CAT in named([CAT, "熊猫"], prompt):  # a panda is no cat
         _cat(canvas)
     return canvas.sheet.reduce(2)
 
 
-def _most_named(choices: Iterable[str], prompt: str) -> str | None:
-    best = max(choices, key=lambda words: count(words, prompt))
-    return best if count(best, prompt) else None
+def _most_named(choices: Collection[str], prompt: str, rng: Random) -> str:
+    found = named(choices, prompt)
+    return max(choices, key=found.count) if found else rng.choice([*choices])
 
 
 PALETTES = {  # words: the colours of the sky from top to horizon, of far and near land, of the sun or moon; accents
@@ -61,10 +54,10 @@ def _wood(canvas: Canvas, base: float, colour: str, trees: int, tall: float) -> 
     """A row of pines, `tall` in units, on a ground of the same colour around the height `base` (px)."""
     ground = canvas.skyline(base, 3 * canvas.unit, 0.45)
     for _ in range(trees):
-        pine = Pen(canvas.draw, *canvas.rng.choice(ground), canvas.unit * tall * canvas.rng.uniform(0.5, 1.3))
+        pine = (*canvas.rng.choice(ground), canvas.unit * tall * canvas.rng.uniform(0.5, 1.3))
         for tier in range(7):
             reach, low = 0.035 + 0.028 * tier, 0.83 - tier / 7
-            pine.shape([(-reach, low), (0, low + 0.3), (reach, low)], colour)
+            canvas.shape(pine, [(-reach, low), (0, low + 0.3), (reach, low)], colour)
     canvas.land(ground, colour)
 
 
@@ -78,10 +71,10 @@ def _sea(canvas: Canvas) -> None:
         base = horizon + (height - horizon) * 0.94 * t**1.3
         waves = [(x, base + swell * (sin(turns * x + phase) + 0.5 * sin(2.3 * turns * x))) for x in range(0, width, 8)]
         canvas.land([*waves, (width, base)], mix(canvas.horizon, deep, 0.2 + 0.75 * t))
-    boat = Pen(canvas.draw, width * rng.uniform(0.15, 0.85), horizon + height * rng.uniform(0.05, 0.1), unit * 6)
-    boat.shape([(-0.05, 0.3), (-0.05, 2), (-0.95, 0.3)], "#fffdf6")
-    boat.shape([(0.06, 0.3), (0.06, 1.7), (0.7, 0.3)], mix("#fffdf6", canvas.far, 0.3))
-    boat.shape([(-1, 0.2), (1, 0.2), (0.65, -0.18), (-0.7, -0.18)], canvas.near)
+    boat = (width * rng.uniform(0.15, 0.85), horizon + height * rng.uniform(0.05, 0.1), unit * 6)
+    canvas.shape(boat, [(-0.05, 0.3), (-0.05, 2), (-0.95, 0.3)], "#fffdf6")
+    canvas.shape(boat, [(0.06, 0.3), (0.06, 1.7), (0.7, 0.3)], mix("#fffdf6", canvas.far, 0.3))
+    canvas.shape(boat, [(-1, 0.2), (1, 0.2), (0.65, -0.18), (-0.7, -0.18)], canvas.near)
 
 
 def _forest(canvas: Canvas) -> None:
@@ -98,10 +91,10 @@ def _garden(canvas: Canvas) -> None:
         line = canvas.skyline(canvas.height * (0.5 + 0.1 * row), canvas.height * 0.045, 0.36)
         canvas.land(line, mix(colour, canvas.light, 0.1))
         for _ in range(9 - 2 * row):
-            tree = Pen(canvas.draw, *canvas.rng.choice(line), canvas.unit * canvas.rng.uniform(1.4, 2.6) * (1 + row))
-            tree.line([(0, -0.2), (0, 2)], 0.25, mix(crown, "#3b2a20", 0.5))
+            tree = (*canvas.rng.choice(line), canvas.unit * canvas.rng.uniform(1.4, 2.6) * (1 + row))
+            canvas.line(tree, [(0, -0.2), (0, 2)], 0.25, mix(crown, "#3b2a20", 0.5))
             for x, y, r, light in ((-0.6, 2.1, 0.8, 0), (0.6, 2.2, 0.8, 0), (0, 2.8, 1, 0.08), (-0.25, 3, 0.6, 0.2)):
-                tree.oval(x, y, r, r, mix(crown, canvas.light, light))
+                canvas.oval(tree, x, y, r, r, mix(crown, canvas.light, light))
     _flowers(canvas, 0.8, 64, near)
 
 
@@ -109,44 +102,44 @@ def _flowers(canvas: Canvas, top: float, number: int, stem: str) -> None:
     """A bed of flowers in grass from `top`, a share of the height, down to the lower edge."""
     width, height, unit, rng = canvas.width, canvas.height, canvas.unit, canvas.rng
     for _ in range(4 * number):
-        blade = Pen(canvas.draw, width * rng.random(), height * rng.uniform(0.93, 1.03), unit)
+        blade = (width * rng.random(), height * rng.uniform(0.93, 1.03), unit)
         tip = (rng.uniform(-1.5, 1.5), rng.uniform(3, 8))
-        blade.shape([(-0.25, 0), tip, (0.25, 0)], mix(stem, canvas.far, rng.uniform(0, 0.45)))
+        canvas.shape(blade, [(-0.25, 0), tip, (0.25, 0)], mix(stem, canvas.far, rng.uniform(0, 0.45)))
     for i in range(number):
         t, tall, petals = i / number, rng.uniform(3, 5), rng.choice((5, 6, 8))
         y, size = height * (top + (1.02 - top) * t), unit * (0.7 + 1.9 * t) * rng.uniform(0.8, 1.2)
-        flower, colour = Pen(canvas.draw, width * rng.random(), y, size), rng.choice(canvas.accents)
-        flower.line([(0, 0), (0.2, tall / 2), (0, tall)], 0.16, mix(stem, canvas.far, 0.25))
+        flower, colour = (width * rng.random(), y, size), rng.choice(canvas.accents)
+        canvas.line(flower, [(0, 0), (0.2, tall / 2), (0, tall)], 0.16, mix(stem, canvas.far, 0.25))
         for petal in range(petals):
             angle, shade = petal * tau / petals, mix(colour, "#ffffff", 0.12 * (petal % 2))
-            flower.oval(0.6 * cos(angle), tall + 0.6 * sin(angle), 0.45, 0.45, shade)
-        flower.oval(0, tall, 0.36, 0.36, mix(canvas.accents[1], "#8a4b08", 0.15))
+            canvas.oval(flower, 0.6 * cos(angle), tall + 0.6 * sin(angle), 0.45, 0.45, shade)
+        canvas.oval(flower, 0, tall, 0.36, 0.36, mix(canvas.accents[1], "#8a4b08", 0.15))
 
 
 def _cat(canvas: Canvas) -> None:
     """A cat that sits in front of it all, among flowers, and looks at you."""
     coat = canvas.rng.choice(("#e8964a", "#f0b26b", "#8c8a93", "#c9a37c", "#f1e4d3"))
     shade, belly, dark, pink = mix(coat, "#5a2d12", 0.3), mix(coat, "#fffaf2", 0.65), "#2c2430", "#f29ca0"
-    cat = Pen(canvas.draw, canvas.width * canvas.rng.choice((0.36, 0.64)), canvas.height * 0.95, canvas.unit * 36)
+    cat = (canvas.width * canvas.rng.choice((0.36, 0.64)), canvas.height * 0.95, canvas.unit * 36)
     for t in range(21):
-        cat.oval(0.2 + 0.2 * sin(t * 0.13), 0.05 + 0.02 * t, 0.045, 0.045, shade)
-    cat.oval(0, 0.27, 0.25, 0.3, coat)
-    cat.oval(0, 0.27, 0.13, 0.22, belly)
+        canvas.oval(cat, 0.2 + 0.2 * sin(t * 0.13), 0.05 + 0.02 * t, 0.045, 0.045, shade)
+    canvas.oval(cat, 0, 0.27, 0.25, 0.3, coat)
+    canvas.oval(cat, 0, 0.27, 0.13, 0.22, belly)
     for side in (-1, 1):
-        cat.oval(side * 0.19, 0.1, 0.11, 0.13, shade)
-        cat.oval(side * 0.09, -0.01, 0.075, 0.05, belly)
-        cat.shape([(side * 0.235, 0.68), (side * 0.2, 0.98), (side * 0.04, 0.82)], coat)
-        cat.shape([(side * 0.2, 0.75), (side * 0.185, 0.91), (side * 0.1, 0.83)], pink)
-    cat.oval(0, 0.68, 0.25, 0.2, coat)
-    cat.oval(0, 0.6, 0.11, 0.085, belly)
+        canvas.oval(cat, side * 0.19, 0.1, 0.11, 0.13, shade)
+        canvas.oval(cat, side * 0.09, -0.01, 0.075, 0.05, belly)
+        canvas.shape(cat, [(side * 0.235, 0.68), (side * 0.2, 0.98), (side * 0.04, 0.82)], coat)
+        canvas.shape(cat, [(side * 0.2, 0.75), (side * 0.185, 0.91), (side * 0.1, 0.83)], pink)
+    canvas.oval(cat, 0, 0.68, 0.25, 0.2, coat)
+    canvas.oval(cat, 0, 0.6, 0.11, 0.085, belly)
     for stripe in (-0.07, 0, 0.07):
-        cat.line([(stripe, 0.865), (stripe * 0.75, 0.79)], 0.022, shade)
+        canvas.line(cat, [(stripe, 0.865), (stripe * 0.75, 0.79)], 0.022, shade)
     for side in (-1, 1):
-        cat.oval(side * 0.1, 0.69, 0.045, 0.052, dark)
-        cat.oval(side * 0.1 + 0.015, 0.71, 0.016, 0.016, "#ffffff")
-        cat.line([(0, 0.605), (side * 0.03, 0.575), (side * 0.06, 0.59)], 0.01, dark)
-        cat.line([(side * 0.31, 0.59), (side * 0.12, 0.61), (side * 0.31, 0.64)], 0.006, belly)
-    cat.oval(0, 0.627, 0.025, 0.016, pink)
+        canvas.oval(cat, side * 0.1, 0.69, 0.045, 0.052, dark)
+        canvas.oval(cat, side * 0.1 + 0.015, 0.71, 0.016, 0.016, "#ffffff")
+        canvas.line(cat, [(0, 0.605), (side * 0.03, 0.575), (side * 0.06, 0.59)], 0.01, dark)
+        canvas.line(cat, [(side * 0.31, 0.59), (side * 0.12, 0.61), (side * 0.31, 0.64)], 0.006, belly)
+    canvas.oval(cat, 0, 0.627, 0.025, 0.016, pink)
     _flowers(canvas, 0.95, 16, canvas.near)
 
 

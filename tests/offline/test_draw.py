@@ -8,7 +8,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from qwen_demo.api.catalog import SIZES, Size
 from qwen_demo.offline.draw import SCENES, draw
-from qwen_demo.offline.words import count
+from qwen_demo.offline.vocabulary import named
 
 SMALL = (416, 290)
 
@@ -71,7 +71,9 @@ async def test_a_watermark_marks_the_lower_right_corner_only(generate: Any) -> N
         ("blur*", "blurred, BLURRY, unblurred", 2),
         ("暗 暗角", "暗角，暗", 2),
         ("cat", "一只cat在花园", 1),
+        ("oil.paint*", "an oil painting, oil-painted, oily paint", 2),
+        ("亮", "漂亮的月亮更亮", 1),
     ],
 )
 def test_words_are_found_whole(words: str, text: str, number: int) -> None:
-    assert count(words, text) == number
+    assert named([words], text) == [words] * number

@@ -31,7 +31,7 @@ def test_the_page_s_own_requests_bring_pictures() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "qwen_demo.offline", "--port", str(port), "--seconds", "0"]
+    command = [sys.executable, "-m", "qwen_demo.offline", "--port", str(port)]
     server = subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL)
     try:
         _wait_until_it_listens(port)

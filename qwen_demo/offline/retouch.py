@@ -1,9 +1,7 @@
 """Pictures become another picture: operations named by the prompt, and the fusion of several."""
 
-import base64
 import re
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from random import Random
@@ -11,26 +9,26 @@ from random import Random
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from ..api.errors import InvalidRequest
-from .canvas import BICUBIC, NEAREST, dice, noise
+from ..api.responses import decode
+from ..images import MAX_SIDE, MAX_UPLOAD_PIXELS, MIN_SIDE
+from .canvas import NEAREST, dice, noise
 from .draw import draw
-from .words import any_of
+from .vocabulary import named
 
-MIN_SIDE, MAX_SIDE = 384, 3072  # px of a reference picture (maker); results of an edit keep to it too
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # (maker)
-MAX_PIXELS = 40_000_000  # of a reference picture; ours, to keep a small machine alive
-ONE_AT_A_TIME = threading.Lock()  # large pictures fill the memory, and warnings are silenced for all threads at once
+ONE_AT_A_TIME = threading.Lock()  # large pictures fill the memory
 
 
-def edit(prompt: str, pictures: Sequence[Image.Image], seed: int, size: tuple[int, int] | None) -> Image.Image:
+def retouch(prompt: str, pictures: Sequence[Image.Image], seed: int, size: tuple[int, int] | None) -> Image.Image:
     """What the prompt asks for, done to the pictures (RGB) in their order.
 
     The result has the given size (px), or the shape of the last picture. The same arguments give the same pixels.
     """
-    rng, text = dice(prompt, seed), prompt.lower()
+    rng = dice(prompt, seed)
     target = size or _within_limits(pictures[-1].size)
     image = ImageOps.fit(pictures[0], target) if len(pictures) == 1 else _fuse(pictures, target)
-    background = re.search("[^,.;，。；]{0,8}(背景|background)[^,.;，。；]{0,24}", text.replace("黑白", ""))
-    hues, steps = _named([*HUES], background[0]) if background else [], _named([*OPERATIONS], text)
+    background = re.search("[^,.;，。；]{0,8}(背景|background)[^,.;，。；]{0,24}", prompt.lower().replace("黑白", ""))
+    hues, steps = named(HUES, background[0]) if background else [], dict.fromkeys(named(OPERATIONS, prompt))
     if hues:
         image = _recolour_background(image, HUES[hues[0]])
     for step in steps:
@@ -46,12 +44,10 @@ def open_reference(entry: str) -> Image.Image:
     if entry.startswith("https://"):
         return draw(entry, 0, (1024, 1024))
     try:
-        data = base64.b64decode(entry.partition(",")[2], validate=True)
-        with ONE_AT_A_TIME, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Image.open(BytesIO(data), formats=FORMATS)
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"more than {MAX_PIXELS} pixels")
+        with ONE_AT_A_TIME:
+            picture = Image.open(BytesIO(decode(entry)), formats=FORMATS)
+            if picture.width * picture.height > MAX_UPLOAD_PIXELS:
+                raise ValueError(f"more than {MAX_UPLOAD_PIXELS} pixels")
             upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except Exception as error:  # of any kind: Pillow's readers raise what a damaged file makes them raise
         raise InvalidRequest("image", "not_a_picture", entry) from error
@@ -77,23 +73,16 @@ def _fuse(pictures: Sequence[Image.Image], size: tuple[int, int]) -> Image.Image
     return image
 
 
-def _named(entries: Sequence[tuple[str, ...]], text: str) -> list[tuple[str, ...]]:
-    """The entries of which a word is in the text, in its order and each only once."""
-    groups = "|".join(f"({any_of(words)})" for words in entries)
-    found = re.finditer(f"{groups}|漂亮|月亮", text)  # the last two contain a name and mean something else
-    return list(dict.fromkeys(entries[match.lastindex - 1] for match in found if match.lastindex))
-
-
 def _recolour_background(image: Image.Image, hue: str) -> Image.Image:
     """Paints what is connected with the border and looks like it; if that is little, what surrounds the middle."""
     small = ImageOps.contain(image, (160, 160)).filter(ImageFilter.MedianFilter(3))
     flooded, right, low = small.copy(), small.width - 1, small.height - 1
     for corner in ((0, 0), (right // 2, 0), (right, 0), (0, low // 2), (right, low // 2), (0, low), (right, low)):
         ImageDraw.floodfill(flooded, corner, (255, 0, 254), thresh=60)  # a colour that photos hardly have
-    mask = ImageChops.difference(small, flooded).convert("L").point([0] + [255] * 255)
+    mask = ImageChops.difference(small, flooded).convert("L").point(lambda v: 255 * v)
     if mask.histogram()[255] < 0.1 * small.width * small.height:
         mask = Image.radial_gradient("L").point(lambda v: (v - 110) * 6).resize(small.size)
-    mask = mask.filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.GaussianBlur(1)).resize(image.size, BICUBIC)
+    mask = mask.filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.GaussianBlur(1)).resize(image.size)
     paint = ImageChops.soft_light(Image.new("RGB", image.size, hue), image.convert("L").convert("RGB"))
     return Image.composite(paint, image, mask)
 
@@ -103,7 +92,7 @@ def _mount(image: Image.Image, rng: Random) -> Image.Image:
     tones = (("#1b1440", "#ffe0b8"), ("#06302f", "#fff0cf"), ("#3b0f2b", "#d8f0ff"), ("#0f2350", "#ffd3de"))
     graded = Image.blend(image, ImageOps.colorize(image.convert("L"), *rng.choice(tones)), rng.uniform(0.34, 0.5))
     inner = ImageOps.expand(Image.new("L", (142, 142), 255), 9).filter(ImageFilter.GaussianBlur(2.5))
-    torn = Image.blend(inner, noise(rng, (54, 54), inner.size), 0.3).resize(image.size, BICUBIC)
+    torn = Image.blend(inner, noise(rng, (54, 54), inner.size), 0.3).resize(image.size)
     return Image.composite(graded, Image.new("RGB", image.size, "#f7f2e7"), torn.point(lambda v: (v - 105) * 14))
 
 
@@ -115,16 +104,14 @@ def _sketch(image: Image.Image, strength: float) -> Image.Image:
 
 
 def _oil(image: Image.Image, strength: float) -> Image.Image:
-    """The commonest tone of each spot, as with a broad brush, and a relief as of thick paint."""
-    daubs = ImageOps.contain(image, (520, 520)).filter(ImageFilter.ModeFilter(9))
-    relief = daubs.convert("L").filter(ImageFilter.EMBOSS).convert("RGB")
-    painted = Image.blend(daubs, ImageChops.hard_light(daubs, relief), 0.55 * strength)
-    return ImageEnhance.Color(painted.resize(image.size, BICUBIC)).enhance(1.3)
+    """The commonest tone of each spot, as with a broad brush, in richer colours."""
+    daubs = ImageOps.contain(image, (520, 520)).filter(ImageFilter.ModeFilter(9)).filter(ImageFilter.EDGE_ENHANCE)
+    return ImageEnhance.Color(daubs.resize(image.size)).enhance(1.3 * strength)
 
 
 def _vignette(image: Image.Image, strength: float) -> Image.Image:
-    shade = Image.radial_gradient("L").point([min(255, round((v / 180) ** 2.2 * 150 * strength)) for v in range(256)])
-    return Image.composite(Image.new("RGB", image.size, "#0c0a10"), image, shade.resize(image.size, BICUBIC))
+    shade = Image.radial_gradient("L").point(lambda v: (v / 180) ** 2.2 * 150 * strength).resize(image.size)
+    return Image.composite(Image.new("RGB", image.size, "#0c0a10"), image, shade)
 
 
 def _vintage(image: Image.Image, strength: float) -> Image.Image:
@@ -133,30 +120,30 @@ def _vintage(image: Image.Image, strength: float) -> Image.Image:
 
 
 HUES = {
-    ("红", "red"): "#d8433b",
-    ("黄", "金", "yellow", "gold*"): "#f5cf4e",
-    ("绿", "green"): "#4fa35f",
-    ("蓝", "blue"): "#3f7fd0",
-    ("粉", "pink"): "#f29bb7",
-    ("白", "white"): "#f7f7f5",
-    ("黑", "black"): "#1d1d20",
-    ("灰", "gray", "grey"): "#9a9c9f",
+    "红 red": "#d8433b",
+    "黄 金 yellow gold*": "#f5cf4e",
+    "绿 green": "#4fa35f",
+    "蓝 blue": "#3f7fd0",
+    "粉 pink": "#f29bb7",
+    "白 white": "#f7f7f5",
+    "黑 black": "#1d1d20",
+    "灰 gray grey": "#9a9c9f",
 }
 # A picture and a strength around 1.0 become a picture of the same size.
-OPERATIONS: dict[tuple[str, ...], Callable[[Image.Image, float], Image.Image]] = {
-    ("黑白", "单色", "灰度", "black and white", "monochrome"): lambda image, s: image.convert("L").convert("RGB"),
-    ("模糊", "虚化", "blur*"): lambda image, s: image.filter(ImageFilter.GaussianBlur(s * min(image.size) / 110)),
-    ("锐化", "清晰", "sharp*"): lambda image, s: image.filter(ImageFilter.UnsharpMask(3, round(220 * s), 1)),
-    ("暖", "warm*"): lambda image, s: image.convert("RGB", (1.2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0.8, 0)),
-    ("冷", "cold*", "cool*"): lambda image, s: image.convert("RGB", (0.8, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1.2, 0)),
-    ("素描", "铅笔", "线稿", "sketch*", "pencil*"): _sketch,
-    ("油画", "oil paint*", "oil-paint*"): _oil,
-    ("上下翻转", "垂直翻转", "倒置", "upside down", "upside-down"): lambda image, s: ImageOps.flip(image),
-    ("翻转", "镜像", "flip*", "mirror*"): lambda image, s: ImageOps.mirror(image),
-    ("暗角", "vignett*"): _vignette,
-    ("像素", "pixel*"): lambda image, s: image.reduce(round(min(image.size) / 48 * s)).resize(image.size, NEAREST),
-    ("亮", "bright*", "lighter"): lambda image, s: ImageEnhance.Brightness(image).enhance(1 + 0.35 * s),
-    ("暗", "dark*"): lambda image, s: ImageEnhance.Brightness(image).enhance(1 - 0.35 * s),
-    ("反色", "反相", "负片", "invert*", "negative"): lambda image, s: ImageOps.invert(image),
-    ("复古", "老照片", "怀旧", "sepia", "vintage", "retro"): _vintage,
+OPERATIONS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
+    "黑白 单色 灰度 black.and.white monochrome": lambda image, s: image.convert("L").convert("RGB"),
+    "模糊 虚化 blur*": lambda image, s: image.filter(ImageFilter.GaussianBlur(s * min(image.size) / 110)),
+    "锐化 清晰 sharp*": lambda image, s: image.filter(ImageFilter.UnsharpMask(3, round(220 * s), 1)),
+    "暖 warm*": lambda image, s: image.convert("RGB", (1.2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0.8, 0)),
+    "冷 cold* cool*": lambda image, s: image.convert("RGB", (0.8, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1.2, 0)),
+    "素描 铅笔 线稿 sketch* pencil*": _sketch,
+    "油画 oil.paint*": _oil,
+    "上下翻转 垂直翻转 倒置 upside.down": lambda image, s: ImageOps.flip(image),
+    "翻转 镜像 flip* mirror*": lambda image, s: ImageOps.mirror(image),
+    "暗角 vignett*": _vignette,
+    "像素 pixel*": lambda image, s: image.reduce(round(min(image.size) / 48 * s)).resize(image.size, NEAREST),
+    "亮 bright* lighter": lambda image, s: ImageEnhance.Brightness(image).enhance(1 + 0.35 * s),
+    "暗 dark*": lambda image, s: ImageEnhance.Brightness(image).enhance(1 - 0.35 * s),
+    "反色 反相 负片 invert* negative": lambda image, s: ImageOps.invert(image),
+    "复古 老照片 怀旧 sepia vintage retro": _vintage,
 }
