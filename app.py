@@ -12,8 +12,8 @@ from dotenv import load_dotenv
 
 from qwen_demo import logs
 from qwen_demo.api.client import QwenClient
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
+from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
@@ -33,11 +33,11 @@ def make_service(settings: Settings) -> Service:
     else:
         client = QwenClient(settings.api_key, settings.base_url, timeout=settings.timeout)
     quota = Quota(settings.visitor_quota, settings.total_quota, settings.quota_storage)
-    prices = Prices(settings.prices, settings.currency)
     return Service(
         client,
-        Jobs(settings.max_in_flight, each=settings.visitor_in_flight, prices=prices),
+        Orders(settings.max_in_flight, each=settings.visitor_in_flight),
         Library(settings.outputs, embed_recipe=settings.embed_recipe),
+        prices=Prices(settings.prices, settings.currency),
         base_url=settings.base_url,
         quota=quota if settings.visitor_quota or settings.total_quota else None,
         keyed=QwenClient("", settings.base_url, timeout=settings.timeout) if settings.own_keys else None,
@@ -49,22 +49,22 @@ def serve() -> None:
     """Run until SIGINT or SIGTERM, then let orders under way finish: they are paid for. A second one ends at once."""
 
     def drain(number: int, _: object) -> None:
-        if service.jobs.draining:
+        if service.orders.draining:
             os._exit(128 + number)
-        service.jobs.draining = True
+        service.orders.draining = True
 
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # or uvicorn believes a local proxy's word about addresses before we count
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, drain)
     gc.freeze()  # what was loaded stays: to look through it for garbage again and again would stop everyone for 0.1 s
     demo.launch(prevent_thread_lock=True, **launch_options(service, settings))
-    while not service.jobs.draining:
+    while not service.orders.draining:
         time.sleep(0.1)
-    log.info("draining", extra={logs.FACTS: {"jobs": service.jobs.running, "seconds": settings.drain}})
+    log.info("draining", extra={logs.FACTS: {"orders": service.orders.running, "seconds": settings.drain}})
     deadline = time.monotonic() + settings.drain
-    while service.jobs.running and time.monotonic() < deadline:
+    while service.orders.running and time.monotonic() < deadline:
         time.sleep(0.1)
-    log.info("ended", extra={logs.FACTS: {"jobs": service.jobs.running}})
+    log.info("ended", extra={logs.FACTS: {"orders": service.orders.running}})
     demo.close(verbose=False)
 
 

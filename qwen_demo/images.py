@@ -6,12 +6,12 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from .api.errors import BadResponse, InvalidRequest
 
@@ -23,7 +23,6 @@ MAX_UPLOAD_PIXELS = 40_000_000
 MAX_RATIO = 8  # of the longer side to the shorter
 MIN_SIDE, MAX_SIDE = 384, 3072  # px of a reference picture as the API takes it (maker)
 MAX_SENT_BYTES = 10_000_000  # of a reference picture as it is sent (maker)
-GPS = 0x8825  # the EXIF tag that says where a photo was taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +80,23 @@ def prepare(path: Path, background: str = "white") -> Reference:
         if (length := path.stat().st_size) > MAX_UPLOAD_BYTES:
             raise InvalidRequest("image", "picture_bytes", path.name, mb=math.ceil(length / 1e6), limit=30)
         with _reading(path.open("rb")) as image:
-            _check_shape(image, path.name)
-            _check_sums(path.open("rb"))
+            # From the header alone: a decompression bomb costs neither memory nor time.
+            width, height = image.size
+            if width * height > MAX_UPLOAD_PIXELS:
+                raise InvalidRequest("image", "picture_pixels", path.name, limit=40)
+            if max(width, height) > MAX_RATIO * min(width, height):
+                raise InvalidRequest("image", "picture_ratio", path.name, width=width, height=height, limit=MAX_RATIO)
+            with _reading(path.open("rb")) as whole:
+                whole.verify()  # a PNG's checksums and its end, which Pillow passes over when it decodes
             # A phone's JPEG with a second picture inside is an MPO to Pillow, and a JPEG to everyone else.
-            came_as, located = (image.format or "").replace("MPO", "JPEG"), GPS in image.getexif()
+            came_as, located = (image.format or "").replace("MPO", "JPEG"), ExifTags.IFD.GPSInfo in image.getexif()
             ImageOps.exif_transpose(image, in_place=True)
             upright = _plain(image)
             # Colours are converted after scaling: there are fewer of them.
-            picture = _flat(_srgb(_within_limits(upright)), background)
+            picture = _srgb(_within_limits(upright))
+            if picture.mode == "RGBA":
+                paper = Image.new("RGBA", picture.size, background)
+                picture = Image.alpha_composite(paper, picture).convert("RGB")
     except InvalidRequest:  # a ValueError too
         raise
     except Image.DecompressionBombError as error:  # so large that Pillow doesn't even say how large
@@ -114,7 +122,7 @@ def verify(data: bytes) -> Verified:
             if image.width * image.height > MAX_UPLOAD_PIXELS:
                 raise BadResponse("too_many_pixels", width=image.width, height=image.height)
             if image.format == "PNG":
-                _check_sums(io.BytesIO(data))
+                image.verify()
             else:
                 image.load()
             return Verified(data, image.format or "", image.width, image.height)
@@ -159,16 +167,7 @@ def preview(path: Path, side: int) -> bytes:
 
 
 # What Pillow and its decoders raise on damaged files. SyntaxError is how its PNG reader reports a wrong checksum.
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    Image.DecompressionBombError,
-)
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, LookupError, OverflowError, Image.DecompressionBombError)
 
 
 @contextmanager
@@ -181,26 +180,17 @@ def _reading(file: Any) -> Iterator[Image.Image]:
         yield image
 
 
-def _check_sums(file: Any) -> None:
-    """A PNG's checksums and its end, which Pillow passes over when it decodes."""
-    with _reading(file) as image:
-        if image.format == "PNG":
-            image.verify()
-
-
-def _check_shape(image: Image.Image, name: str) -> None:
-    """From the header alone: a decompression bomb costs neither memory nor time."""
-    width, height = image.size
-    if width * height > MAX_UPLOAD_PIXELS:
-        raise InvalidRequest("image", "picture_pixels", name, limit=40)
-    if max(width, height) > MAX_RATIO * min(width, height):
-        raise InvalidRequest("image", "picture_ratio", name, width=width, height=height, limit=MAX_RATIO)
-
-
 def _plain(image: Image.Image) -> Image.Image:
-    """In a mode that can be scaled: 8 bits a channel, no palette."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bits(image)
+    """In a mode that can be scaled: 8 bits a channel, no palette.
+
+    Grey of more bits is scaled and not clipped: integers as of 16 bits, floats up to their highest.
+    """
+    if image.mode == "F":
+        _, high = image.getextrema()
+        scale = 255 / max(1.0, float(high)) if isinstance(high, int | float) else 1.0
+        return image.point(lambda value: value * scale + 0).convert("L")
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda value: value * (255 / 65535) + 0).convert("L")
     if image.mode in ("1", "P", "PA", "LA") or "transparency" in image.info:
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
@@ -208,42 +198,18 @@ def _plain(image: Image.Image) -> Image.Image:
 
 def _srgb(image: Image.Image) -> Image.Image:
     """In the colours that a screen shows."""
-    profile = image.info.get("icc_profile")
-    target = "RGBA" if image.mode == "RGBA" else "RGB"
-    if not profile:
-        return image.convert(target)
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return image.convert(target)
-        screen = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, source, screen, outputMode=target)
-    except (ImageCms.PyCMSError, OSError):  # a profile that doesn't fit its picture is as good as none
-        return image.convert(target)
-    return converted or image
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits, scaled and not clipped: integers as of 16 bits, floats up to their highest."""
-    if image.mode == "F":
-        _, high = image.getextrema()
-        scale = 255 / max(1.0, float(high)) if isinstance(high, int | float) else 1.0
-        return image.point(lambda value: value * scale + 0).convert("L")
-    return image.convert("I").point(lambda value: value * (255 / 65535) + 0).convert("L")
-
-
-def _flat(image: Image.Image, background: str) -> Image.Image:
-    if image.mode != "RGBA":
-        return image
-    paper = Image.new("RGBA", image.size, background)
-    return Image.alpha_composite(paper, image).convert("RGB")
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    with suppress(ImageCms.PyCMSError, OSError):  # a profile that doesn't fit its picture is as good as none
+        if profile := image.info.get("icc_profile"):
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "sRGB" not in ImageCms.getProfileDescription(source):
+                screen = ImageCms.createProfile("sRGB")
+                return ImageCms.profileToProfile(image, source, screen, outputMode=mode) or image
+    return image.convert(mode)
 
 
 def _within_limits(image: Image.Image) -> Image.Image:
-    scale = min(1.0, MAX_SIDE / max(image.size))
-    scale = max(scale, MIN_SIDE / min(image.size))
-    if scale == 1:
-        return image
+    scale = max(min(1.0, MAX_SIDE / max(image.size)), MIN_SIDE / min(image.size))
     width, height = (min(MAX_SIDE, max(MIN_SIDE, round(side * scale))) for side in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
@@ -253,16 +219,14 @@ def _encoded(image: Image.Image, *, lossy: bool) -> tuple[bytes, str]:
 
     A large photo that was lossy before goes as a JPEG at once: as a PNG it seldom fits, and takes two seconds to know.
     """
-    small = image.width * image.height * 3 <= MAX_SENT_BYTES
-    if small or (not lossy and _png_may_fit(image)):
-        data = _saved(image, "PNG", compress_level=1)
-        if len(data) <= MAX_SENT_BYTES:
-            return data, "image/png"
-    for quality in (98, 95, 90, 85, 80):
-        data = _saved(image, "JPEG", quality=quality, subsampling=0)
+    attempts = [("JPEG", {"quality": quality, "subsampling": 0}) for quality in (98, 95, 90, 85, 80)]
+    if image.width * image.height * 3 <= MAX_SENT_BYTES or (not lossy and _png_may_fit(image)):
+        attempts.insert(0, ("PNG", {"compress_level": 1}))
+    for format, options in attempts:
+        data = _saved(image, format, **options)
         if len(data) <= MAX_SENT_BYTES:
             break
-    return data, "image/jpeg"
+    return data, f"image/{format.lower()}"
 
 
 def _png_may_fit(image: Image.Image) -> bool:

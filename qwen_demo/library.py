@@ -7,7 +7,7 @@ import secrets
 import time
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
@@ -98,10 +98,7 @@ class Library:
             OSError: as for `save`.
         """
         path = self._reference_path(reference.sha256, reference.mime.rpartition("/")[2])
-        if not path.exists():
-            with _written(reference.data, path.parent) as half:
-                half.replace(path)
-        return path
+        return _made_once(path, lambda: reference.data)
 
     def find_reference(self, sha256: str) -> Path | None:
         """The reference picture of that hash, if it is still there."""
@@ -127,20 +124,16 @@ class Library:
             limit: how many fit on the page.
         """
         wanted = words.casefold().split()
+        if not (wanted or kind or model):  # the pages before this one need not be opened
+            return [self._entry(path) for path in islice(self._newest_first(), skip, skip + limit)]
 
-        def fits(recipe: Recipe | None) -> bool:
-            if not (wanted or kind or model):
-                return True
-            if recipe is None or (kind and recipe.kind != kind) or (model and recipe.model != model):
+        def fits(entry: Entry) -> bool:
+            recipe = entry.recipe
+            if recipe is None or kind not in ("", recipe.kind) or model not in ("", recipe.model):
                 return False
-            prompt = recipe.prompt.casefold()
-            return all(word in prompt for word in wanted)
+            return all(word in recipe.prompt.casefold() for word in wanted)
 
-        # With nothing to look for, the pages before this one need not be opened.
-        start = 0 if (wanted or kind or model) else skip
-        entries = (self._entry(path) for path in islice(self._newest_first(), start, None))
-        found = (entry for entry in entries if fits(entry.recipe))
-        return list(islice(found, skip - start, skip - start + limit))
+        return list(islice(filter(fits, map(self._entry, self._newest_first())), skip, skip + limit))
 
     def entry_of(self, path: Path) -> Entry | None:
         """The picture in that file, if it is in the library."""
@@ -162,11 +155,7 @@ class Library:
         Raises:
             OSError: the file is gone, or is no picture.
         """
-        path = self._preview_path(entry, side)
-        if not path.exists():
-            with _written(images.preview(entry.path, side), path.parent) as half:
-                half.replace(path)
-        return path
+        return _made_once(self._preview_path(entry, side), lambda: images.preview(entry.path, side))
 
     def delete(self, entry: Entry) -> None:
         """Remove a picture and its previews. One that is gone already is no error."""
@@ -187,12 +176,10 @@ class Library:
         return self.root / PREVIEWS / str(side) / Path(entry.name).with_suffix(".webp")
 
     def _newest_first(self) -> Iterator[Path]:
-        if not self.root.is_dir():
-            return
-        days = (day.name for day in os.scandir(self.root) if day.is_dir() and re.fullmatch(_DAY, day.name))
+        days = (day for day in self.root.glob("*-*-*") if re.fullmatch(_DAY, day.name) and day.is_dir())
         for day in sorted(days, reverse=True):
-            names = (name for name in os.listdir(self.root / day) if name.endswith(".png") and name[0] != ".")
-            yield from (self.root / day / name for name in sorted(names, reverse=True))
+            names = (name for name in os.listdir(day) if name.endswith(".png") and name[0] != ".")
+            yield from (day / name for name in sorted(names, reverse=True))
 
 
 def slug(text: str, limit: int = 40) -> str:
@@ -206,6 +193,13 @@ def _recipe(path: Path) -> Recipe | None:
         return read(path)
     except (BadRecipe, OSError):
         return None
+
+
+def _made_once(path: Path, make: Callable[[], bytes]) -> Path:
+    if not path.exists():
+        with _written(make(), path.parent) as half:
+            half.replace(path)
+    return path
 
 
 @contextmanager

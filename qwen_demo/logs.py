@@ -3,8 +3,13 @@
 import json
 import logging
 import re
+import secrets
 import time
 from typing import Any
+
+from .api.errors import QwenDemoError
+
+log = logging.getLogger(__name__)
 
 FACTS = "facts"
 """`log.info("request", extra={FACTS: {…}})` adds values to a line."""
@@ -34,22 +39,29 @@ class Formatter(logging.Formatter):
         self._secret = re.compile("|".join([r"(?<=\?)[^\s'\"]*=[^\s'\"]*", *([re.escape(key)] if key else [])]))
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._secret.sub("…", self._json(record) if self._as_json else self._line(record))
+        write = self._json if self._as_json else self._line
+        return self._secret.sub("…", write(record, getattr(record, FACTS, {})))
 
-    def _line(self, record: logging.LogRecord) -> str:
-        facts = (f"{name}={'-' if value is None else value}" for name, value in _facts(record).items())
+    def _line(self, record: logging.LogRecord, facts: dict[str, Any]) -> str:
         at = self.formatTime(record, "%Y-%m-%d %H:%M:%S")
-        line = " ".join([at, record.levelname, f"{record.name}:", record.getMessage(), *facts])
+        values = (f"{name}={'-' if value is None else value}" for name, value in facts.items())
+        line = " ".join([at, record.levelname, f"{record.name}:", record.getMessage(), *values])
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
-    def _json(self, record: logging.LogRecord) -> str:
+    def _json(self, record: logging.LogRecord, facts: dict[str, Any]) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         line = {"time": at, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps({**line, **_facts(record)}, ensure_ascii=False)
+        return json.dumps({**line, **facts}, ensure_ascii=False)
 
 
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    facts: dict[str, Any] = getattr(record, FACTS, {})
-    return facts
+class InternalError(QwenDemoError):
+    """A fault of this app. `id` stands in the log beside its cause."""
+
+    may_be_billed = True
+
+    def __init__(self, cause: BaseException) -> None:
+        self.id = secrets.token_hex(4)
+        super().__init__(f"internal error {self.id}")
+        log.error("internal error %s", self.id, exc_info=cause)

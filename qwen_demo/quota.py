@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Iterator
-from typing import TypeVar, cast
+from typing import cast
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import Storage
@@ -18,7 +18,6 @@ from .visitors import Visitor
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds for the storage to answer
-T = TypeVar("T")
 Counter = tuple[str, RateLimitItem]
 """Where it is counted, and up to what."""
 
@@ -33,9 +32,7 @@ class OverQuota(QwenDemoError):
     """
 
     def __init__(self, whose: str, left: int, minutes: int) -> None:
-        self.whose = whose
-        self.left = left
-        self.minutes = minutes
+        self.whose, self.left, self.minutes = whose, left, minutes
         super().__init__(f"{left} left for the {whose}, more in {minutes} minutes")
 
 
@@ -60,8 +57,8 @@ class Quota:
         self._per_visitor = parse(per_visitor) if per_visitor else None
         self._total = parse(total) if total else None
         options = {} if storage.startswith("memory") else {"implementation": "redispy"}
-        made = storage_from_string(f"async+{storage}", wrap_exceptions=True, **options)
-        self._storage = cast(Storage, made)  # "async+" makes it one of these
+        # "async+" makes it one of these.
+        self._storage = cast(Storage, storage_from_string(f"async+{storage}", wrap_exceptions=True, **options))
 
     async def charge(self, visitor: Visitor, pictures: int) -> "Charge":
         """Count pictures before they are ordered: all of them, or none.
@@ -71,13 +68,17 @@ class Quota:
             QuotaUnknown: the storage is away.
         """
         charge = Charge(self)
-        for whose, (key, rule) in self._counters(visitor):
-            # Only the storage adds up: two who ask at once, even in two processes, see different sums.
-            used = await self.add((key, rule), pictures)
-            charge.counters.append((key, rule))
-            if used > rule.amount:
-                await charge.give_back(pictures)
-                raise OverQuota(whose, max(0, rule.amount - used + pictures), _minutes_left(rule))
+        try:
+            for whose, (key, rule) in self._counters(visitor):
+                # Only the storage adds up: two who ask at once, even in two processes, see different sums.
+                used = await self.add((key, rule), pictures)
+                charge.counters.append((key, rule))
+                if used > rule.amount:
+                    minutes = math.ceil((rule.get_expiry() - time.time() % rule.get_expiry()) / 60)
+                    raise OverQuota(whose, max(0, rule.amount - used + pictures), minutes)
+        except (OverQuota, QuotaUnknown):
+            await charge.give_back(pictures)
+            raise
         return charge
 
     async def left(self, visitor: Visitor) -> int | None:
@@ -86,7 +87,7 @@ class Quota:
         Raises:
             QuotaUnknown: the storage is away.
         """
-        left = [rule.amount - await _told(self._storage.get(key)) for _, (key, rule) in self._counters(visitor)]
+        left = [rule.amount - await _answered(self._storage.get(key)) for _, (key, rule) in self._counters(visitor)]
         return max(0, min(left)) if left else None
 
     async def add(self, counter: Counter, pictures: int) -> int:
@@ -96,15 +97,16 @@ class Quota:
             QuotaUnknown: the storage is away.
         """
         key, rule = counter
-        return await _told(self._storage.incr(key, rule.get_expiry(), pictures))
+        return await _answered(self._storage.incr(key, rule.get_expiry(), pictures))
 
     def _counters(self, visitor: Visitor) -> Iterator[tuple[str, Counter]]:
         # The narrow ones first: who is over an own limit doesn't touch the count that all share.
-        if self._per_visitor:
-            for name in visitor.counted:
-                yield "visitor", _counter(name, self._per_visitor)
-        if self._total:
-            yield "total", _counter("total", self._total)
+        limits = [("visitor", name, self._per_visitor) for name in visitor.counted]
+        for whose, name, rule in [*limits, ("total", "total", self._total)]:
+            if rule:
+                # The window's number is in the key: what is given back late doesn't count for the next one.
+                window = int(time.time() // rule.get_expiry())
+                yield whose, (f"qwen-image-demo/{name}/{rule}/{window}", rule)
 
 
 class Charge:
@@ -125,16 +127,7 @@ class Charge:
                 log.warning("the quota's storage is away: %d unbilled pictures stay counted", pictures)
 
 
-def _counter(name: str, rule: RateLimitItem) -> Counter:
-    """The window's number is part of the key, so that what is given back late doesn't count for the next one."""
-    return f"qwen-image-demo/{name}/{rule}/{int(time.time() // rule.get_expiry())}", rule
-
-
-def _minutes_left(rule: RateLimitItem) -> int:
-    return math.ceil((rule.get_expiry() - time.time() % rule.get_expiry()) / 60)
-
-
-async def _told(answer: Awaitable[T]) -> T:
+async def _answered(answer: Awaitable[int]) -> int:
     try:
         return await asyncio.wait_for(answer, PATIENCE)
     except (StorageError, OSError, asyncio.TimeoutError) as error:

@@ -7,7 +7,6 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from . import images
@@ -17,11 +16,11 @@ from .api.errors import QwenDemoError
 from .api.requests import ImageRequest, split
 from .api.responses import ImagesResponse
 from .images import Reference, Verified
-from .job import Call, Job, NotSaved, Picture
-from .jobs import Jobs
 from .library import FULL_SIDE, GRID_SIDE, Entry, Library
+from .orders import Call, NotSaved, Order, Orders, Picture
 from .quota import Charge, Quota
 from .recipe import Recipe, check_foreign, read
+from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
 PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
@@ -35,8 +34,9 @@ class Service:
 
     Args:
         client: the API.
-        jobs: what holds the orders under way.
+        orders: what holds them while they are under way.
         library: where their pictures go, and where they are found again.
+        prices: what pictures cost.
         base_url: the API's, as code that people copy shall name it.
         quota: what visitors may spend; None for as much as they like.
         keyed: the API for visitors with a key of their own; None where they may not bring one.
@@ -47,9 +47,10 @@ class Service:
     def __init__(
         self,
         client: QwenClient,
-        jobs: Jobs,
+        orders: Orders,
         library: Library,
         *,
+        prices: Prices | None = None,
         base_url: str = DEFAULT_BASE_URL,
         quota: Quota | None = None,
         keyed: QwenClient | None = None,
@@ -57,7 +58,8 @@ class Service:
     ) -> None:
         self._client = client
         self._keyed = keyed
-        self.jobs = jobs
+        self.orders = orders
+        self.ledger = Ledger(prices)
         self.everything = library
         self.base_url = base_url
         self.quota = quota
@@ -104,10 +106,10 @@ class Service:
         reference, _ = await self.prepare(upload, owner, background)
         return reference.url
 
-    async def order(self, request: ImageRequest, n: int, visitor: Visitor) -> Job:
+    async def order(self, request: ImageRequest, n: int, visitor: Visitor) -> Order:
         """Order `n` pictures (1 to 6) of a request, in as many calls as its model needs.
 
-        The job goes on whoever watches it. Its pictures are in the library when they are in its progress.
+        The order goes on whoever watches it. Its pictures are in the library when it has them.
 
         Raises:
             InvalidRequest: n is not a whole number from 1 to 6.
@@ -121,15 +123,60 @@ class Service:
         requests = split(request, n)
         key = self.key_of(visitor)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
-
-        async def give_back(job: Job) -> None:
-            await charge.give_back(sum(call.unbilled for call in job.calls))
-
         try:
-            return self.jobs.start(requests, visitor, partial(self._deliver, key), give_back)
+            order = self.orders.place(requests, visitor)
         except QwenDemoError:
             await charge.give_back(n)
             raise
+        order.task = asyncio.create_task(self._run(order, key, charge))
+        return order
+
+    async def _run(self, order: Order, key: str, charge: Charge) -> None:
+        """An order's way to its end: its calls side by side, of which a failed one stops none of the others."""
+        for call in order.calls if not order.cancelled else ():
+            call.task = asyncio.create_task(self._see_through(order, call, key))
+        outcomes = await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):  # a dropped call's CancelledError is none
+                order.fail(outcome)
+        await charge.give_back(sum(call.unbilled for call in order.calls))
+        self.ledger.enter(order)
+        self.orders.end(order)
+
+    async def _see_through(self, order: Order, call: Call, key: str) -> None:
+        """A call's way: sent, answered, its pictures fetched and kept."""
+        async with AsyncExitStack() as held:
+            response = await self._send(order, call, key, held)
+            order.answered(call, response)
+            keeping = (self._keep(order, call, response, index) for index in range(len(response.images)))
+            for outcome in await asyncio.gather(*keeping, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    order.fail(outcome)
+
+    async def _send(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> ImagesResponse:
+        """The answer to a call in its turn. Memory for pictures that came inside of it is `held`."""
+        client = self._keyed if key and self._keyed else self._client
+        try:
+            async with order.turn(call), client.open(call.request, key) as answer:
+                if call.request.response_format == "b64_json":
+                    await held.enter_async_context(self._answers)
+                return await answer.read()
+        except QwenDemoError as error:
+            call.unbilled = 0 if error.may_be_billed else call.request.n
+            raise
+
+    async def _keep(self, order: Order, call: Call, response: ImagesResponse, index: int) -> None:
+        """One picture of an answer, fetched, looked at, and saved."""
+        number = call.first + index
+        library = self.library(order.visitor)
+        async with self._in_memory:
+            data = await self._client.fetch(response.images[index])
+            picture = await asyncio.to_thread(images.verify, data)
+            path, problem = await asyncio.to_thread(_save, library, picture, call.request, response, number)
+        if problem:
+            order.fail(problem)
+        order.add(number, Picture(path, picture.width, picture.height, call.request.seed, response.request_id))
+        self._make_preview(library, path)
 
     def key_of(self, visitor: Visitor) -> str:
         """The visitor's own key: the one that came with the request, else the one that was entered; or "".
@@ -165,9 +212,9 @@ class Service:
     async def shape(self, request: ImageRequest) -> tuple[int, int]:
         """The width and height that its pictures will have, as far as that is known; else a square."""
         if request.size:
-            width, _, height = request.size.partition("x")
-            return int(width), int(height)
-        return await asyncio.to_thread(images.shape, request.references[-1]) or (1, 1)
+            return catalog.pixels(request.size)
+        found = [await asyncio.to_thread(images.shape, last) for last in request.references[-1:]]
+        return next(filter(None, found), (1, 1))
 
     def restore(self, file: Path) -> Recipe:
         """The recipe in a picture from anywhere.
@@ -202,40 +249,12 @@ class Service:
         if self._keyed:
             await self._keyed.aclose()
 
-    async def _deliver(self, key: str, job: Job, call: Call) -> None:
-        client = self._keyed if key and self._keyed else self._client
-        async with AsyncExitStack() as held:
-            async with job.turn(call):
-                try:
-                    room = partial(held.enter_async_context, self._answers)
-                    response = await client.send(call.request, key, room)
-                except QwenDemoError as error:
-                    call.unbilled = 0 if error.may_be_billed else call.request.n
-                    raise
-            job.answered(call, response)
-            fetching = (self._keep(job, call, response, index) for index in range(len(response.images)))
-            for outcome in await asyncio.gather(*fetching, return_exceptions=True):
-                if isinstance(outcome, BaseException):
-                    job.fail(outcome)
-
-    async def _keep(self, job: Job, call: Call, response: ImagesResponse, index: int) -> None:
-        number = call.first + index
-        library = self.library(job.visitor)
-        async with self._in_memory:
-            data = await self._client.fetch(response.images[index])
-            picture = await asyncio.to_thread(images.verify, data)
-            path, problem = await asyncio.to_thread(_save, library, picture, call.request, response, number)
-        if problem:
-            job.fail(problem)
-        job.add(number, Picture(path, picture.width, picture.height, call.request.seed, response.request_id))
-        self._make_preview(library, path)
-
     def _make_preview(self, library: Library, path: Path) -> None:
         """For History's grid, once nobody waits for a picture. Who opens History before makes it then."""
 
         async def at_leisure(entry: Entry) -> Path:
             async with self._one_at_a_time:
-                await self.jobs.idle(LEISURE)
+                await self.orders.idle(LEISURE)
                 preview = await asyncio.to_thread(library.preview, entry, GRID_SIDE)
                 await asyncio.to_thread(_trim_memory)
                 return preview

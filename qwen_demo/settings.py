@@ -1,16 +1,17 @@
 """The settings: every environment variable in one table, read once, checked, frozen."""
 
 import importlib.util
-import json
-import math
+import re
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from limits import parse
+from pydantic import Field, TypeAdapter
 
 from .api import catalog
 from .api.client import DEFAULT_BASE_URL
@@ -20,82 +21,23 @@ class WrongSetting(ValueError):
     """A variable has a value that can't be used; the text names the variable, the rule and the value."""
 
 
-def _key(text: str) -> str:
-    # It goes into a header as it is; a pasted line break or curly quote would fail there, with the key in the error.
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a key without spaces, in plain ASCII")
-    return text
+def _like(pattern: str, rule: str, read: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """A reader of texts that match a pattern as a whole; `rule` is the pattern in words."""
+
+    def checked(text: str) -> Any:
+        if not re.fullmatch(pattern, text, re.DOTALL):
+            raise ValueError(rule)
+        return read(text)
+
+    return checked
 
 
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("an http:// or https:// address such as https://host/v1")
-    return text.rstrip("/")
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in ("1", "0", "true", "false"):
-        raise ValueError("1 or 0")
-    return text.lower() in ("1", "true")
-
-
-def _log_form(text: str) -> bool:
-    if text not in ("text", "json"):
-        raise ValueError("text or json")
-    return text == "json"
-
-
-def _quota(text: str) -> str:
-    if text == "none":
-        return ""
-    try:
-        parse(text)
-    except ValueError:
-        raise ValueError("a number of pictures in a time such as 20/day or 5/hour, or none") from None
-    return text
-
-
-def _storage(text: str) -> str:
-    if urlsplit(text).scheme not in ("memory", "redis", "rediss"):
-        raise ValueError("memory:// or an address such as redis://host:6379")
-    if urlsplit(text).scheme != "memory" and not importlib.util.find_spec("redis"):
-        raise ValueError("memory:// until its package is there: pip install redis")
-    return text
-
-
-def _mcp(text: str) -> bool:
-    on = _switch(text)
-    if on and not importlib.util.find_spec("mcp"):
-        raise ValueError('0 until its package is there: pip install "gradio[mcp]"')
-    return on
-
-
-def _login(text: str) -> tuple[str, str] | None:
-    name, _, password = text.partition(":")
-    if text and not (name and password):
-        raise ValueError("name:password")
-    return (name, password) if text else None
-
-
-def _secret(text: str) -> bytes:
-    if text and len(text) < 16:
-        raise ValueError("at least 16 characters that nobody can guess")
-    return text.encode()
-
-
-def _prices(text: str) -> Mapping[str, float]:
-    problem = 'JSON such as {"qwen-image-plus": 0.2}, with models of this API and prices from 0 on'
-    try:
-        prices = json.loads(text)
-    except ValueError:
-        raise ValueError(problem) from None
-    models = {model.name for model in catalog.MODELS}
-    if not isinstance(prices, dict) or not prices.keys() <= models:
-        raise ValueError(problem)
-    if not all(isinstance(price, int | float) and 0 <= price < math.inf for price in prices.values()):
-        raise ValueError(problem)
-    return prices
+# It goes into a header as it is; a pasted line break or curly quote would fail there, with the key in the error.
+_key = _like(r"[!-~]*", "a key without spaces, in plain ASCII")
+_switch = _like("(?i)1|0|true|false", "1 or 0", lambda text: text.lower() in ("1", "true"))
+_log_form = _like("text|json", "text or json", lambda text: text == "json")
+_login = _like("([^:]+:.+)?", "name:password", lambda text: tuple(text.split(":", 1)) if text else None)
+_secret = _like("(.{16,})?", "at least 16 characters that nobody can guess", str.encode)
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -107,36 +49,55 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("an http:// or https:// address such as https://host/v1")
+    return text.rstrip("/")
+
+
+def _quota(text: str) -> str:
+    if text == "none":
+        return ""
+    with suppress(ValueError):
+        parse(text)
+        return text
+    raise ValueError("a number of pictures in a time such as 20/day or 5/hour, or none")
+
+
+def _storage(text: str) -> str:
+    if urlsplit(text).scheme not in ("memory", "redis", "rediss"):
+        raise ValueError("memory:// or an address such as redis://host:6379")
+    if urlsplit(text).scheme != "memory" and not importlib.util.find_spec("redis"):
+        raise ValueError("memory:// until its package is there: pip install redis")
+    return text
+
+
+def _mcp(text: str) -> bool:
+    on: bool = _switch(text)
+    if on and not importlib.util.find_spec("mcp"):
+        raise ValueError('0 until its package is there: pip install "gradio[mcp]"')
+    return on
+
+
+def _prices(text: str) -> Mapping[str, float]:
+    with suppress(ValueError):
+        prices = _PRICES.validate_json(text)
+        if prices.keys() <= {model.name for model in catalog.MODELS}:
+            return prices
+    raise ValueError('JSON such as {"qwen-image-plus": 0.2}, with models of this API and prices from 0 on')
+
+
+_PRICES = TypeAdapter(dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]])
+
+
 def _variable(name: str, default: str, read: Callable[[str], Any], *, secret: bool = False) -> Any:
-    return field(repr=not secret, metadata={"name": name, "default": default, "read": read, "secret": secret})
+    return field(repr=not secret, metadata={"name": name, "default": default, "read": read})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the operator decides. `from_env` reads it; the README's table says it in words.
-
-    Attributes:
-        api_key: the owner's key; empty for the offline backend.
-        base_url: the API, up to and with its version.
-        max_in_flight: calls under way at once in the whole app, 1 to 1000.
-        timeout: seconds until a call is given up, 1 to 3600.
-        outputs: the folder where finished pictures are kept.
-        embed_recipe: whether a picture carries what it was asked with.
-        drain: seconds that jobs under way get to finish when the app is told to end, 0 to 3600.
-        log_json: whether the log is JSON, a line each.
-        prices: what a delivered picture costs, by model.
-        currency: of the prices, such as `¥` or `USD`.
-        public: whether strangers look at the page: each sees only own pictures, and they are gone after a day.
-        own_keys: whether visitors may bring a key of their own.
-        visitor_quota: what one visitor may spend, such as `20/day`; "" for as much as they like.
-        total_quota: the same for all together.
-        visitor_in_flight: calls under way at once for one visitor, 0 for no limit.
-        quota_storage: where is counted: `memory://`, or Redis for several processes.
-        trusted_proxies: how many proxies in front add the address they see to `X-Forwarded-For`, 0 to 9.
-        auth: name and password of the login; None for none.
-        secret: signs the visitors' cookies, the same in all processes; empty for a new one at each start.
-        mcp: whether agents find the app's tools at `/gradio_api/mcp/`.
-    """
+    """What the operator decides, a variable each. The README's table says what they mean, their units and ranges."""
 
     api_key: str = _variable("QWEN_API_KEY", "", _key, secret=True)
     base_url: str = _variable("QWEN_BASE_URL", DEFAULT_BASE_URL, _url)
@@ -175,7 +136,7 @@ class Settings:
             try:
                 values[variable.name] = read(text)
             except ValueError as error:
-                shown = "what it is" if variable.metadata["secret"] else repr(text)
+                shown = repr(text) if variable.repr else "what it is"
                 raise WrongSetting(f"{name} must be {error}, not {shown}.") from None
         if values["mcp"] and values["auth"]:
             raise WrongSetting("QWEN_DEMO_MCP must be 0 with QWEN_DEMO_AUTH: agents can't log in.")

@@ -52,12 +52,11 @@ def as_curl(base_url: str, requests: Sequence[ImageRequest]) -> str:
   -H "Authorization: Bearer $QWEN_API_KEY" \
   -H "Content-Type: application/json" \
   --data-binary @- <<{end}"""
-    sent = f"{body}\nJSON\n"
     if not several:
-        return f"{call}\n{sent}"
+        return f"{call}\n{body}\nJSON\n"
     loop = f"while read -r {' '.join(_own(requests[0]))}; do\n{call}".replace("\n", "\n  ")
     rows = "".join(" ".join(map(str, _own(request).values())) + "\n" for request in requests)
-    return f"{loop}\n{sent}done <<'REQUESTS'\n{rows}REQUESTS\n"
+    return f"{loop}\n{body}\nJSON\ndone <<'REQUESTS'\n{rows}REQUESTS\n"
 
 
 def as_python(base_url: str, requests: Sequence[ImageRequest]) -> str:
@@ -111,9 +110,8 @@ def _program(requests: Sequence[ImageRequest], imports: str, client: str, call: 
         values = ", ".join(str(row if len(row) > 1 else row[0]) for row in rows)
         work = f"for {', '.join(_own(requests[0]))} in [{values}]:\n{work}".replace("\n", "\n    ")
     standard = "import os\nfrom itertools import count\nfrom pathlib import Path\n"
-    if in_base64 or reader:
-        standard = f"import base64\n{standard}"
-    return f"{standard}\n{imports}\n{reader}{client}numbers = count(1)\n{work}\n"
+    first = "import base64\n" if in_base64 or reader else ""
+    return f"{first}{standard}\n{imports}\n{reader}{client}numbers = count(1)\n{work}\n"
 
 
 def _body(request: ImageRequest) -> dict[str, Any]:

@@ -2,9 +2,15 @@
 
 import csv
 import io
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from statistics import median
+
+from .orders import Order
+
+MOST_VISITORS = 10_000  # whose usage is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,49 @@ class Prices:
         """An amount with its currency, two digits or as many as a small price needs."""
         amount = f"{cost:.2f}" if round(cost, 2) == round(cost, 4) else f"{cost:.4f}"
         return f"{amount} {self.currency}".strip()
+
+
+class Ledger:
+    """What each visitor has used since the app was started, and how long orders take. In memory alone.
+
+    Attributes:
+        prices: what pictures cost.
+    """
+
+    def __init__(self, prices: Prices | None = None) -> None:
+        self.prices = prices or Prices({})
+        self._rows: dict[str, deque[Usage]] = {}
+        self._lately: dict[str, deque[float]] = {}
+
+    def enter(self, order: Order) -> None:
+        """Count an order when nothing more comes of it."""
+        tokens, pictures = order.usage.get("total_tokens"), len(order.pictures)
+        row = Usage(
+            at=datetime.now(),
+            kind=order.request.kind,
+            model=order.request.model,
+            asked=order.n,
+            pictures=pictures,
+            tokens=tokens if isinstance(tokens, int) else 0,
+            seconds=round(order.seconds, 3),
+            cost=self.prices.cost(order.request.model, pictures),
+            request_ids=" ".join(order.request_ids),
+        )
+        rows = self._rows.pop(order.visitor, deque(maxlen=1000))
+        self._rows[order.visitor] = rows  # last again: who was not seen for longest is first
+        rows.append(row)
+        if len(self._rows) > MOST_VISITORS:
+            del self._rows[next(iter(self._rows))]
+        if pictures and not order.problems:
+            self._lately.setdefault(order.request.model, deque(maxlen=20)).append(order.seconds)
+
+    def of(self, visitor: str) -> tuple[Usage, ...]:
+        """A visitor's last thousand orders, the oldest first."""
+        return tuple(self._rows.get(visitor, ()))
+
+    def usual_seconds(self, model: str) -> float | None:
+        """The median time of the model's last orders that went well; None before the first."""
+        return median(self._lately[model]) if model in self._lately else None
 
 
 def total_cost(rows: Iterable[Usage]) -> float | None:

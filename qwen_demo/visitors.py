@@ -1,7 +1,7 @@
 """Who asks, and the keys that visitors bring along."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .api.errors import QwenDemoError
 
@@ -13,7 +13,7 @@ class Visitor:
     """Who asks.
 
     Attributes:
-        name: of the browser or the signed-in user: whose jobs, pictures and key these are.
+        name: of the browser or the signed-in user: whose orders, pictures and key these are.
         counted: the names under which quotas count, such as the cookie's and the address's: all of them must have some
             left, so that a new cookie brings no new quota.
         key: the own key that came with the request, or "".
@@ -22,6 +22,10 @@ class Visitor:
     name: str
     counted: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
+
+    def signed_in(self, user: str) -> "Visitor":
+        """The same request, from whoever gave that name and a password: one visitor, in every browser."""
+        return replace(self, name=f"user {user}", counted=(f"user {user}",))
 
 
 class NoOwnKeys(QwenDemoError):

@@ -139,7 +139,7 @@ def test_told_to_end_it_takes_nothing_new_and_brings_home_what_is_ordered(tmp_pa
         output = app.end()
         assert app.process.returncode == 0
         assert len(app.saved()) == 1
-        assert "draining jobs=1" in output
+        assert "draining orders=1" in output
         assert KEY not in output
 
 

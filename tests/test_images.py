@@ -10,7 +10,7 @@ from typing import Any
 
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms, ImageFile
+from PIL import ExifTags, Image, ImageCms, ImageFile
 
 from qwen_demo import images
 from qwen_demo.api.errors import BadResponse, InvalidRequest
@@ -75,7 +75,7 @@ def swapped() -> bytes:
 def whereabouts() -> bytes:
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "home sweet home"  # orientation: lies on its side; description
-    exif.get_ifd(images.GPS).update({1: "N", 2: (39.0, 54.0, 26.0)})
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (39.0, 54.0, 26.0)})
     return exif.tobytes()
 
 

@@ -52,7 +52,7 @@ async def lines(root: logging.Logger, *, as_json: bool) -> list[str]:
 async def test_a_line_a_request_with_its_facts_and_without_its_words(root: logging.Logger) -> None:
     request, *_ = await lines(root, as_json=False)
     _, _, level, logger, message, own, *facts = request.split()
-    assert (level, logger, message) == ("INFO", "qwen_demo.api.client:", "request")
+    assert (level, logger, message) == ("INFO", "qwen_demo.api.answer:", "request")
     assert own.startswith("id=")
     values = dict(fact.split("=") for fact in facts)
     assert float(values.pop("seconds")) >= 0

@@ -12,10 +12,9 @@ import pytest
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import APIError
 from qwen_demo.api.requests import ImageEdit, TextToImage
-from qwen_demo.job import Call, Job
-from qwen_demo.jobs import Jobs, ShuttingDown, TooManyOrders
 from qwen_demo.library import Library
-from qwen_demo.quota import OverQuota, Quota, QuotaUnknown
+from qwen_demo.orders import Orders, ShuttingDown
+from qwen_demo.quota import Counter, OverQuota, Quota, QuotaUnknown
 from qwen_demo.service import Service
 from qwen_demo.visitors import BadKey, NoOwnKeys, OwnKeys, Visitor, masked
 from tests.conftest import KEY, Backend
@@ -73,6 +72,21 @@ async def test_what_is_given_back_can_be_ordered_again_in_the_same_window_alone(
     assert await quota.left(ANN) == 4
 
 
+async def test_a_count_that_is_lost_halfway_charges_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    quota, add = Quota("20/day", "300/day"), Quota.add
+
+    async def away_for_the_total(self: Quota, counter: Counter, pictures: int) -> int:
+        if "/total/" in counter[0]:
+            raise QuotaUnknown
+        return await add(self, counter, pictures)
+
+    monkeypatch.setattr(Quota, "add", away_for_the_total)
+    with pytest.raises(QuotaUnknown):
+        await quota.charge(ANN, 3)
+    monkeypatch.undo()
+    assert await quota.left(ANN) == 20
+
+
 async def test_without_its_storage_the_answer_is_no() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -86,7 +100,7 @@ async def test_without_its_storage_the_answer_is_no() -> None:
 def make_service(folder: Path, keyed: QwenClient | None = None) -> tuple[Service, Backend]:
     backend = Backend()
     client = QwenClient(KEY, "http://offline/v1", transport=backend)
-    return Service(client, Jobs(8), Library(folder), quota=Quota("6/day", ""), keyed=keyed), backend
+    return Service(client, Orders(8), Library(folder), quota=Quota("6/day", ""), keyed=keyed), backend
 
 
 def refuse(status: int, request: httpx.Request) -> httpx.Response:
@@ -98,8 +112,8 @@ async def test_only_what_was_surely_not_billed_is_given_back(tmp_path: Path) -> 
     left = []
     for status in (400, 500):
         backend.refusal = partial(refuse, status)
-        progress = await (await service.order(TextToImage(prompt="a"), 2, ANN)).finish()
-        assert all(isinstance(problem, APIError) for problem in progress.problems)
+        order = await (await service.order(TextToImage(prompt="a"), 2, ANN)).finish()
+        assert all(isinstance(problem, APIError) for problem in order.problems)
         left.append(await service.left(ANN))
     assert left == [6, 4]
     await service.aclose()
@@ -112,11 +126,11 @@ async def test_pictures_that_did_not_come_and_calls_that_were_not_sent_are_given
     edit = ImageEdit(prompt="a", image="https://pictures.example/a.png")
     assert len((await (await service.order(edit, 3, ANN)).finish()).problems) == 1
     assert await service.left(ANN) == 5
-    job = await service.order(TextToImage(prompt="a"), 4, ANN)
-    job.cancel()
-    await job.finish()
+    order = await service.order(TextToImage(prompt="a"), 4, ANN)
+    order.cancel()
+    await order.finish()
     assert await service.left(ANN) == 5
-    service.jobs.draining = True
+    service.orders.draining = True
     with pytest.raises(ShuttingDown):
         await service.order(edit, 3, ANN)
     assert await service.left(ANN) == 5
@@ -136,8 +150,8 @@ async def test_own_keys_are_used_and_not_counted(tmp_path: Path) -> None:
     service.own_keys.put("ann", OWN)
     with_header = Visitor("bob", ("cookie bob",), key=OWN)
     for visitor in (ANN, with_header):
-        progress = await (await service.order(TextToImage(prompt="a"), 1, visitor)).finish()
-        assert OWN not in str(progress.problems[0])
+        order = await (await service.order(TextToImage(prompt="a"), 1, visitor)).finish()
+        assert OWN not in str(order.problems[0])
     assert sent == [f"Bearer {OWN}"] * 2
     assert await service.left(BOB) == 6
     assert await service.left(ANN) is None
@@ -166,32 +180,3 @@ def test_keys_are_held_for_a_while_and_shown_masked() -> None:
     old = OwnKeys(keep=-1.0)
     old.put("ann", OWN)
     assert old.find("ann") == ""
-
-
-async def test_a_visitors_calls_wait_for_each_other_and_not_for_more_than_a_dozen() -> None:
-    under_way = {"cookie ann": 0, "cookie bob": 0}
-    most = dict(under_way)
-    go = asyncio.Event()
-    begun = asyncio.Event()
-
-    async def work(job: Job, call: Call) -> None:
-        async with job.turn(call):
-            name = job.counted[0]
-            under_way[name] += 1
-            most[name] = max(most[name], under_way[name])
-            if sum(under_way.values()) == 4:
-                begun.set()
-            await go.wait()
-            under_way[name] -= 1
-
-    jobs = Jobs(32, each=2)
-    six = [TextToImage(prompt="a", seed=seed) for seed in range(6)]
-    started = [jobs.start(six, ANN, work), jobs.start(six, ANN, work), jobs.start(six, BOB, work)]
-    await begun.wait()
-    with pytest.raises(TooManyOrders):
-        jobs.start(six[:1], ANN_AGAIN, work)
-    go.set()
-    for job in started:
-        await job.finish()
-    assert most == {"cookie ann": 2, "cookie bob": 2}
-    await jobs.start(six[:1], ANN_AGAIN, work).finish()

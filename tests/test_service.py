@@ -14,9 +14,8 @@ from PIL import Image
 from qwen_demo import __version__
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, TextToImage
-from qwen_demo.job import NotSaved
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Entry, Library
+from qwen_demo.orders import NotSaved, Orders
 from qwen_demo.recipe import read
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor
@@ -26,7 +25,7 @@ from tests.conftest import KEY, Backend
 @pytest_asyncio.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     client = QwenClient(KEY, "http://offline/v1", transport=Backend())
-    service = Service(client, Jobs(8), Library(tmp_path / "outputs"))
+    service = Service(client, Orders(8), Library(tmp_path / "outputs"))
     yield service
     await service.aclose()
 
@@ -40,13 +39,13 @@ def photo(tmp_path: Path) -> Path:
 
 async def test_every_picture_of_an_order_is_kept_with_its_recipe(service: Service) -> None:
     request = TextToImage(prompt="海边的灯塔", seed=7, negative_prompt="模糊", watermark=True, size="1664x928")
-    progress = await (await service.order(request, 2, Visitor("visitor"))).finish()
-    assert progress.problems == ()
-    assert [(picture.seed, picture.width, picture.height) for picture in progress.pictures] == [
+    order = await (await service.order(request, 2, Visitor("visitor"))).finish()
+    assert order.problems == []
+    assert [(picture.seed, picture.width, picture.height) for picture in order.pictures] == [
         (7, 1664, 928),
         (8, 1664, 928),
     ]
-    recipes = [read(picture.path) for picture in progress.pictures]
+    recipes = [read(picture.path) for picture in order.pictures]
     assert [recipe.seed for recipe in recipes] == [7, 8]
     first = recipes[0]
     assert (first.kind, first.prompt, first.negative_prompt, first.size, first.watermark, first.n) == (
@@ -57,9 +56,9 @@ async def test_every_picture_of_an_order_is_kept_with_its_recipe(service: Servic
         True,
         1,
     )
-    assert (first.request_id, first.app_version) == (progress.pictures[0].request_id, __version__)
+    assert (first.request_id, first.app_version) == (order.pictures[0].request_id, __version__)
     assert first.usage == {"total_tokens": 1, "output_tokens": 1, "input_tokens_details": {}}
-    assert all(KEY.encode() not in picture.path.read_bytes() for picture in progress.pictures)
+    assert all(KEY.encode() not in picture.path.read_bytes() for picture in order.pictures)
 
 
 async def test_on_a_full_disk_the_picture_is_still_there_and_the_problem_is_told(
@@ -73,18 +72,18 @@ async def test_on_a_full_disk_the_picture_is_still_there_and_the_problem_is_told
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    progress = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
-    (picture,) = progress.pictures
+    order = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
+    (picture,) = order.pictures
     with Image.open(picture.path) as image:
         assert image.size == (1328, 1328)
     assert service.everything.entry_of(picture.path) is None
-    assert [(type(problem), str(problem)) for problem in progress.problems] == [(NotSaved, "No space left on device")]
+    assert [(type(problem), str(problem)) for problem in order.problems] == [(NotSaved, "No space left on device")]
 
 
 async def test_a_recipe_finds_its_reference_pictures_again(service: Service, photo: Path) -> None:
     request = ImageEdit(prompt="warmer", image=await service.reference(photo, "visitor"), seed=1)
-    progress = await (await service.order(request, 1, Visitor("visitor"))).finish()
-    recipe = read(progress.pictures[0].path)
+    order = await (await service.order(request, 1, Visitor("visitor"))).finish()
+    recipe = read(order.pictures[0].path)
     (kept,) = service.references(recipe, "visitor")
     assert isinstance(kept, Path)
     assert recipe.references == (hashlib.sha256(kept.read_bytes()).hexdigest(),)
@@ -96,8 +95,8 @@ async def test_a_recipe_finds_its_reference_pictures_again(service: Service, pho
 
 async def test_an_address_in_a_recipe_stays_an_address(service: Service) -> None:
     request = ImageEdit(prompt="warmer", image="https://pictures.example/cat.png", seed=1)
-    progress = await (await service.order(request, 1, Visitor("visitor"))).finish()
-    assert service.references(read(progress.pictures[0].path), "visitor") == ["https://pictures.example/cat.png"]
+    order = await (await service.order(request, 1, Visitor("visitor"))).finish()
+    assert service.references(read(order.pictures[0].path), "visitor") == ["https://pictures.example/cat.png"]
 
 
 async def test_previews_for_history_are_made_off_the_way(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,8 +110,8 @@ async def test_previews_for_history_are_made_off_the_way(service: Service, monke
 
     monkeypatch.setattr("qwen_demo.service.LEISURE", 0)
     monkeypatch.setattr(Library, "preview", watched)
-    progress = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
-    entry = service.everything.entry_of(progress.pictures[0].path)
+    order = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
+    entry = service.everything.entry_of(order.pictures[0].path)
     assert entry is not None
     assert await asyncio.to_thread(there.wait, 20)
     assert [path.stem for path in made] == [entry.path.stem]

@@ -53,6 +53,11 @@ class Model:
     def size_names(self) -> tuple[str, ...]:
         return tuple(size.name for size in self.sizes)
 
+    @property
+    def default_size(self) -> str | None:
+        """What it draws where none is asked for; None where it takes no size."""
+        return DEFAULT_SIZE if DEFAULT_SIZE in self.size_names else next(iter(self.size_names), None)
+
 
 MODELS = (  # the first of a task is its default
     Model("qwen-image-plus", "generations"),
@@ -78,3 +83,9 @@ def models_for(task: Task) -> tuple[Model, ...]:
 def find_model(name: object, task: Task) -> Model | None:
     """The model of that name, or None if this task has none."""
     return next((model for model in models_for(task) if model.name == name), None)
+
+
+def pixels(size: str) -> tuple[int, int]:
+    """Width and height out of a size's name, such as `1664x928`."""
+    width, _, height = size.partition("x")
+    return int(width), int(height)

@@ -2,29 +2,24 @@
 
 import asyncio
 import itertools
-import json
-import logging
 import random
 import re
-import secrets
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 
 import httpx
+from anyio import fail_after
 
 from .addresses import public_address
-from .errors import APIError, BadResponse, ConnectionFailed, ModelUnavailable, RateLimited, RequestTimedOut
+from .answer import Answer, network_errors, read_whole
+from .errors import APIError, BadResponse, ConnectionFailed, ModelUnavailable, RateLimited
 from .requests import ImageRequest
-from .responses import ImagesResponse, ResultImage, decode, parse, parse_error, request_id
+from .responses import ImagesResponse, ResultImage, decode, parse_error
 
-MAX_ANSWER_BYTES = 100_000_000  # six pictures in base64
 MAX_PICTURE_BYTES = 40_000_000
 MAX_REDIRECTS = 3
-SHORTEST_SECRET = 16  # characters of a key that is worth hiding
 RESENDS = 2  # of a request that surely never began
 LONGEST_WAIT = 30.0  # seconds that are waited when the API asks for it
 FETCHES = 3  # of a result
@@ -34,8 +29,6 @@ DEFAULT_BASE_URL = "https://model-api.skyengine.com.cn/v1"
 _MISSING_MODEL = re.compile(
     r"model.{0,80}(not[ _](found|exist|support|available)|does ?n.t exist)|no such model|模型.{0,20}不存在"
 )
-log = logging.getLogger(__name__)
-_NEVER_BEGAN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class QwenClient:
@@ -84,37 +77,43 @@ class QwenClient:
         await self._api.aclose()
         await self._results.aclose()
 
-    async def send(
-        self, request: ImageRequest, key: str = "", room: Callable[[], Awaitable[None]] | None = None
-    ) -> ImagesResponse:
-        """Send a request and read its answer; send it again only where `should_resend` says so.
+    async def send(self, request: ImageRequest, key: str = "") -> ImagesResponse:
+        """Send a request and read its answer: `open` and `Answer.read` in one. Raises what they raise."""
+        async with self.open(request, key) as answer:
+            return await answer.read()
+
+    @asynccontextmanager
+    async def open(self, request: ImageRequest, key: str = "") -> AsyncIterator[Answer]:
+        """Send a request, and again only where `should_resend` says so. Yields its answer, a 200 still to be read.
+
+        Whoever reads it may wait before, for memory: the clock runs only while the API is waited for.
 
         Args:
             request: what is asked for.
             key: goes in place of the client's own, for this request alone.
-            room: awaited before pictures that came inside the answer are read: some 20 MB each, until they are saved.
 
         Raises:
             ConnectionFailed: the API was not reached, or not heard to the end.
-            RequestTimedOut: it did not answer in time, or its answer dripped beyond that.
+            RequestTimedOut: it did not answer in time.
             APIError: it said no.
             BadResponse: its answer can't be understood.
         """
-        call = _Call(request, key or self._key, room)
+        answer = Answer(request, key or self._key, self._timeout)
         try:
-            for call.attempts in itertools.count(1):
+            for answer.attempts in itertools.count(1):
                 try:
-                    return await self._send_once(call)
+                    await self._post(answer)
+                    break
                 except (ConnectionFailed, APIError) as error:
-                    if not should_resend(error, call.attempts):
+                    if not should_resend(error, answer.attempts):
                         raise
-                    await pause(wait_before(error, call.attempts))
-            raise AssertionError("the last attempt returns or raises")
+                    await pause(wait_before(error, answer.attempts))
+            yield answer
         except (ConnectionFailed, APIError, BadResponse) as error:
-            call.error = error
+            answer.error = error
             raise
         finally:
-            call.log()
+            await answer.close()
 
     async def fetch(self, image: ResultImage) -> bytes:
         """The bytes of a result, decoded or fetched, in three tries. Not yet known to be a picture.
@@ -127,32 +126,26 @@ class QwenClient:
             return await asyncio.to_thread(decode, image.b64)
         for attempt in itertools.count(1):
             try:
-                with _told(after_sending=True):
-                    return await asyncio.wait_for(self._download(image.url or ""), FETCH_TIMEOUT)
+                with network_errors(after_sending=True), fail_after(FETCH_TIMEOUT):
+                    return await self._download(image.url or "")
             except ConnectionFailed as error:
                 if attempt == FETCHES:
                     raise
                 await pause(wait_before(error, attempt))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _send_once(self, call: "_Call") -> ImagesResponse:
-        with _told(after_sending=False):
-            answer, content = await asyncio.wait_for(self._post(call), self._timeout)
-        call.status, call.bytes = answer.status_code, len(content)
-        headers = {name: call.without_key(text) for name, text in answer.headers.items()}
-        # Six pictures in base64 are 30 MB of JSON: too long a stop for all who share this loop.
-        body = await asyncio.to_thread(lambda: _json(call.without_key(content.decode("utf-8-sig", "replace"))))
-        call.upstream_id = request_id(body, headers)
-        if answer.status_code != 200:
-            raise parse_error(answer.status_code, body, headers)
-        return parse(body, headers)
-
-    async def _post(self, call: "_Call") -> tuple[httpx.Response, bytes]:
-        headers = {"Authorization": f"Bearer {call.key}"}
-        async with self._api.stream("POST", call.request.path, json=call.request.payload(), headers=headers) as answer:
-            if call.room and call.request.response_format == "b64_json" and answer.status_code == 200:
-                await call.room()
-            return answer, await _read(answer, MAX_ANSWER_BYTES)
+    async def _post(self, answer: Answer) -> None:
+        headers = {"Authorization": f"Bearer {answer.key}"}
+        request = self._api.build_request("POST", answer.request.path, json=answer.request.payload(), headers=headers)
+        answer.seconds_left = self._timeout
+        with answer.clock():
+            answer.http = await self._api.send(request, stream=True)
+        answer.status = answer.http.status_code
+        if answer.status != 200:
+            try:
+                raise parse_error(answer.status, await answer.body(), answer.headers)
+            finally:
+                await answer.http.aclose()
 
     async def _download(self, address: str) -> bytes:
         url = httpx.URL(address)
@@ -170,7 +163,7 @@ class QwenClient:
                     raise ConnectionFailed(f"HTTP {answer.status_code}", may_be_billed=True)
                 if answer.status_code != 200:
                     raise BadResponse("no_file", status=answer.status_code)
-                return await _read(answer, MAX_PICTURE_BYTES)
+                return await read_whole(answer, MAX_PICTURE_BYTES)
         raise BadResponse("circles")
 
     async def _target(self, url: httpx.URL) -> dict[str, Any]:
@@ -186,46 +179,6 @@ class QwenClient:
             "headers": {"Host": url.netloc.decode("ascii")},
             "extensions": {"sni_hostname": url.host},
         }
-
-
-@dataclass
-class _Call:
-    """What the log says of one request. Neither its prompt nor its pictures."""
-
-    request: ImageRequest
-    key: str = field(repr=False)
-    room: Callable[[], Awaitable[None]] | None = None
-    attempts: int = 0
-    status: int | None = None
-    bytes: int = 0
-    upstream_id: str | None = None
-    error: Exception | None = None
-    id: str = field(default_factory=lambda: secrets.token_hex(4))
-    started: float = field(default_factory=time.monotonic)
-
-    def without_key(self, text: str) -> str:
-        """Some gateways repeat the key in their refusals; from here on it would be shown to people.
-
-        A shorter one is no secret, and could stand in the base64 of a picture by chance.
-        """
-        return text.replace(self.key, "…") if len(self.key) >= SHORTEST_SECRET else text
-
-    def log(self) -> None:
-        asked = self.request
-        facts = {
-            "id": self.id,
-            "upstream_id": self.upstream_id,
-            "kind": asked.kind,
-            "model": asked.model,
-            "size": asked.size,
-            "n": asked.n,
-            "status": self.status,
-            "error": type(self.error).__name__ if self.error else None,
-            "seconds": round(time.monotonic() - self.started, 3),
-            "attempts": self.attempts,
-            "bytes": self.bytes,
-        }
-        log.info("request", extra={"facts": facts})
 
 
 def should_resend(error: Exception, attempt: int) -> bool:
@@ -251,46 +204,3 @@ def wait_before(error: Exception, attempt: int) -> float:
     if isinstance(error, APIError) and error.retry_after is not None:
         return error.retry_after
     return random.uniform(0, 0.5 * 2 ** (attempt - 1))  # noqa: S311 - no secret
-
-
-@contextmanager
-def _told(*, after_sending: bool) -> Iterator[None]:
-    """Turn what the network does into this app's errors. After sending, whatever fails may be billed."""
-    try:
-        yield
-    except asyncio.TimeoutError as error:
-        raise RequestTimedOut("no whole answer in time", may_be_billed=True) from error
-    except httpx.TimeoutException as error:
-        may_be_billed = after_sending or not isinstance(error, _NEVER_BEGAN)
-        raise RequestTimedOut(_name(error), may_be_billed=may_be_billed) from error
-    except httpx.TransportError as error:
-        may_be_billed = after_sending or not isinstance(error, _NEVER_BEGAN)
-        raise ConnectionFailed(_name(error), may_be_billed=may_be_billed) from error
-    except (httpx.DecodingError, httpx.InvalidURL) as error:
-        raise BadResponse("undecodable") from error
-
-
-async def _read(answer: httpx.Response, limit: int) -> bytes:
-    """The body, decompressed, up to a limit: a compressed bomb stops there too."""
-    chunks, size = [], 0
-    async for chunk in answer.aiter_bytes():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            raise BadResponse("too_large", mb=limit // 1_000_000)
-    return b"".join(chunks)
-
-
-def _json(content: str) -> object:
-    try:
-        return json.loads(content, parse_constant=_no_number)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
-
-
-def _name(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -3,7 +3,7 @@
 One request is one HTTP call. An order of more pictures than a model gives in one call is several requests: `split`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
@@ -21,7 +21,7 @@ class ImageRequest:
     Attributes:
         prompt: what to draw or to change, 1 to 800 characters.
         model: a model of the catalog that does this task.
-        size: `1664x928`, `1472x1140`, `1328x1328`, `1140x1472` or `928x1664`; None leaves it to the API.
+        size: the name of one of its model's sizes, such as `1664x928`; None leaves it to the API.
         n: pictures in this one call, 1 up to the model's limit.
         response_format: how results travel, `url` or `b64_json`.
         seed: 0 to 2147483647; None lets the API draw one.
@@ -168,6 +168,21 @@ class ImageFusion(ImageRequest):
 
     def light(self) -> "ImageFusion":
         return replace(self, images=tuple(map(_shown, self.images)))
+
+
+def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:
+    """The request of that kind: `text_to_image`, `edit` or `fusion`, with its reference pictures in their order.
+
+    Raises:
+        InvalidRequest: there is no such kind, or a field breaks its rule.
+    """
+    _check_choice("kind", kind, (TextToImage.kind, ImageEdit.kind, ImageFusion.kind))
+    if kind == TextToImage.kind:
+        return TextToImage(**fields)
+    if kind == ImageFusion.kind:
+        return ImageFusion(images=tuple(references), **fields)
+    check_range("images", len(references), 0, 1)  # none is told as such
+    return ImageEdit(image=next(iter(references), ""), **fields)
 
 
 def split(request: AnyRequest, n: int) -> tuple[AnyRequest, ...]:

@@ -1,9 +1,9 @@
 """The client against the offline backend over a real socket, and against answers made by hand."""
 
+import asyncio
 import gzip
 import io
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -52,26 +52,17 @@ async def test_a_picture_travels_both_ways(offline_server: str, response_format:
     assert response.request_id
 
 
-@pytest.mark.parametrize(
-    ("response_format", "statuses", "asked"),
-    [("b64_json", [200], 1), ("b64_json", [429, 200], 1), ("b64_json", [400], 0), ("url", [200], 0)],
-)
-async def test_room_is_asked_for_once_and_only_where_pictures_come_inside_the_answer(
-    response_format: str, statuses: list[int], asked: int
-) -> None:
-    rooms: list[str] = []
-
-    async def room() -> None:
-        rooms.append(response_format)
-
+async def test_the_clock_stands_while_the_app_itself_is_what_is_waited_for() -> None:
     def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(statuses.pop(0), json={"data": [{"b64_json": "aGk="}]})
+        return httpx.Response(200, json={"data": [{"b64_json": "aGk="}]})
 
-    async with client_of(answer) as client:
-        with suppress(APIError):
-            await client.send(TextToImage(prompt="a", response_format=response_format), room=room)
-    assert len(rooms) == asked
-    assert not statuses
+    async with client_of(answer) as client, client.open(TextToImage(prompt="a")) as opened:
+        left = opened.seconds_left
+        assert 0 < left < 300
+        await asyncio.sleep(0.01)
+        assert opened.seconds_left == left
+        assert [image.b64 for image in (await opened.read()).images] == ["aGk="]
+        assert opened.seconds_left < left
 
 
 async def test_six_pictures_come_from_one_edit_request(offline_server: str) -> None:
@@ -265,7 +256,7 @@ async def test_a_result_is_fetched_three_times_before_it_is_given_up() -> None:
 
 
 async def test_an_answer_is_read_up_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 10_000)
+    monkeypatch.setattr("qwen_demo.api.answer.MAX_ANSWER_BYTES", 10_000)
     bomb = gzip.compress(b" " * 1_000_000)
 
     def answer(_: httpx.Request) -> httpx.Response:

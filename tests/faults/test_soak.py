@@ -18,11 +18,10 @@ from qwen_demo.api import client as client_module
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import ConnectionFailed
 from qwen_demo.api.requests import ImageRequest
-from qwen_demo.job import Job
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
+from qwen_demo.orders import Order, Orders
 from qwen_demo.service import Service
-from qwen_demo.ui.words import describe
+from qwen_demo.ui.messages import describe
 from qwen_demo.visitors import Visitor
 from tests.conftest import launched
 from tests.faults.server import Exchange, FaultyServer, close, faulty_server, http, in_turn, raw, refusal, reset, told
@@ -98,7 +97,7 @@ async def order(visitor: httpx.AsyncClient, chance: random.Random, number: int) 
         return (await answer.aread()).decode()
 
 
-async def orders(url: str) -> list[str | None]:
+async def order_all(url: str) -> list[str | None]:
     chance, limit = random.Random(7), asyncio.Semaphore(AT_ONCE)  # noqa: S311 - no secret
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=httpx.Limits(max_connections=None)) as visitor:
 
@@ -116,24 +115,24 @@ async def test_every_picture_that_was_billed_is_on_disk_and_every_order_ended(
     caplog.set_level("DEBUG", "qwen_demo")
     chance = Chance()
     async with faulty_server(chance.post, chance.get) as server:
-        service = Service(QwenClient(KEY, f"{server.url}/v1"), Jobs(32), Library(tmp_path / "outputs"))
-        jobs: list[Job] = []
+        service = Service(QwenClient(KEY, f"{server.url}/v1"), Orders(32), Library(tmp_path / "outputs"))
+        placed: list[Order] = []
         begin = service.order
 
-        async def remember(request: ImageRequest, n: int, visitor: Visitor) -> Job:
-            jobs.append(await begin(request, n, visitor))
-            return jobs[-1]
+        async def remember(request: ImageRequest, n: int, visitor: Visitor) -> Order:
+            placed.append(await begin(request, n, visitor))
+            return placed[-1]
 
         monkeypatch.setattr(service, "order", remember)
         with launched(service) as url:
-            heard = await orders(url)
+            heard = await order_all(url)
             deadline = time.monotonic() + 120
-            while len(jobs) < ORDERS or service.jobs.running:
-                assert time.monotonic() < deadline, f"{len(jobs)} orders came, {service.jobs.running} still run"
+            while len(placed) < ORDERS or service.orders.running:
+                assert time.monotonic() < deadline, f"{len(placed)} orders came, {service.orders.running} still run"
                 await asyncio.sleep(0.05)
     assert colours(tmp_path / "outputs") == chance.billed
     assert len(chance.billed) > ORDERS / 2
-    check_the_ends(jobs, heard, chance.broken)
+    check_the_ends(placed, heard, chance.broken)
     check_the_key(server, tmp_path, [caplog.text, *filter(None, heard)])
 
 
@@ -145,12 +144,11 @@ def colours(folder: Path) -> set[Colour]:
     return found
 
 
-def check_the_ends(jobs: list[Job], heard: list[str | None], broken: int) -> None:
+def check_the_ends(ends: list[Order], heard: list[str | None], broken: int) -> None:
     """Every order ended in pictures or in words; who stayed heard one or the other.
 
     Whose answer was lost on its way, which no one can help, knows that it may have been billed.
     """
-    ends = [job.progress() for job in jobs]
     assert all(end.finished and (end.pictures or end.problems) for end in ends)
     assert all(describe(problem, "en") for end in ends for problem in end.problems)
     warned = [problem for end in ends for problem in end.problems if isinstance(problem, ConnectionFailed)]

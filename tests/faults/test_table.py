@@ -18,10 +18,10 @@ from qwen_demo.api import client as client_module
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageRequest, TextToImage
 from qwen_demo.i18n import LANGUAGES
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
+from qwen_demo.orders import Orders
 from qwen_demo.service import Service
-from qwen_demo.ui.words import outcome_html
+from qwen_demo.ui.messages import outcome_html
 from qwen_demo.visitors import Visitor
 from tests.faults.cases import BILLED, CASES, FINE, FREE, KEY, SERVED, SLOW, UNREACHED, WISH, Case, bad, said_no
 from tests.faults.server import (
@@ -54,14 +54,14 @@ class Outcome:
 
 async def order(url: str, folder: Path, asked: ImageRequest, *, timeout: float = 1.0, language: str = "en") -> Outcome:
     """Order from that API, and read what the page says in the end."""
-    service = Service(QwenClient(KEY, f"{url}/v1", timeout=timeout), Jobs(8), Library(folder / "outputs"))
-    progress = await (await service.order(replace(asked, n=1), asked.n, Visitor("visitor"))).finish()
+    service = Service(QwenClient(KEY, f"{url}/v1", timeout=timeout), Orders(8), Library(folder / "outputs"))
+    order = await (await service.order(replace(asked, n=1), asked.n, Visitor("visitor"))).finish()
     await service.aclose()
     kept = list((folder / "outputs").glob("20*/*.png"))
-    assert len(kept) == len(progress.pictures)
+    assert len(kept) == len(order.pictures)
     assert all(KEY.encode() not in path.read_bytes() for path in kept)
-    words = re.sub(r"<[^>]+>", "", outcome_html(progress, language))
-    return Outcome(unescape(words), len(progress.pictures))
+    words = re.sub(r"<[^>]+>", "", outcome_html(order, language))
+    return Outcome(unescape(words), len(order.pictures))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -165,7 +165,7 @@ async def slow_service(tmp_path: Path) -> AsyncIterator[tuple[Service, asyncio.E
 
     async with faulty_server(answer, SERVED) as server:
         client = QwenClient(KEY, f"{server.url}/v1")
-        service = Service(client, Jobs(1), Library(tmp_path / "outputs"))
+        service = Service(client, Orders(1), Library(tmp_path / "outputs"))
         yield service, server.arrived, go
         await service.aclose()
         assert server.posts == 1
@@ -175,12 +175,12 @@ async def test_cancelled_in_the_middle_what_was_sent_still_arrives_and_the_rest_
     slow_service: tuple[Service, asyncio.Event, asyncio.Event],
 ) -> None:
     service, arrived, go = slow_service
-    job = await service.order(TextToImage(prompt="a secret wish", seed=1), 3, Visitor("visitor"))
+    order = await service.order(TextToImage(prompt="a secret wish", seed=1), 3, Visitor("visitor"))
     await arrived.wait()
-    assert job.cancel() == 1
+    assert order.cancel() == 1
     go.set()
-    progress = await job.finish()
-    assert len(progress.pictures) == 1
+    await order.finish()
+    assert len(order.pictures) == 1
     assert len(service.everything.search()) == 1
 
 
@@ -188,10 +188,10 @@ async def test_whoever_stops_watching_in_the_middle_loses_nothing(
     slow_service: tuple[Service, asyncio.Event, asyncio.Event],
 ) -> None:
     service, arrived, go = slow_service
-    job = await service.order(TextToImage(prompt="a secret wish", seed=1), 1, Visitor("visitor"))
-    watcher = asyncio.create_task(job.finish())
+    order = await service.order(TextToImage(prompt="a secret wish", seed=1), 1, Visitor("visitor"))
+    watcher = asyncio.create_task(order.finish())
     await arrived.wait()
     watcher.cancel()
     go.set()
-    assert len((await job.finish()).pictures) == 1
+    assert len((await order.finish()).pictures) == 1
     assert len(service.everything.search()) == 1

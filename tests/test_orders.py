@@ -1,0 +1,273 @@
+"""Orders, as the service runs them: calls side by side, a line with places, and failures that stay alone."""
+
+import asyncio
+import base64
+import io
+import json
+import weakref
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from qwen_demo.api.client import QwenClient
+from qwen_demo.api.requests import ImageEdit, ImageRequest, TextToImage
+from qwen_demo.library import Library
+from qwen_demo.logs import InternalError
+from qwen_demo.orders import Line, Order, Orders, ShuttingDown, TooManyOrders
+from qwen_demo.service import Service
+from qwen_demo.usage import Prices
+from qwen_demo.visitors import Visitor
+
+ANN = Visitor("ann", ("cookie ann", "address 1"))
+ANN_AGAIN = Visitor("ann-2", ("cookie ann-2", "address 1"))
+BOB = Visitor("bob", ("cookie bob", "address 2"))
+FOUR = TextToImage(prompt="a", seed=10)
+"""Ordered four times, its seeds are 10 to 13."""
+
+
+def picture() -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+class Api(httpx.AsyncBaseTransport):
+    """Answers an order once its seed's gate is open; all are open, unless `shut` is set."""
+
+    def __init__(self) -> None:
+        self.shut = False
+        self.sent: list[int] = []
+        self.bodies: list[dict[str, object]] = []
+        self.under_way = self.most = 0
+        self.failing: set[int] = set()
+        self._gates: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
+        self._came = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(await request.aread())
+        self.sent.append(body["seed"])
+        self.bodies.append(body)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        self._came.set()
+        if self.shut:
+            await self._gates[body["seed"]].wait()
+        self.under_way -= 1
+        if body["seed"] in self.failing:
+            return httpx.Response(200, json={"data": []})
+        return httpx.Response(200, json={"data": [{"b64_json": picture()}], "usage": {"total_tokens": 2}})
+
+    def let_through(self, *seeds: int) -> None:
+        """Open the gates of these seeds; with none given, of all."""
+        self.shut = self.shut and bool(seeds)
+        for seed in seeds or self.sent:
+            self._gates[seed].set()
+
+    async def has(self, number: int) -> None:
+        """Wait until so many orders have come."""
+        while len(self.sent) < number:
+            self._came.clear()
+            await asyncio.wait_for(self._came.wait(), 30)
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def service_of(api: Api, tmp_path: Path) -> Callable[..., Service]:
+    def make(orders: Orders, **options: object) -> Service:
+        client = QwenClient("sk-test", "https://api.example/v1", transport=api)
+        return Service(client, orders, Library(tmp_path), **options)  # type: ignore[arg-type]
+
+    return make
+
+
+async def seeds_of(order: Order) -> list[int | None]:
+    return [picture.seed for picture in (await order.finish()).pictures]
+
+
+async def test_pictures_arrive_one_by_one_and_stand_in_the_order_of_their_seeds(
+    api: Api, service_of: Callable[..., Service]
+) -> None:
+    api.shut = True
+    order = await service_of(Orders(8)).order(FOUR, 4, ANN)
+    await api.has(4)
+    seen: list[list[int | None]] = []
+    for seed in (12, 10, 13, 11):
+        api.let_through(seed)
+        async for _ in order.watch():
+            if len(order.pictures) > len(seen):
+                break
+        seen.append([shown.seed for shown in order.pictures])
+    assert seen == [[12], [10, 12], [10, 12, 13], [10, 11, 12, 13]]
+    assert (await order.finish()).finished
+
+
+async def test_one_failed_call_takes_no_other_along(api: Api, service_of: Callable[..., Service]) -> None:
+    api.failing = {11}
+    order = await (await service_of(Orders(8)).order(FOUR, 4, ANN)).finish()
+    assert [shown.seed for shown in order.pictures] == [10, 12, 13]
+    assert [str(problem) for problem in order.problems] == ["the answer holds no picture"]
+
+
+async def test_what_no_one_foresaw_is_an_internal_error_with_an_id_in_the_log(
+    service_of: Callable[..., Service], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(_: bytes) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("qwen_demo.images.verify", fault)
+    (problem,) = (await (await service_of(Orders(8)).order(FOUR, 1, ANN)).finish()).problems
+    assert isinstance(problem, InternalError)
+    assert problem.id in caplog.text
+
+
+async def test_no_more_calls_than_the_limit_are_under_way_and_who_waits_has_a_place(
+    api: Api, service_of: Callable[..., Service]
+) -> None:
+    api.shut = True
+    service = service_of(Orders(3))
+    first, second = await service.order(FOUR, 4, ANN), await service.order(FOUR, 4, BOB)
+    await api.has(3)
+    async for _ in second.watch():
+        if second.place:
+            break
+    assert (first.place, second.place) == (1, 2)
+    api.let_through()
+    assert [await seeds_of(order) for order in (first, second)] == [[10, 11, 12, 13]] * 2
+    assert api.most == 3
+
+
+async def test_the_line_is_served_in_order_of_arrival() -> None:
+    line, served = Line(1), []
+
+    async def stand(who: int) -> None:
+        async with line.turn(who):
+            served.append(who)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(stand(who) for who in range(5)))
+    assert served == [0, 1, 2, 3, 4]
+
+
+async def test_a_visitors_calls_wait_for_each_other_and_not_for_more_than_a_dozen(
+    api: Api, service_of: Callable[..., Service]
+) -> None:
+    api.shut = True
+    service = service_of(Orders(32, each=2))
+    orders = [
+        await service.order(TextToImage(prompt=visitor.name, seed=seed), 6, visitor)
+        for visitor, seed in ((ANN, 10), (ANN, 20), (BOB, 30))
+    ]
+    await api.has(4)
+    await asyncio.sleep(0)
+    assert sorted(str(body["prompt"]) for body in api.bodies) == ["ann", "ann", "bob", "bob"]
+    with pytest.raises(TooManyOrders):
+        await service.order(FOUR, 1, ANN_AGAIN)
+    api.let_through()
+    for order in orders:
+        assert len((await order.finish()).pictures) == 6
+    assert await seeds_of(await service.order(FOUR, 1, ANN_AGAIN)) == [10]
+
+
+async def test_cancel_drops_what_was_not_sent_and_counts_what_was(api: Api, service_of: Callable[..., Service]) -> None:
+    api.shut = True
+    order = await service_of(Orders(1)).order(FOUR, 4, ANN)
+    await api.has(1)
+    assert order.cancel() == 1
+    api.let_through()
+    await order.finish()
+    assert api.sent == [10]
+    assert [shown.seed for shown in order.pictures] == [10]
+    assert order.problems == []
+
+
+async def test_nobody_finds_anothers_order(service_of: Callable[..., Service]) -> None:
+    service = service_of(Orders(8))
+    order = await service.order(FOUR, 4, ANN)
+    assert service.orders.find(order.id, "ann") is order
+    assert service.orders.find(order.id, "bob") is None
+    assert service.orders.find("nonsense", "ann") is None
+    await order.finish()
+
+
+async def test_a_finished_order_is_found_again_and_leaves_memory_in_the_end(
+    service_of: Callable[..., Service],
+) -> None:
+    gone = asyncio.Event()
+    service = service_of(Orders(8, keep=0.2))
+    order = await service.order(FOUR, 1, ANN)
+    weakref.finalize(order, gone.set)
+    identity = order.id
+    await order.finish()
+    assert service.orders.find(identity, "ann") is order
+    del order
+    await asyncio.wait_for(gone.wait(), 30)
+    assert service.orders.find(identity, "ann") is None
+
+
+async def test_a_finished_order_holds_no_pictures_that_were_sent(api: Api, service_of: Callable[..., Service]) -> None:
+    edit = ImageEdit(prompt="a", image="data:image/png;base64," + "A" * 1000, seed=1)
+    order = await service_of(Orders(8)).order(edit, 1, ANN)
+    await order.finish()
+    assert [len(str(body["image"])) for body in api.bodies] == [1026]
+    assert [len(reference) for reference in order.request.references] == [64]
+
+
+async def test_the_latest_order_of_a_kind_is_the_visitors_own_and_not_a_cancelled_one(
+    service_of: Callable[..., Service],
+) -> None:
+    service = service_of(Orders(8))
+    first, second, other = [await service.order(FOUR, 4, visitor) for visitor in (ANN, ANN, BOB)]
+    assert service.orders.latest("ann", "text_to_image") is second
+    assert service.orders.latest("ann", "edit") is None
+    second.cancel()
+    assert service.orders.latest("ann", "text_to_image") is first
+    for order in (first, second, other):
+        await order.finish()
+
+
+async def test_what_arrives_is_counted_for_its_visitor_whoever_watches(service_of: Callable[..., Service]) -> None:
+    service = service_of(Orders(8), prices=Prices({"qwen-image-plus": 0.2}))
+    for n in (2, 1):
+        await (await service.order(FOUR, n, ANN)).finish()
+    rows = service.ledger.of("ann")
+    assert [(row.asked, row.pictures, row.tokens) for row in rows] == [(2, 2, 4), (1, 1, 2)]
+    assert [row.cost for row in rows] == [0.4, 0.2]
+    assert service.ledger.of("bob") == ()
+
+
+async def test_the_usual_time_is_the_median_of_what_went_well(api: Api, service_of: Callable[..., Service]) -> None:
+    service = service_of(Orders(8))
+
+    async def ordered(request: ImageRequest, n: int) -> float:
+        return (await (await service.order(request, n, ANN)).finish()).seconds
+
+    api.failing = {12}
+    assert service.ledger.usual_seconds("qwen-image-plus") is None
+    await ordered(FOUR, 4)
+    assert service.ledger.usual_seconds("qwen-image-plus") is None
+    times = [await ordered(FOUR, 2) for _ in range(3)]
+    assert service.ledger.usual_seconds("qwen-image-plus") == pytest.approx(sorted(times)[1], abs=0.05)
+
+
+async def test_while_draining_what_runs_goes_on_and_nothing_new_begins(
+    api: Api, service_of: Callable[..., Service]
+) -> None:
+    api.shut = True
+    service = service_of(Orders(8))
+    order = await service.order(FOUR, 4, ANN)
+    service.orders.draining = True
+    with pytest.raises(ShuttingDown):
+        await service.order(FOUR, 4, ANN)
+    assert service.orders.running == 1
+    await api.has(4)
+    api.let_through()
+    assert len((await order.finish()).pictures) == 4
+    assert service.orders.running == 0
