@@ -1,45 +1,34 @@
 """The page. Gradio lives here and nowhere else."""
 
 import asyncio
-import secrets
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
 
-from ..i18n import LANGUAGES, texts
+from .. import i18n
+from ..i18n import texts
 from ..service import Service
 from ..settings import Settings
+from ..web import count_scripts, door, health_routes
 from .edit import edit_tab
 from .endpoints import add_endpoints
 from .events import on
 from .fusion import fusion_tab
-from .guard import Guard, SlowLogin
+from .gradio_patch import share_parts
 from .history import History
-from .link import follow_links, keep_settings
+from .link import choose_language, follow_links
+from .messages import t
 from .own_key import own_key_panel
-from .sessions import share_parts
 from .text_to_image import text_to_image_tab
-from .theme import CSS, make_theme
-from .web import Page, Visitors, health_routes
-from .words import t
+from .theme import CSS, drawn, make_theme
 
 HERE = Path(__file__).parent
-LANGUAGE_NAMES = {"en": "EN", "zh-CN": "中文"}
-# A Space shows the page in a frame of another site, where only the longer form is kept.
-CHOOSE_LANGUAGE = """(...values) => {
-  (%s)(...values);
-  const sites = location.protocol === "https:" ? "samesite=none; secure; partitioned" : "samesite=lax";
-  document.cookie = `language=%s; path=/; max-age=31536000; ${sites}`;
-  location.reload();
-}"""
-CHANGE_COLOURS = """() => {
-  const dark = document.body.classList.toggle("dark");
-  localStorage.setItem("qwen-image-demo-colours", dark ? "dark" : "light");
-}"""
+SCRIPTS = (HERE.parent / "web" / "head.js", HERE / "page.js")
+TEMPLATE = Path(gr.__file__).parent / "templates" / "frontend" / "index.html"  # of the page and of the login
 
 
 def build_app(service: Service, settings: Settings) -> gr.Blocks:
@@ -53,11 +42,13 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         with gr.Row(elem_id="top"):
             gr.HTML(f"<h1>{texts('en')['title']}</h1>", elem_id="title")
             languages = {
-                language: gr.Button(name, size="sm", min_width=0, elem_id=f"language-{language}")
-                for language, name in LANGUAGE_NAMES.items()
+                language: gr.Button(
+                    texts(language)["language_name"], size="sm", min_width=0, elem_id=f"language-{language}"
+                )
+                for language in i18n.LANGUAGES
             }
             colours = gr.Button(t("colours"), size="sm", min_width=0, elem_id="colours")
-            on(colours.click, None, js=CHANGE_COLOURS)
+            on(colours.click, None, js="page.changeColours")
         if settings.offline or service.own_keys:
             with gr.Row(elem_id="lead"):
                 notice = gr.HTML(t("offline_notice"), visible=settings.offline, elem_id="notice")
@@ -77,53 +68,56 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         for order in (text_order, edit_order, fusion_order):
             order.tools.wire(order.gallery, forms, tabs)
         follow_links(demo, forms, tabs)
-        inputs, keep = keep_settings(forms)
-        for language, choose in languages.items():
-            on(choose.click, None, inputs=inputs, js=CHOOSE_LANGUAGE % (keep, language))
+        for language, button in languages.items():
+            choose_language(button, language, forms)
         add_endpoints(service)
     # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.
     demo.queue(default_concurrency_limit=None, api_open=False)
     return demo
 
 
+def _script() -> str:
+    """What runs first in every page: before Gradio chooses its language, and before any listener names a function."""
+    scripts = [path.read_text(encoding="utf-8") for path in SCRIPTS]
+    return "\n".join([f"const LANGUAGES = {json.dumps(i18n.browser_codes())};", *scripts])
+
+
 def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
     """What `launch` needs for this page: its look and words, many waiting visitors, and nothing open by default."""
 
-    tools = None
+    agents = None
     if settings.mcp:
-        from .mcp import Tools  # its package is an extra, and slow to import
+        from .mcp import AgentServer  # its package is an extra, and slow to import
 
-        tools = Tools(service)
+        agents = AgentServer(service)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         sweeping = asyncio.create_task(service.sweep()) if settings.public else None
-        async with tools.run() if tools else nullcontext():
+        async with agents.run() if agents else nullcontext():
             yield
         if sweeping:
             sweeping.cancel()
         await service.aclose()
 
-    # Behind a proxy or in public the app has names that it can't know.
-    local = not settings.public and not settings.trusted_proxies
-    frames = "'self' https://huggingface.co https://*.hf.space" if settings.public else "'self'"
     return {
         "app_kwargs": {
             "lifespan": lifespan,
-            "middleware": [
-                Middleware(
-                    Visitors, secret=settings.secret or secrets.token_bytes(32), proxies=settings.trusted_proxies
-                ),
-                Middleware(Guard, local=local, max_upload_mb=settings.max_upload_mb),
-                *([Middleware(SlowLogin)] if settings.auth else []),
-                Middleware(Page, script=(HERE / "head.js").read_text(encoding="utf-8"), frames=frames),
-            ],
-            "routes": [*health_routes(lambda: service.jobs.draining), *([tools.route] if tools else [])],
+            "middleware": door(
+                secret=settings.secret,
+                trusted_proxies=settings.trusted_proxies,
+                public=settings.public,
+                max_upload_mb=settings.max_upload_mb,
+                login=settings.auth is not None,
+                script=_script(),
+                scripts=count_scripts(TEMPLATE.read_bytes()),
+            ),
+            "routes": [*health_routes(lambda: service.orders.draining), *([agents.route] if agents else [])],
         },
         "theme": make_theme(),
+        "css": drawn(),
         "css_paths": [CSS],
-        "js": (HERE / "page.js").read_text(encoding="utf-8"),
-        "i18n": gr.I18n(**{language: texts(language) for language in LANGUAGES}),
+        "i18n": gr.I18n(**{language: texts(language) for language in i18n.LANGUAGES}),
         "footer_links": [],
         "run_history": False,  # would write every input into the browser's storage
         "enable_monitoring": False,

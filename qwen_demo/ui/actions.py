@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from .words import status_html, t
+from .messages import status_html, t
 
 
 @dataclass(frozen=True)

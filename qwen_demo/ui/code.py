@@ -8,9 +8,8 @@ from gradio.components import Component
 
 from ..api.requests import ImageRequest
 from ..snippets import as_curl, as_json, as_openai, as_python
-from .events import on
-from .visit import Updates
-from .words import t
+from .events import Updates, on
+from .messages import t
 
 FORMS = {"JSON": "json", "curl": "bash", "Python": "python", "OpenAI": "python"}
 """What can be chosen, and the language that it is coloured as."""

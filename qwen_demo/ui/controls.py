@@ -8,11 +8,10 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 from ..api import catalog
-from ..api.catalog import Task
+from ..api.catalog import Model, Task
 from ..i18n import translate
-from .events import on
-from .visit import language_of
-from .words import t
+from .events import language_of, on
+from .messages import t
 
 AUTO = "auto"
 """The size radio's value for "none chosen": Gradio can't tell a choice of None from no choice."""
@@ -55,9 +54,6 @@ def common_controls(
     transparent.
     """
     models = catalog.models_for(task)
-    sizes: list[tuple[Any, str]] = [(size.ratio, size.name) for size in catalog.SIZES]
-    if auto_info:
-        sizes.insert(0, (t("size_auto"), AUTO))
     prompt = _counted(
         catalog.MAX_PROMPT,
         label=t("field_prompt"),
@@ -81,8 +77,7 @@ def common_controls(
         _adding(prompt, t("style_presets"), [f"style_{name}" for name in STYLES])
         _adding(negative, t("negative_presets"), [f"negative_{name}" for name in NEGATIVES])
     size = gr.Radio(
-        sizes,
-        value=AUTO if auto_info else catalog.DEFAULT_SIZE,
+        **sizes_of(models[0], auto=bool(auto_info)),
         label=t("field_size"),
         info=t(auto_info) if auto_info else None,
         elem_id=f"{prefix}-size",
@@ -124,36 +119,40 @@ def common_controls(
                 value="#ffffff", label=t("background"), info=t("background_info"), elem_id=f"{prefix}-background"
             )
 
-    def follow_model(name: str) -> tuple[Any, Any]:
-        chosen = catalog.find_model(name, task)
-        sized, rewrites = bool(chosen and chosen.sizes), bool(chosen and chosen.rewrites)
-        size_update = gr.update(interactive=True) if sized else gr.update(value=AUTO, interactive=False)
-        return size_update, gr.update(interactive=rewrites)
+    def follow_model(name: str, before: str) -> tuple[Any, Any]:
+        chosen = catalog.find_model(name, task) or models[0]
+        kept = before if before in chosen.size_names else None
+        sizes = sizes_of(chosen, kept, auto=bool(auto_info))
+        return gr.update(**sizes), gr.update(interactive=chosen.rewrites)
 
-    on(model.change, follow_model, inputs=model, outputs=[size, optimize])
-    on(recent.input, None, inputs=recent, outputs=prompt, js="(chosen) => chosen")
-    on(
-        one_more.click,
-        None,
-        inputs=seed,
-        outputs=[seed, random_seed],
-        js=f"(s) => [(s + 1) % {catalog.MAX_SEED + 1}, false]",
-    )
+    # Only where a visitor chooses: what fills the form sets these too. Gradio may not know yet that there is this size.
+    on(model.input, follow_model, inputs=[model, size], outputs=[size, optimize], preprocess=False)
+    on(recent.input, None, inputs=recent, outputs=prompt, js="page.same")
+    on(one_more.click, None, inputs=seed, outputs=[seed, random_seed], js=f"page.nextSeed({catalog.MAX_SEED})")
     # Whoever moves the slider wants this seed.
-    on(seed.input, None, outputs=random_seed, js="() => false")
+    on(seed.input, None, outputs=random_seed, js="page.off")
     controls = Controls(prompt, negative, model, size, count, seed, random_seed, watermark, optimize, format)
     return controls, Beside(background, recent)
+
+
+def sizes_of(model: Model, chosen: str | None = None, *, auto: bool) -> dict[str, Any]:
+    """The size radio with that model, as its options: what it offers, and the chosen one, else Auto or the default.
+
+    "Auto" is offered where `auto` says so, and where there is nothing else.
+    """
+    choices: list[tuple[Any, str]] = [(size.ratio, size.name) for size in model.sizes]
+    if auto or not choices:
+        choices.insert(0, (t("size_auto"), AUTO))
+    default = AUTO if auto else model.default_size or AUTO
+    value = chosen if chosen and model.sizes else default
+    return {"choices": choices, "value": value, "interactive": len(choices) > 1}
 
 
 def _counted(limit: int, **options: Any) -> gr.Textbox:
     """A text with a live count beside its label, the way Python and the API count: an emoji is one."""
     counter = gr.HTML(f"<span>0/{limit}</span>", elem_classes="counter")
     text = gr.Textbox(**options)
-    count = f"""(text) => {{
-      const count = [...(text ?? "")].length;
-      return `<span class="${{count > {limit} ? "over" : ""}}">${{count}}/{limit}</span>`;
-    }}"""
-    on(text.change, None, inputs=text, outputs=counter, js=count)
+    on(text.change, None, inputs=text, outputs=counter, js=f"page.counted({limit})")
     return text
 
 

@@ -10,15 +10,15 @@ from ..i18n import translate
 from ..service import Service
 from .actions import actions
 from .controls import common_controls
-from .events import on
+from .events import Updates, language_of, nothing, on, visitor
 from .examples import EDIT, Chips
+from .files import publish
 from .form import Form, Slot, picture_slot
-from .order import Order
-from .visit import Updates, language_of, nothing, publish, visitor
-from .words import t
+from .messages import t
+from .results import Results
 
 
-def edit_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
+def edit_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Results]:
     """Build the tab, inside the caller's `gr.Tab`."""
     chips = Chips(EDIT)
     with gr.Row(elem_classes="studio"):
@@ -30,12 +30,12 @@ def edit_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
             acting = actions("edit", "run_edit")
         form = Form("edit", ImageEdit, controls, [slot], beside.background)
         with gr.Column(elem_classes="results", min_width=0):
-            order = Order(service, form, acting)
+            results = Results(service, form, acting)
             steps = Steps(service, slot)
     form.wire(service)
     chips.wire(form)
-    steps.wire(order, order.wire(demo, beside.recent))
-    return form, order
+    steps.wire(results, results.wire(demo, beside.recent))
+    return form, results
 
 
 class Steps:
@@ -62,14 +62,14 @@ class Steps:
                 self._step = gr.Radio([], label=t("compare_with"), min_width=0, elem_id="edit-step", elem_classes="bar")
                 self._back = gr.Button(t("compare_back"), size="sm", min_width=0, elem_id="edit-back")
 
-    def wire(self, order: Order, run: Dependency) -> None:
+    def wire(self, results: Results, run: Dependency) -> None:
         """Add a step after each run that brought a picture."""
         outputs = [self._files, self._siblings, self._slider, self._step]
-        inputs = [self._files, self._siblings, order.tools.names, order.ordered]
+        inputs = [self._files, self._siblings, results.tools.names, results.ordered]
         on(run.then, self._add, inputs=inputs, outputs=outputs)
         on(self._step.input, self._compare, inputs=[self._step, self._files], outputs=self._slider)
         back = on(self._back.click, self._go_back, inputs=[self._step, self._files], outputs=self._slot.outputs())
-        on(back.then, None, js="() => document.querySelector('#edit-image').scrollIntoView({ block: 'center' })")
+        on(back.then, None, js="page.showUp('edit-image')")
 
     def _add(self, files: list[str], siblings: list[str], names: list[str], before: str, http: gr.Request) -> Updates:
         entry = self._service.library(visitor(http).name).find(names[0]) if names else None

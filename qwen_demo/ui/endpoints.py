@@ -1,31 +1,65 @@
 """The functions for programs: three named endpoints beside the page, callable with gradio_client."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated, Any
 
 import gradio as gr
+from pydantic import Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from ..api import catalog
+from ..api.catalog import Task
 from ..api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
-from ..job import Job, Progress
+from ..orders import Order
 from ..service import Service, draw_seed
-from .events import told
-from .visit import publish, uploaded, visitor
-from .words import describe
+from .events import in_words, visitor
+from .files import publish, uploaded
+from .messages import describe
 
-TEXT_MODEL = catalog.models_for("generations")[0].name
-EDIT_MODEL = catalog.models_for("edits")[0].name
-
-Source = str | gr.FileData
 Answer = tuple[list[gr.FileData], dict[str, Any]]
 Endpoint = Callable[..., Awaitable[Answer]]
+
+
+def _one_of(names: Callable[[], Iterable[str]], description: str) -> Any:
+    """A choice among names that are looked up when somebody asks for the schema."""
+    return Field(description=description, json_schema_extra=lambda schema: schema.update(enum=list(names())))
+
+
+def _models(task: Task) -> list[str]:
+    return [model.name for model in catalog.models_for(task)]
+
+
+def _sizes(task: Task) -> Iterable[str]:
+    """What any model of the task takes; the request knows which one does."""
+    return dict.fromkeys(name for model in catalog.models_for(task) for name in model.size_names)
+
+
+# What programs can say. Gradio sees the bare types; agents and the README have ranges, choices and meanings from here.
+Absent = SkipJsonSchema[None]  # left out, and never spelled: a schema without null is one that every agent reads
+Prompt = Annotated[str, Field(min_length=1, max_length=catalog.MAX_PROMPT, description="what to draw or to change")]
+Picture = Annotated[
+    str | gr.FileData,
+    WithJsonSchema({"type": "string", "description": "an https:// address, or a data: URL with the picture in base64"}),
+]
+IN_ORDER = f"the pictures, which the prompt calls 图1 to 图{catalog.MAX_REFERENCES} in their order"
+Pictures = Annotated[list[Picture], Field(min_length=2, max_length=catalog.MAX_REFERENCES, description=IN_ORDER)]
+TextModel = Annotated[str, _one_of(lambda: _models("generations"), "the model that draws")]
+EditModel = Annotated[str, _one_of(lambda: _models("edits"), "the model that edits")]
+TextSize = Annotated[str, _one_of(lambda: _sizes("generations"), "in pixels; else the model's default")] | Absent
+EditSize = Annotated[str, _one_of(lambda: _sizes("edits"), "in pixels; else the shape of the (last) picture")] | Absent
+Count = Annotated[int, Field(ge=1, le=catalog.MAX_PICTURES, description="how many pictures")]
+Seed = Annotated[int, Field(ge=0, le=catalog.MAX_SEED, description="the first picture's, then +1; else drawn")] | Absent
+NegativePrompt = Annotated[str, Field(max_length=catalog.MAX_NEGATIVE_PROMPT, description="what should not be seen")]
+OptimizePrompt = Annotated[bool, Field(description="whether the provider rewrites the prompt for a better picture")]
+Watermark = Annotated[bool, Field(description="whether the provider puts its mark on the picture")]
+ResponseFormat = Annotated[str, _one_of(lambda: catalog.RESPONSE_FORMATS, "how results travel from the API")]
 
 
 def add_endpoints(service: Service) -> None:
     """Add `/text_to_image`, `/edit_image` and `/fuse_images` to the page that is being built."""
     for endpoint in make_endpoints(service):
-        gr.events.api(told(endpoint, "en"), api_name=endpoint.__name__, concurrency_limit=None)
+        gr.events.api(in_words(endpoint, "en"), api_name=endpoint.__name__, concurrency_limit=None)
 
 
 def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
@@ -34,116 +68,70 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
     Each answers with files and a dict of `request_id, model, size, seed, n, usage, seconds, request{endpoint, body}`
     (embedded pictures in `body` cut short, no key), and `pictures` and `problems`, a row each.
     """
+    text_model, edit_model = _models("generations")[0], _models("edits")[0]
 
     async def text_to_image(
         http: gr.Request,
-        prompt: str,
-        model: str = TEXT_MODEL,
-        size: str = catalog.DEFAULT_SIZE,
-        n: int = 1,
-        seed: int | None = None,
-        negative_prompt: str = "",
-        optimize_prompt: bool = True,
-        watermark: bool = False,
-        response_format: str = "url",
+        prompt: Prompt,
+        model: TextModel = text_model,
+        size: TextSize = None,
+        n: Count = 1,
+        seed: Seed = None,
+        negative_prompt: NegativePrompt = "",
+        optimize_prompt: OptimizePrompt = True,
+        watermark: Watermark = False,
+        response_format: ResponseFormat = "url",
     ) -> Answer:
-        """Make pictures from words.
-
-        Args:
-            prompt: what to draw, 1 to 800 characters.
-            model: `qwen-image-plus` or `qwen-image`.
-            size: `1664x928`, `1472x1140`, `1328x1328`, `1140x1472` or `928x1664`.
-            n: how many pictures, 1 to 6.
-            seed: 0 to 2147483647; none draws one. Several pictures have the seeds from here on.
-            negative_prompt: what should not be in the picture, up to 500 characters.
-            optimize_prompt: whether the prompt is rewritten for a better picture.
-            watermark: whether the provider puts its mark on the picture.
-            response_format: how results travel from the API, `url` or `b64_json`.
-        """
-        request = TextToImage(
-            prompt=prompt,
-            **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
-        )
-        return await _deliver(service, request, n, http)
+        """Make pictures from words."""
+        known = catalog.find_model(model, "generations")
+        if size is None and known:
+            size = known.default_size
+        fields = _shared(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format)
+        return await _deliver(service, TextToImage(prompt=prompt, **fields), n, http)
 
     async def edit_image(
         http: gr.Request,
-        prompt: str,
-        image: Source,
-        model: str = EDIT_MODEL,
-        size: str | None = None,
-        n: int = 1,
-        seed: int | None = None,
-        negative_prompt: str = "",
-        optimize_prompt: bool = True,
-        watermark: bool = False,
-        response_format: str = "url",
+        prompt: Prompt,
+        image: Picture,
+        model: EditModel = edit_model,
+        size: EditSize = None,
+        n: Count = 1,
+        seed: Seed = None,
+        negative_prompt: NegativePrompt = "",
+        optimize_prompt: OptimizePrompt = True,
+        watermark: Watermark = False,
+        response_format: ResponseFormat = "url",
     ) -> Answer:
-        """Change a picture by words.
-
-        Args:
-            prompt: what to change, 1 to 800 characters.
-            image: the picture, an upload or an https:// address that is passed on as it is.
-            model: `qwen-image-edit-plus`, `qwen-image-edit-plus-2025-10-30` or `qwen-image-edit`.
-            size: as for text_to_image; none gives the result the picture's shape.
-            n: how many pictures, 1 to 6.
-            seed: 0 to 2147483647; none draws one.
-            negative_prompt: what should not be in the picture, up to 500 characters.
-            optimize_prompt: whether the prompt is rewritten for a better picture.
-            watermark: whether the provider puts its mark on the picture.
-            response_format: how results travel from the API, `url` or `b64_json`.
-        """
-        request = ImageEdit(
-            prompt=prompt,
-            image=await _reference(service, image, http),
-            **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
-        )
-        return await _deliver(service, request, n, http)
+        """Change a picture by words."""
+        fields = _shared(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format)
+        reference = await _reference(service, image, http)
+        return await _deliver(service, ImageEdit(prompt=prompt, image=reference, **fields), n, http)
 
     async def fuse_images(
         http: gr.Request,
-        prompt: str,
-        images: list[Source],
-        model: str = EDIT_MODEL,
-        size: str | None = None,
-        n: int = 1,
-        seed: int | None = None,
-        negative_prompt: str = "",
-        optimize_prompt: bool = True,
-        watermark: bool = False,
-        response_format: str = "url",
+        prompt: Prompt,
+        images: Pictures,
+        model: EditModel = edit_model,
+        size: EditSize = None,
+        n: Count = 1,
+        seed: Seed = None,
+        negative_prompt: NegativePrompt = "",
+        optimize_prompt: OptimizePrompt = True,
+        watermark: Watermark = False,
+        response_format: ResponseFormat = "url",
     ) -> Answer:
-        """Make one picture out of two or three.
-
-        Args:
-            prompt: what to make of them; it calls them 图1, 图2, 图3 in their order.
-            images: the pictures, each an upload or an https:// address that is passed on as it is.
-            model: `qwen-image-edit-plus`, `qwen-image-edit-plus-2025-10-30` or `qwen-image-edit`.
-            size: as for text_to_image; none gives the result the last picture's shape.
-            n: how many pictures, 1 to 6.
-            seed: 0 to 2147483647; none draws one.
-            negative_prompt: what should not be in the picture, up to 500 characters.
-            optimize_prompt: whether the prompt is rewritten for a better picture.
-            watermark: whether the provider puts its mark on the picture.
-            response_format: how results travel from the API, `url` or `b64_json`.
-        """
+        """Make one picture out of several."""
+        fields = _shared(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format)
         sources = images if isinstance(images, list) else [images]
-        request = ImageFusion(
-            prompt=prompt,
-            # More than fit are counted and refused by the request; they need not be read first.
-            images=tuple(
-                [await _reference(service, image, http) for image in sources]
-                if len(sources) <= catalog.MAX_REFERENCES
-                else [""] * len(sources)
-            ),
-            **_fields(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format),
-        )
-        return await _deliver(service, request, n, http)
+        # More than fit are counted and refused by the request; they need not be read first.
+        fit = len(sources) <= catalog.MAX_REFERENCES
+        references = tuple([await _reference(service, image, http) if fit else "" for image in sources])
+        return await _deliver(service, ImageFusion(prompt=prompt, images=references, **fields), n, http)
 
     return text_to_image, edit_image, fuse_images
 
 
-def _fields(
+def _shared(
     model: str,
     size: str | None,
     seed: int | None,
@@ -172,33 +160,33 @@ async def _reference(service: Service, source: object, http: gr.Request) -> str:
 
 
 async def _deliver(service: Service, request: ImageRequest, n: int, http: gr.Request) -> Answer:
-    job = await service.order(request, n, visitor(http))
+    order = await service.order(request, n, visitor(http))
     try:
-        progress = await job.finish()
+        await order.finish()
     except asyncio.CancelledError:
-        job.cancel()
+        order.cancel()
         raise
-    if not progress.pictures:
-        raise progress.problems[0]
-    files = [gr.FileData(path=publish(picture.path)) for picture in progress.pictures]
-    return files, _details(job, progress)
+    if not order.pictures:
+        raise order.problems[0]
+    files = [gr.FileData(path=await asyncio.to_thread(publish, picture.path)) for picture in order.pictures]
+    return files, _details(order)
 
 
-def _details(job: Job, progress: Progress) -> dict[str, Any]:
-    request = job.request
+def _details(order: Order) -> dict[str, Any]:
+    request = order.request
     return {
-        "request_id": progress.request_ids[0] if progress.request_ids else None,
+        "request_id": order.request_ids[0] if order.request_ids else None,
         "model": request.model,
         "size": request.size,
         "seed": request.seed,
-        "n": job.n,
-        "usage": progress.usage,
-        "seconds": round(progress.seconds, 3),
+        "n": order.n,
+        "usage": order.usage,
+        "seconds": round(order.seconds, 3),
         # gradio_client takes any dict with a "path" for a file, and would try to fetch it.
         "request": {"endpoint": f"/{request.path}", "body": request.payload()},
         "pictures": [
             {"seed": picture.seed, "width": picture.width, "height": picture.height, "request_id": picture.request_id}
-            for picture in progress.pictures
+            for picture in order.pictures
         ],
-        "problems": [describe(problem, "en") for problem in progress.problems],
+        "problems": [describe(problem, "en") for problem in order.problems],
     }

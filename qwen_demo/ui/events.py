@@ -1,4 +1,4 @@
-"""How the page's listeners are bound: private, without overlays of Gradio's, and with every refusal in words."""
+"""How the page's listeners are bound, who asks in them, and how every refusal becomes words."""
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,21 +8,47 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.context import LocalContext
 from gradio.events import Dependency
 
 from ..api.errors import QwenDemoError
-from ..i18n import translate
-from ..job import InternalError
-from .visit import language_of
-from .words import describe
+from ..i18n import preferred, translate
+from ..logs import InternalError
+from ..visitors import Visitor
+from ..web import VISITOR
+from .messages import describe
+
+Updates = dict[Block, Any]
+"""What a handler changes on the page; whatever is left out stays."""
+
+
+def nothing() -> Updates:
+    """No updates at all; Gradio refuses an empty dict."""
+    updates: Updates = gr.skip()
+    return updates
+
+
+def language_of(http: gr.Request | None) -> str:
+    """The language to answer this browser in; English where none asks."""
+    if http is None:
+        return "en"
+    return preferred(http.headers.get("accept-language", ""), http.cookies.get("language", ""))
+
+
+def visitor(http: gr.Request) -> Visitor:
+    """Who asks: a signed-in user, else a browser, in all its tabs. Cookie and address were checked at the door."""
+    if http.request is None:  # called from Python, without a page
+        return Visitor("")
+    browser: Visitor = http.request.scope[VISITOR]
+    return browser.signed_in(http.username) if http.username else browser
 
 
 def on(trigger: Callable[..., Dependency], handler: Callable[..., Any] | None, **options: Any) -> Dependency:
     """Bind a handler of the page to a trigger such as `button.click`; `options` are those of the trigger."""
     # Without parts to show progress on, Gradio need not look for all outputs in the page at each message: 20 ms each.
     options = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": [], **options}
-    return trigger(told(handler) if handler else None, **options)
+    return trigger(in_words(handler) if handler else None, **options)
 
 
 def offer_file(button: gr.Button, make: Callable[..., str], inputs: Any, target: gr.DownloadButton) -> None:
@@ -31,7 +57,7 @@ def offer_file(button: gr.Button, make: Callable[..., str], inputs: Any, target:
     A download starts only from a click in the browser, so the finished file is clicked there.
     """
     made = on(button.click, make, inputs=inputs, outputs=target)
-    on(made.then, None, js=f"() => document.querySelector('#{target.elem_id}').click()")
+    on(made.then, None, js=f"page.clickOn('{target.elem_id}')")
 
 
 def refusal(key: str, http: gr.Request) -> gr.Error:
@@ -40,7 +66,7 @@ def refusal(key: str, http: gr.Request) -> gr.Error:
     return gr.Error(translate(language, key), title=translate(language, "title_error"), print_exception=False)
 
 
-def told(handler: Callable[..., Any], language: str | None = None) -> Callable[..., Any]:
+def in_words(handler: Callable[..., Any], language: str | None = None) -> Callable[..., Any]:
     """The handler with its errors turned into words: Gradio itself would show no more than "Error".
 
     Args:
@@ -51,7 +77,7 @@ def told(handler: Callable[..., Any], language: str | None = None) -> Callable[.
 
         @wraps(handler)
         async def generate(*args: Any, **named: Any) -> AsyncIterator[Any]:
-            with _errors_told(language):
+            with _errors_in_words(language):
                 async for updates in handler(*args, **named):
                     yield updates
 
@@ -60,21 +86,21 @@ def told(handler: Callable[..., Any], language: str | None = None) -> Callable[.
 
         @wraps(handler)
         async def wait(*args: Any, **named: Any) -> Any:
-            with _errors_told(language):
+            with _errors_in_words(language):
                 return await handler(*args, **named)
 
         return wait
 
     @wraps(handler)
     def call(*args: Any, **named: Any) -> Any:
-        with _errors_told(language):
+        with _errors_in_words(language):
             return handler(*args, **named)
 
     return call
 
 
 @contextmanager
-def _errors_told(language: str | None) -> Iterator[None]:
+def _errors_in_words(language: str | None) -> Iterator[None]:
     try:
         yield
     except gr.Error:

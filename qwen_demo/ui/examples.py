@@ -9,10 +9,9 @@ import gradio as gr
 from ..api import catalog
 from ..i18n import translate
 from ..recipe import Recipe
-from .events import on
+from .events import Updates, language_of, on
 from .form import Form
-from .visit import Updates, language_of
-from .words import t
+from .messages import t
 
 PHOTOS = Path(__file__).parent / "photos"
 _SAMPLES = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925"
@@ -74,10 +73,10 @@ def _filler(example: Example, form: Form) -> Callable[[gr.Request], Updates]:
     def fill(http: gr.Request) -> Updates:
         language, key = language_of(http), f"example_{example.key}"
         recipe = Recipe(
-            kind=form.kind.kind,
+            kind=form.request_type.kind,
             prompt=translate(language, f"{key}_prompt"),
             negative_prompt=translate(language, f"{key}_negative") if example.negative else None,
-            model=catalog.models_for(form.kind.task)[0].name,
+            model=catalog.models_for(form.request_type.task)[0].name,
             size=example.size,
             seed=example.seed,
             watermark=example.watermark,

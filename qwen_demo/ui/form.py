@@ -1,5 +1,6 @@
 """A tab's form: what an order reads, and what an example, a recipe or another picture fills."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +13,13 @@ from gradio.components import Component
 
 from ..api import catalog
 from ..api.errors import InvalidRequest
-from ..api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
+from ..api.requests import ImageRequest, make
 from ..recipe import Recipe
 from ..service import Service
-from .controls import AUTO, Controls
-from .events import on
-from .visit import Updates, language_of, nothing, publish, uploaded, visitor
-from .words import describe, reference_html, status_html, t
+from .controls import Controls, sizes_of
+from .events import Updates, language_of, nothing, on, visitor
+from .files import publish, uploaded
+from .messages import describe, reference_html, status_html, t
 
 Upload = dict[str, Any] | None
 """What a slot's image is to a handler: Gradio's dict with its path, or None."""
@@ -75,12 +76,12 @@ class Form:
 
     Attributes:
         tab: the tab's id, and the prefix of its elements' ids.
-        kind: the request it makes.
+        request_type: the request it makes.
         background: the colour behind what is transparent in an upload; only where there are slots.
     """
 
     tab: str
-    kind: type[ImageRequest]
+    request_type: type[ImageRequest]
     controls: Controls
     slots: Sequence[Slot] = ()
     background: gr.ColorPicker | None = None
@@ -99,10 +100,13 @@ class Form:
     def fill(self, recipe: Recipe, pictures: Sequence[Path | str | None] = ()) -> Updates:
         """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays."""
         to = self.controls
+        task = self.request_type.task
+        model = catalog.find_model(recipe.model, task)
+        sizes = sizes_of(model or catalog.models_for(task)[0], recipe.size, auto=bool(self.slots))
         updates: Updates = {
             to.prompt: recipe.prompt,
             to.negative: recipe.negative_prompt or "",
-            to.size: recipe.size or (AUTO if self.slots else catalog.DEFAULT_SIZE),
+            to.size: sizes["value"],
             to.count: recipe.n,
             to.random_seed: recipe.seed is None,
             to.watermark: bool(recipe.watermark),
@@ -111,8 +115,9 @@ class Form:
         }
         if recipe.seed is not None:
             updates[to.seed] = recipe.seed
-        if catalog.find_model(recipe.model, self.kind.task):
-            updates[to.model] = recipe.model
+        if model:
+            updates |= {to.model: model.name, to.size: gr.update(**sizes)}
+            updates[to.optimize] = gr.update(value=recipe.optimize_prompt is not False, interactive=model.rewrites)
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
             updates |= slot.fill(picture)
         return updates
@@ -126,9 +131,7 @@ class Form:
         filled = list(references)
         while filled and not filled[-1]:  # an empty slot in between stays: it would renumber those after it
             filled.pop()
-        if self.kind is ImageEdit:
-            return ImageEdit(image=filled[0] if filled else "", **fields)
-        return ImageFusion(images=tuple(filled), **fields) if self.slots else TextToImage(**fields)
+        return make(self.request_type.kind, filled, **fields)
 
     def wire(self, service: Service) -> None:
         """Make uploads ready as they come, and let picture and address take turns."""
@@ -144,7 +147,7 @@ class Form:
                 problem = status_html(describe(error, language_of(http)), problem=True)
                 return {**slot.fill(None), slot.note: problem}
             note = reference_html(reference, language_of(http))
-            return {**slot.fill(kept), slot.note: note, slot.original: str(path)}
+            return {**await asyncio.to_thread(slot.fill, kept), slot.note: note, slot.original: str(path)}
 
         async def came(image: Upload, background: str, http: gr.Request) -> Updates:
             return await prepare(image, "", background, http) if image else slot.fill(None)

@@ -14,11 +14,11 @@ from ..library import GRID_SIDE
 from ..recipe import BadRecipe
 from ..service import Service
 from ..usage import as_csv
-from .events import offer_file, on
+from .events import Updates, language_of, nothing, offer_file, on, visitor
+from .files import fresh_folder, publish, uploaded
 from .form import Form, Upload
+from .messages import recipe_html, status_html, t
 from .tools import Tools
-from .visit import Updates, fresh_folder, language_of, nothing, publish, uploaded, visitor
-from .words import recipe_html, status_html, t
 
 PAGE = 24
 At = tuple[tuple[str, ...], int]
@@ -117,7 +117,7 @@ class History:
 
         def usage(http: gr.Request) -> str:
             path = fresh_folder() / "qwen-usage.csv"
-            path.write_text(as_csv(self._service.jobs.used(visitor(http).name)), encoding="utf-8-sig")  # for Excel
+            path.write_text(as_csv(self._service.ledger.of(visitor(http).name)), encoding="utf-8-sig")  # for Excel
             return str(path)
 
         offer_file(self._csv, usage, None, self._csv_file)
@@ -138,13 +138,12 @@ class History:
         )
         # A file that someone deleted meanwhile, or that is no picture, has no preview and no place in the grid.
         pairs = [(entry, made) for entry, made in zip(entries, previews, strict=True) if isinstance(made, Path)]
+        published = await asyncio.gather(*(asyncio.to_thread(publish, preview) for _, preview in pairs))
         return {
             self._empty: t("nothing_found" if words.strip() or kind or model else "empty_history"),
             # The tools act on the first.
-            self._gallery: gr.update(
-                value=[publish(preview) for _, preview in pairs], selected_index=0 if pairs else None, visible=True
-            ),
-            **self._tools.show([entry.name for entry, _ in pairs], visitor(http).name),
+            self._gallery: gr.update(value=published, selected_index=0 if pairs else None, visible=True),
+            **await asyncio.to_thread(self._tools.show, [entry.name for entry, _ in pairs], visitor(http).name),
             self._at: ((words, kind, model), skip),
             self._newer: gr.update(interactive=skip > 0),
             self._older: gr.update(interactive=len(found) > PAGE),
@@ -155,7 +154,8 @@ class History:
         entry = self._service.library(owner).find(name)
         if entry is None:
             return None, ""
-        return publish(await self._service.shown(entry, owner)), recipe_html(entry.recipe, language_of(http))
+        shown = await self._service.shown(entry, owner)
+        return await asyncio.to_thread(publish, shown), recipe_html(entry.recipe, language_of(http))
 
     def _restore(self, file: Upload, forms: Sequence[Form], tabs: gr.Tabs, http: gr.Request) -> Updates:
         language = language_of(http)
@@ -166,7 +166,7 @@ class History:
         except BadRecipe as error:
             problem = translate(language, f"recipe_{error.problem}")
             return {self._file: None, self._status: status_html(problem, problem=True)}
-        form = next(form for form in forms if form.kind.kind == recipe.kind)
+        form = next(form for form in forms if form.request_type.kind == recipe.kind)
         pictures = self._service.references(recipe, visitor(http).name)
         gone = sum(picture is None for picture in pictures)
         said = translate(language, "recipe_restored_without" if gone else "recipe_restored", count=gone)

@@ -5,23 +5,20 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
-from gradio.components import Component
 
 from ..api import catalog
-from ..api.errors import InvalidRequest
 from ..api.requests import ImageEdit, TextToImage, check_range
 from ..i18n import translate
 from ..recipe import Recipe
 from .controls import AUTO
-from .events import on
+from .events import Updates, language_of, nothing, on
 from .form import Form
-from .visit import Updates, language_of, nothing
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _READ: dict[str, Callable[[str], Any]] = {
     "prompt": str,
     "model": str,
-    "size": str,
+    "size": lambda text: None if text == AUTO else text,
     "n": int,
     "seed": int,
     "negative_prompt": str,
@@ -29,15 +26,6 @@ _READ: dict[str, Callable[[str], Any]] = {
     "optimize_prompt": _SWITCH.__getitem__,
 }
 """What a link may carry, by the API's names. Never a key, and never a picture."""
-
-
-# Settings that outlive a reload stay in the page: in an address, proxies would log the prompt.
-KEEP = "(query) => sessionStorage.setItem('qwen-image-demo-settings', query)"
-KEPT = """() => {
-  const kept = sessionStorage.getItem("qwen-image-demo-settings");
-  sessionStorage.removeItem("qwen-image-demo-settings");
-  return kept || location.search;
-}"""
 
 
 def write(recipe: Recipe, tab: str) -> str:
@@ -51,16 +39,16 @@ def read(query: Mapping[str, str], forms: Sequence[Form]) -> tuple[Form, Recipe,
     """The tab and the settings that a link carries, and the names of those whose values are wrong and left out."""
     form = next((form for form in forms if form.tab == query.get("tab")), forms[0])
     ignored = [] if form.tab == query.get("tab", form.tab) else ["tab"]
-    fields: dict[str, Any] = {"model": catalog.models_for(form.kind.task)[0].name}
-    for name in _READ.keys() & query.keys():
+    fields: dict[str, Any] = {"model": catalog.models_for(form.request_type.task)[0].name}
+    for name in (name for name in _READ if name in query):  # the model before its size
         try:
             value = _READ[name](query[name])
-            _check(form, name, value)
+            _check(form, name, value, fields["model"])
         except (ValueError, KeyError):
             ignored.append(name)
         else:
             fields[name] = value
-    return form, Recipe(kind=form.kind.kind, prompt=fields.pop("prompt", ""), **fields), sorted(ignored)
+    return form, Recipe(kind=form.request_type.kind, prompt=fields.pop("prompt", ""), **fields), sorted(ignored)
 
 
 def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
@@ -81,45 +69,28 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         return {**form.fill(recipe), tabs: gr.update(selected=form.tab)}
 
     filled = [tabs, *(part for form in forms for part in form.outputs())]
-    followed = on(demo.load, follow, inputs=address, outputs=filled, js=KEPT)
+    followed = on(demo.load, follow, inputs=address, outputs=filled, js="page.keptQuery")
     # Or a reload would fill the form again.
-    on(followed.then, None, js="() => history.replaceState(null, '', location.pathname)")
+    on(followed.then, None, js="page.forgetQuery")
 
 
-def keep_settings(forms: Sequence[Form]) -> tuple[list[Component], str]:
-    """A script that keeps the open tab's settings over the next reload, and the parts whose values it is given."""
-    inputs: list[Component] = []
-    for form in forms:
-        to = form.controls
-        inputs += [to.prompt, to.model, to.size, to.count, to.seed, to.negative, to.watermark, to.optimize]
-        inputs.append(to.random_seed)
-    tabs, names = [form.tab for form in forms], list(_READ)
-    return (
-        inputs,
-        f"""(...values) => {{
-      const [tabs, names] = [{tabs}, {names}];
-      const tab = document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
-      const own = values.slice(tabs.indexOf(tab) * (names.length + 1), (tabs.indexOf(tab) + 1) * (names.length + 1));
-      if (!tabs.includes(tab)) return;
-      const drawn = own.pop();
-      const told = names.map((name, at) => [name, String(own[at] ?? "")]);
-      const kept = told.filter(([name, value]) => value && value !== "{AUTO}" && !(drawn && name === "seed"));
-      ({KEEP})("?" + new URLSearchParams([["tab", tab], ...kept]));
-    }}""",
-    )
+def choose_language(button: gr.Button, language: str, forms: Sequence[Form]) -> None:
+    """Load the page in that language when the button is pressed, with the open tab's settings."""
+    names = [*_READ, "random_seed"]
+    parts = ("prompt", "model", "size", "count", "seed", "negative", "watermark", "optimize", "random_seed")
+    inputs = [getattr(form.controls, part) for form in forms for part in parts]
+    tabs = [form.tab for form in forms]
+    on(button.click, None, inputs=inputs, js=f"page.chooseLanguage('{language}', {tabs}, {names})")
 
 
-def _check(form: Form, name: str, value: object) -> None:
-    """Whether a request of that tab could have that value.
+def _check(form: Form, name: str, value: object, model: str) -> None:
+    """Whether a request of that tab could have that value with that model.
 
     Raises:
         InvalidRequest: it could not.
     """
     if name == "n":
         check_range(name, value, 1, catalog.MAX_PICTURES)
-    elif name == "model":
-        if catalog.find_model(value, form.kind.task) is None:
-            raise InvalidRequest(name, "choice", value, allowed="")
     else:
-        fields: dict[str, Any] = {"prompt": "x", name: value}
+        fields: dict[str, Any] = {"prompt": "x", "model": model, "size": None, name: value}
         _ = ImageEdit(image="https://x", **fields) if form.slots else TextToImage(**fields)

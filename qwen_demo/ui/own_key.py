@@ -5,9 +5,8 @@ import gradio as gr
 from ..i18n import translate
 from ..service import Service
 from ..visitors import OwnKeys, masked
-from .events import on
-from .visit import Updates, language_of, visitor
-from .words import t
+from .events import Updates, language_of, on, visitor
+from .messages import t
 
 
 def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys, notice: gr.HTML | None) -> None:

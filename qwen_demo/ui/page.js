@@ -1,6 +1,99 @@
-() => {
-  // What the page does by itself in the browser: keys, words inserted at the cursor, results in view on a phone.
+// What the page does by itself in the browser. Gradio's listeners name the functions of `page`, and the page listens to
+// keys and clicks itself. Stands in the head: nothing of the page is there yet when this is read.
+window.page = (() => {
+  const STORE = "qwen-image-demo-";
+  /** The open tab's settings, over one reload. In an address, proxies would log the prompt. */
+  const SETTINGS = `${STORE}settings`;
+
+  /** @param {string} selector @returns {HTMLElement | undefined} the first that is in sight */
   const seen = (selector) => [...document.querySelectorAll(selector)].find((element) => element.offsetParent);
+
+  /** Copy the link with this query; nothing where there is none. @param {string} query */
+  const copyLink = (query) => {
+    if (!query) return;
+    const link = location.origin + location.pathname + query;
+    if (navigator.clipboard) navigator.clipboard.writeText(link);
+    else window.prompt("", link);
+  };
+
+  /** @param {string} tab @returns a function that keeps the names of the tab's last results, a line each */
+  const keepResults = (tab) => (/** @type {string} */ names) => localStorage.setItem(`${STORE}results-${tab}`, names);
+
+  /** @param {string} tab @returns a function that gives them back */
+  const keptResults = (tab) => () => localStorage.getItem(`${STORE}results-${tab}`) ?? "";
+
+  /** @param {string} tab @returns a function that keeps a prompt, and offers the tab's last twelve in a dropdown */
+  const keepPrompt = (tab) => (/** @type {string} */ prompt) => {
+    const kept = JSON.parse(localStorage.getItem(`${STORE}prompts-${tab}`) ?? "[]");
+    const prompts = [...new Set([prompt, ...kept])].filter(Boolean).slice(0, 12);
+    localStorage.setItem(`${STORE}prompts-${tab}`, JSON.stringify(prompts));
+    return { __type__: "update", choices: prompts.map((one) => [one, one]), value: null };
+  };
+
+  /**
+   * @param {string} language
+   * @param {string[]} tabs whose forms the values are, one after the other
+   * @param {string[]} names what the values of each form are called, in their order
+   * @returns a function that takes those values, and loads the page in that language with the open tab's settings
+   */
+  const chooseLanguage = (language, tabs, names) => (...values) => {
+    const tab = document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
+    if (tabs.includes(tab)) {
+      const own = values.slice(tabs.indexOf(tab) * names.length);
+      const settings = Object.fromEntries(names.map((name, at) => [name, own[at] ?? ""]));
+      if (settings.random_seed) delete settings.seed;
+      const filled = Object.entries(settings).filter(([, value]) => value !== "");
+      sessionStorage.setItem(SETTINGS, `?${new URLSearchParams([["tab", tab], ...filled])}`);
+    }
+    // A Space shows the page in a frame of another site, where only the longer form is kept.
+    const sites = location.protocol === "https:" ? "samesite=none; secure; partitioned" : "samesite=lax";
+    document.cookie = `language=${language}; path=/; max-age=31536000; ${sites}`;
+    location.reload();
+  };
+
+  /** @returns {string} the query of the settings that were kept, which are forgotten now, else the address's */
+  const keptQuery = () => {
+    const kept = sessionStorage.getItem(SETTINGS);
+    sessionStorage.removeItem(SETTINGS);
+    return kept || location.search;
+  };
+
+  /** Take the query out of the address, or a reload would fill the form again. */
+  const forgetQuery = () => history.replaceState(null, "", location.pathname);
+
+  /** Day to night or back. */
+  const changeColours = () => {
+    const dark = document.body.classList.toggle("dark");
+    localStorage.setItem(`${STORE}colours`, dark ? "dark" : "light");
+  };
+
+  /** @param {number} max @returns a function from a seed to the next, with "random" switched off */
+  const nextSeed = (max) => (/** @type {number} */ seed) => [(seed + 1) % (max + 1), false];
+
+  /** @param {number} limit @returns a function from a text to its length, as Python and the API count it: an emoji is one */
+  const counted = (limit) => (/** @type {string | null} */ text) => {
+    const count = [...(text ?? "")].length;
+    return `<span class="${count > limit ? "over" : ""}">${count}/${limit}</span>`;
+  };
+
+  const same = (value) => value;
+  const off = () => false;
+
+  /** @param {string} id @returns a function that clicks on it */
+  const clickOn = (id) => () => document.getElementById(id)?.click();
+
+  /** @param {string} id @returns a function that brings it into the middle of the window */
+  const showUp = (id) => () => document.getElementById(id)?.scrollIntoView({ block: "center" });
+
+  /** @param {string} id @returns a function that focuses it. What was shown this moment is in the page a little later */
+  const focus = (id) => () => {
+    const look = () => {
+      const part = document.getElementById(id);
+      if (part) part.focus();
+      else requestAnimationFrame(look);
+    };
+    look();
+  };
 
   const LARGE = ".gallery-card .preview button[aria-label=Close]"; // leaves the large view of a picture
   const keys = /^Mac|^iP/.test(navigator.platform) ? "⌘⏎" : "Ctrl ⏎"; // the run button says so
@@ -16,10 +109,12 @@
     }
   }, true);
 
+  /** Put a picture's name where the cursor is. @param {HTMLTextAreaElement} prompt @param {string} name */
   const insert = (prompt, name) => {
     const [from, to] = [prompt.selectionStart, prompt.selectionEnd];
-    // English words stand apart, and no digit may follow a number.
-    const apart = (one, other) => (/[a-z0-9]/i.test(one) && /[a-z0-9]/i.test(other) ? " " : "");
+    // In languages with spaces words stand apart, and in all of them no digit may follow a number.
+    const letter = name.includes(" ") ? /[\p{L}\p{N}]/u : /[a-z0-9]/i;
+    const apart = (one, other) => (letter.test(one) && letter.test(other) ? " " : "");
     const [before, after] = [prompt.value.charAt(from - 1), prompt.value.charAt(to)];
     const word = apart(before, name.at(0)) + name + apart(name.at(-1), after);
     prompt.setRangeText(word, from, to, "end");
@@ -37,4 +132,9 @@
       document.querySelector("#history-picture")?.scrollIntoView({ behavior: "smooth", block: "center" });
     }
   });
-}
+
+  return {
+    changeColours, chooseLanguage, clickOn, copyLink, counted, focus, forgetQuery, keepPrompt, keepResults, keptQuery,
+    keptResults, nextSeed, off, same, showUp,
+  };
+})();

@@ -8,10 +8,10 @@ from .actions import actions
 from .controls import common_controls
 from .examples import TEXT_TO_IMAGE, Chips
 from .form import Form
-from .order import Order
+from .results import Results
 
 
-def text_to_image_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
+def text_to_image_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Results]:
     """Build the tab, inside the caller's `gr.Tab`."""
     chips = Chips(TEXT_TO_IMAGE)
     with gr.Row(elem_classes="studio"):
@@ -20,7 +20,7 @@ def text_to_image_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Order]:
             acting = actions("text", "run")
         form = Form("text", TextToImage, controls)
         with gr.Column(elem_classes="results", min_width=0):
-            order = Order(service, form, acting)
+            results = Results(service, form, acting)
     chips.wire(form)
-    order.wire(demo, beside.recent)
-    return form, order
+    results.wire(demo, beside.recent)
+    return form, results

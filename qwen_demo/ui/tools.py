@@ -1,5 +1,6 @@
 """What can be done with a finished picture: use its settings, edit it, fuse it, download it, delete it."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import zip_longest
 
@@ -9,26 +10,11 @@ from gradio.components import Component
 from ..i18n import translate
 from ..library import Entry
 from ..service import Service
-from .events import offer_file, on, refusal
+from .events import Updates, language_of, nothing, offer_file, on, refusal, visitor
+from .files import fresh_folder, publish
 from .form import Form, Upload
 from .link import write
-from .visit import Updates, fresh_folder, language_of, nothing, publish, visitor
-from .words import t
-
-COPY_LINK = """(query) => {
-  if (!query) return;
-  const link = location.origin + location.pathname + query;
-  if (navigator.clipboard) navigator.clipboard.writeText(link); else window.prompt("", link);
-}"""
-
-# A part that was shown this moment is in the page a little later.
-FOCUS = """() => {
-  const look = () => {
-    const part = document.querySelector("#%s");
-    if (part) part.focus(); else requestAnimationFrame(look);
-  };
-  look();
-}"""
+from .messages import t
 
 
 class Tools:
@@ -68,7 +54,7 @@ class Tools:
         return [self.names, self.chosen, self._download, self._asking]
 
     def show(self, names: list[str], owner: str) -> Updates:
-        """Take these pictures of that visitor's, and choose the first."""
+        """Take these pictures of that visitor's, and choose the first. Not for the event loop."""
         return {self.names: names, **self._choose(next(iter(names), ""), owner)}
 
     def _choose(self, name: str, owner: str) -> Updates:
@@ -83,7 +69,7 @@ class Tools:
     def wire(self, gallery: gr.Gallery, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         """Bind the buttons to the gallery and to the forms that they fill."""
         service = self._service
-        of_kind = {form.kind.kind: form for form in forms}
+        of_kind = {form.request_type.kind: form for form in forms}
         _, edit, fusion = forms
 
         def choose(names: list[str], event: gr.SelectData, http: gr.Request) -> Updates:
@@ -143,9 +129,16 @@ class Tools:
                 library.delete(entry)
             left = [other for other in names if other != name]
             entries = [entry for other in left if (entry := library.find(other))]
-            files = [(publish(await service.shown(entry, owner)), caption(entry, http)) for entry in entries]
+            shown = [await service.shown(entry, owner) for entry in entries]
+            files = [
+                (await asyncio.to_thread(publish, path), caption(entry, http))
+                for path, entry in zip(shown, entries, strict=True)
+            ]
             # None chosen in the gallery, or it would show another picture than the one the tools act on.
-            return {gallery: gr.update(value=files, selected_index=None), **self.show(left, owner)}
+            return {
+                gallery: gr.update(value=files, selected_index=None),
+                **await asyncio.to_thread(self.show, left, owner),
+            }
 
         def caption(entry: Entry, http: gr.Request) -> str | None:
             seed = entry.recipe.seed if entry.recipe else None
@@ -165,9 +158,9 @@ class Tools:
         )
         offer_file(self._zip, archive, self.names, self._archive)
         linked = on(self._copy.click, link, inputs=self.chosen, outputs=self._link)
-        on(linked.then, None, inputs=self._link, js=COPY_LINK)
+        on(linked.then, None, inputs=self._link, js="page.copyLink")
         asked = on(self._delete.click, lambda: gr.update(visible=True), outputs=self._asking)
-        on(asked.then, None, js=FOCUS % self._no.elem_id)
+        on(asked.then, None, js=f"page.focus('{self._no.elem_id}')")
         on(self._no.click, lambda: gr.update(visible=False), outputs=self._asking)
         self.deleted = on(self._yes.click, delete, inputs=[self.chosen, self.names], outputs=[gallery, *self.outputs()])
 

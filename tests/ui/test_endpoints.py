@@ -1,5 +1,6 @@
 """The endpoints for programs, called with gradio_client over HTTP."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,24 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from mcp.server.fastmcp.utilities.func_metadata import func_metadata
 from PIL import Image
 
+from qwen_demo.api import catalog
+from qwen_demo.api.catalog import Model, Size
+from qwen_demo.api.client import QwenClient
+from qwen_demo.library import Library
+from qwen_demo.orders import Orders
+from qwen_demo.service import Service
+from qwen_demo.ui.endpoints import Endpoint, make_endpoints
 from tests.conftest import KEY, RunningApp
 
-PHOTOS = Path(__file__).parents[2] / "qwen_demo" / "ui" / "photos"
+ROOT = Path(__file__).parents[2]
+PHOTOS = ROOT / "qwen_demo" / "ui" / "photos"
+TEXT_MODELS = catalog.models_for("generations")
+TEXT_MODEL, EDIT_MODEL = TEXT_MODELS[0].name, catalog.models_for("edits")[0].name
+TEXT_NAMES, TEXT_SIZES = ", ".join(model.name for model in TEXT_MODELS), ", ".join(TEXT_MODELS[0].size_names)
+PYTHON = {"string": "str", "integer": "int", "boolean": "bool", "array": "list"}
 SAMPLES = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925"
 
 
@@ -47,13 +61,62 @@ def test_there_are_these_three_and_no_others(client: Client) -> None:
         "watermark": False,
         "response_format": "url",
     }
-    edits = {"prompt": None, "model": "qwen-image-edit-plus", "size": None, **common}
+    edits = {"prompt": None, "model": EDIT_MODEL, "size": None, **common}
     assert parameters == {
-        "/text_to_image": {"prompt": None, "model": "qwen-image-plus", "size": "1328x1328", **common},
+        "/text_to_image": {"prompt": None, "model": TEXT_MODEL, "size": None, **common},
         "/edit_image": {**edits, "image": None},
         "/fuse_images": {**edits, "images": None},
     }
     assert api["unnamed_endpoints"] == {}
+
+
+def rows_of(endpoint: Endpoint) -> Iterator[tuple[str, str, str, str]]:
+    """An endpoint's parameters as the README spells them: name, what it takes, default, meaning."""
+    signature = func_metadata(endpoint, ["http"], structured_output=False).arg_model.model_json_schema()
+    for name, schema in signature["properties"].items():
+        high = [schema[key] for key in ("maximum", "maxLength", "maxItems") if key in schema]
+        low = [schema[key] for key in ("minimum", "minLength", "minItems") if key in schema] or [0]
+        default = inspect.signature(endpoint).parameters[name].default
+        yield (
+            f"`{name}`",
+            ", ".join(f"`{choice}`" for choice in schema.get("enum", [PYTHON[schema["type"]]]))
+            + "".join(f", {low[0]}–{most}" for most in high),
+            "—" if default is inspect.Parameter.empty else f"`{default}`" if default != "" else '`""`',
+            schema["description"],
+        )
+
+
+def table(readme: str, section: str) -> list[list[str]]:
+    """The cells of the rows that stand in a section and begin with a name."""
+    text = (ROOT / readme).read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+
+
+def test_the_readme_says_what_each_parameter_takes(tmp_path: Path) -> None:
+    endpoints = make_endpoints(Service(QwenClient(KEY), Orders(1), Library(tmp_path)))
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for endpoint in endpoints:
+        for row in rows_of(endpoint):
+            found.setdefault(row, []).append(f"`{endpoint.__name__}`")
+    rows = [
+        [name if len(where) == len(endpoints) else f"{name} ({', '.join(where)})", *rest]
+        for (name, *rest), where in found.items()
+    ]
+    english = table("README.md", "For programs")
+    assert sorted(english) == sorted(rows)
+    chinese = table("README.zh-CN.md", "供程序调用")
+    assert [row[:3] for row in chinese] == [row[:3] for row in english]
+    assert all(row[3].strip() for row in chinese)
+
+
+def test_without_a_size_each_model_draws_its_default(
+    client: Client, app: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Model("qwen-image-of-one-size", "generations", sizes=(Size(1024, 1024, "1:1"),))
+    monkeypatch.setattr(catalog, "MODELS", (*catalog.MODELS, own))
+    for model in (TEXT_MODEL, own.name):
+        client.predict(prompt="a", model=model, api_name="/text_to_image")
+    assert [order["size"] for order in app.orders] == [catalog.DEFAULT_SIZE, "1024x1024"]
 
 
 def test_text_to_image_answers_with_files_and_details(client: Client, app: RunningApp) -> None:
@@ -66,7 +129,7 @@ def test_text_to_image_answers_with_files_and_details(client: Client, app: Runni
     )
     body = {
         "prompt": "可爱的动物园场景，小熊猫在竹林中嬉戏",
-        "model": "qwen-image-plus",
+        "model": TEXT_MODEL,
         "size": "1664x928",
         "n": 1,
         "response_format": "url",
@@ -79,7 +142,7 @@ def test_text_to_image_answers_with_files_and_details(client: Client, app: Runni
     assert isinstance(request_id, str)
     assert seconds > 0
     assert details == {
-        "model": "qwen-image-plus",
+        "model": TEXT_MODEL,
         "size": "1664x928",
         "seed": 12345,
         "n": 1,
@@ -134,8 +197,8 @@ def test_fuse_images_takes_uploads_in_their_order(client: Client, app: RunningAp
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/text_to_image", {"prompt": ""}, "Prompt: write something first."),
     ("/text_to_image", {"prompt": "x" * 801}, "801 characters are too many, at most 800"),
-    ("/text_to_image", {"prompt": "x", "model": "dall-e"}, "'dall-e' is not on offer. Choose one of qwen-image-plus"),
-    ("/text_to_image", {"prompt": "x", "size": "1024x1024"}, "'1024x1024' is not on offer. Choose one of 1664x928"),
+    ("/text_to_image", {"prompt": "x", "model": "dall-e"}, f"'dall-e' is not on offer. Choose one of {TEXT_NAMES}"),
+    ("/text_to_image", {"prompt": "x", "size": "1x1"}, f"'1x1' is not on offer. Choose one of {TEXT_SIZES}"),
     ("/text_to_image", {"prompt": "x", "seed": -1}, "Seed: -1 doesn't work. Choose a whole number from 0"),
     ("/text_to_image", {"prompt": "x", "seed": 2147483648}, "Seed: 2147483648 doesn't work."),
     ("/text_to_image", {"prompt": "x", "n": 7}, "Pictures: 7 doesn't work. Choose a whole number from 1 to 6."),
@@ -179,7 +242,7 @@ def test_the_queue_cant_be_passed_by(app: RunningApp) -> None:
 
 def test_many_orders_run_side_by_side(client: Client, app: RunningApp) -> None:
     app.backend.open.clear()
-    jobs = [client.submit(prompt=f"hill {number}", api_name="/text_to_image") for number in range(8)]
+    orders = [client.submit(prompt=f"hill {number}", api_name="/text_to_image") for number in range(8)]
     assert app.backend.wait_for_orders(8)
     app.backend.open.set()
-    assert [len(job.result()[0]) for job in jobs] == [1] * 8
+    assert [len(order.result()[0]) for order in orders] == [1] * 8

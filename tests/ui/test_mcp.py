@@ -14,11 +14,14 @@ from mcp import ClientSession, types
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
+from qwen_demo.api import catalog
+from qwen_demo.api.catalog import Model, Size, Task
 from qwen_demo.api.client import QwenClient
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
+from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
+from qwen_demo.ui.mcp import AgentServer
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 PHOTO = Path(__file__).parents[2] / "qwen_demo" / "ui" / "photos" / "astronaut.png"
@@ -30,7 +33,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     """The app with a quota and with tools."""
     backend = Backend()
     client, own = (QwenClient(key, "http://offline/v1", transport=backend) for key in (KEY, ""))
-    service = Service(client, Jobs(8), Library(tmp_path_factory.mktemp("mcp")), quota=Quota("8/day", ""), keyed=own)
+    service = Service(client, Orders(8), Library(tmp_path_factory.mktemp("mcp")), quota=Quota("8/day", ""), keyed=own)
     with launched(service, QWEN_DEMO_MCP="1", QWEN_DEMO_OWN_KEYS="1") as url:
         yield RunningApp(url, backend)
 
@@ -68,11 +71,28 @@ async def test_there_are_three_tools_with_choices_ranges_and_meanings(running: R
         assert properties["n"] | {"description": ""} == {
             "type": "integer", "minimum": 1, "maximum": 6, "default": 1, "description": "",
         }  # fmt: skip
-        assert properties["seed"]["maximum"] == 2_147_483_647
-        assert "1664x928" in properties["size"]["enum"]
+        assert properties["seed"] | {"description": ""} == {
+            "type": "integer", "minimum": 0, "maximum": 2_147_483_647, "description": "",
+        }  # fmt: skip
+        assert properties["size"] | {"description": ""} == {
+            "type": "string", "enum": [size.name for size in catalog.SIZES], "description": "",
+        }  # fmt: skip
         assert properties["model"]["default"] in properties["model"]["enum"]
-    assert tools["text_to_image"].inputSchema["properties"]["model"]["enum"] == ["qwen-image-plus", "qwen-image"]
+        assert "response_format" not in properties
+        assert tool.inputSchema["additionalProperties"] is False
+        task: Task = "generations" if tool.name == "text_to_image" else "edits"
+        assert properties["model"]["enum"] == [model.name for model in catalog.models_for(task)]
     assert tools["fuse_images"].inputSchema["properties"]["images"]["maxItems"] == 3
+
+
+def test_a_new_model_and_its_sizes_are_offered_by_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = Model("qwen-image-next", "generations", sizes=(*catalog.SIZES, Size(2048, 2048, "1:1")))
+    monkeypatch.setattr(catalog, "MODELS", (new, *catalog.MODELS))
+    text, edit, _ = AgentServer(Service(QwenClient(KEY), Orders(1), Library(tmp_path))).tools
+    properties = text.inputSchema["properties"]
+    assert properties["model"]["default"] == properties["model"]["enum"][0] == "qwen-image-next"
+    assert properties["size"]["enum"] == [*(size.name for size in catalog.SIZES), "2048x2048"]
+    assert "2048x2048" not in edit.inputSchema["properties"]["size"]["enum"]
 
 
 async def test_each_tool_gives_pictures_that_can_be_shown_and_fetched(running: RunningApp) -> None:

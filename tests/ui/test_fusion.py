@@ -2,7 +2,7 @@
 
 import pytest
 
-from qwen_demo.ui.bench import named, renumbered
+from qwen_demo.ui.fusion import named, renumbered
 
 
 @pytest.mark.parametrize(

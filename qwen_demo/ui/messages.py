@@ -1,4 +1,4 @@
-"""What the page says while an order runs and after it: progress, outcome, usage, and errors in words."""
+"""What the page says while an order runs and after it: how it stands, its outcome, usage, and errors in words."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,28 +7,14 @@ from typing import Any
 
 from gradio.i18n import I18nData
 
-from ..api.errors import (
-    APIError,
-    BadResponse,
-    ConnectionFailed,
-    InvalidRequest,
-    ModelUnavailable,
-    NoAccess,
-    Overdue,
-    QwenDemoError,
-    RateLimited,
-    Refused,
-    RequestTimedOut,
-    Unauthorized,
-)
+from ..api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError
 from ..i18n import texts, translate
 from ..images import Reference
-from ..job import InternalError, Job, NotSaved, Progress
-from ..jobs import ShuttingDown, TooManyOrders
-from ..quota import OverQuota, QuotaUnknown
+from ..orders import NotSaved, Order
+from ..quota import OverQuota
 from ..recipe import Recipe
 from ..usage import Prices, Usage, total_cost
-from ..visitors import BadKey, NoOwnKeys
+from ..visitors import BadKey
 
 
 def t(key: str) -> I18nData:
@@ -36,37 +22,19 @@ def t(key: str) -> I18nData:
     return I18nData(key)
 
 
-_KEYS: dict[type[QwenDemoError], str] = {
-    RequestTimedOut: "error_timed_out",
-    ConnectionFailed: "error_connection_failed",
-    Unauthorized: "error_unauthorized",
-    NoAccess: "error_no_access",
-    Overdue: "error_overdue",
-    RateLimited: "error_rate_limited",
-    Refused: "error_refused",
-    ModelUnavailable: "error_model_unavailable",
-    APIError: "error_api",
-    BadResponse: "error_bad_response",
-    InternalError: "error_internal",
-    NotSaved: "error_not_saved",
-    ShuttingDown: "error_shutting_down",
-    TooManyOrders: "error_too_many_orders",
-    OverQuota: "error_over_quota",
-    QuotaUnknown: "error_quota_unknown",
-    NoOwnKeys: "error_no_own_keys",
-    BadKey: "error_bad_key",
-}
-
-
 def describe(error: QwenDemoError, language: str) -> str:
-    """The error in that language, as plain text. It may hold words from outside: escape it where HTML is shown."""
+    """The error in that language, as plain text. It may hold words from outside: escape it where HTML is shown.
+
+    Its text is `error_` and the name of its class; one without a text speaks as its parent.
+    """
     if isinstance(error, InvalidRequest):
         return _describe_invalid(error, language)
-    key = next(key for kind, key in _KEYS.items() if isinstance(error, kind))
+    names = (f"error_{kind.__name__}" for kind in type(error).__mro__)
+    key = next(name for name in names if name in texts(language))
     facts = {"message": str(error), **vars(error)}
     if isinstance(error, OverQuota):
         if not error.left:
-            key = {"visitor": "error_over_quota_visitor", "total": "error_over_quota_total"}[error.whose]
+            key += f"_{error.whose}"
         minutes = error.minutes
         facts["time"] = f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"
     if isinstance(error, BadResponse):
@@ -88,23 +56,23 @@ def _describe_invalid(error: InvalidRequest, language: str) -> str:
     return translate(language, f"invalid_{error.problem}", field=field, **facts)
 
 
-def usage_html(job: Job, progress: Progress, used: Sequence[Usage], prices: Prices, language: str) -> str:
+def usage_html(order: Order, used: Sequence[Usage], prices: Prices, language: str) -> str:
     """What the API reported and what this visitor has used so far, as a list of facts."""
-    cost = prices.cost(job.request.model, len(progress.pictures))
-    seeds = sorted({picture.seed for picture in progress.pictures if picture.seed is not None})
-    sizes = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in progress.pictures)
+    cost = prices.cost(order.request.model, len(order.pictures))
+    seeds = sorted({picture.seed for picture in order.pictures if picture.seed is not None})
+    sizes = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in order.pictures)
     facts = {
-        "usage_pictures": str(len(progress.pictures)),
+        "usage_pictures": str(len(order.pictures)),
         "usage_size": ", ".join(sizes),
         "usage_seed": ", ".join(map(str, seeds)),
-        "usage_model": job.request.model,
-        "usage_seconds": _seconds(progress.seconds, language),
+        "usage_model": order.request.model,
+        "usage_seconds": _seconds(order.seconds, language),
         "usage_cost": "" if cost is None else prices.written(cost),
     }
     rows = [(translate(language, key), value) for key, value in facts.items() if value]
-    rows += [(_usage_label(name, language), value) for name, value in _flat(progress.usage)]
+    rows += [(_usage_label(name, language), value) for name, value in _flat(order.usage)]
     listed = _listed(rows)
-    if ids := "<br>".join(escape(request_id) for request_id in progress.request_ids):
+    if ids := "<br>".join(escape(request_id) for request_id in order.request_ids):
         listed += f'<div><dt>{escape(translate(language, "usage_request_id"))}</dt><dd class="ids">{ids}</dd></div>'
     session = translate(
         language,
@@ -116,19 +84,19 @@ def usage_html(job: Job, progress: Progress, used: Sequence[Usage], prices: Pric
     )
     spent = total_cost(used)
     session += "" if spent is None else f" · {prices.written(spent)}"
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in _differences(job, progress, language))
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in _differences(order, language))
     return f'{notes}<dl>{listed}</dl><p class="session">{escape(session)}</p>'
 
 
-def _differences(job: Job, progress: Progress, language: str) -> Iterable[str]:
+def _differences(order: Order, language: str) -> Iterable[str]:
     """Where what came is not what was asked for."""
-    asked = (job.request.size or "").replace("x", "×")
-    came = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in progress.pictures)
+    asked = (order.request.size or "").replace("x", "×")
+    came = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in order.pictures)
     others = [size for size in came if asked and size != asked]
     if others:
         yield translate(language, "other_size", asked=asked, came=", ".join(others))
-    if 0 < len(progress.pictures) < job.n:
-        yield translate(language, "fewer_pictures", asked=job.n, came=len(progress.pictures))
+    if 0 < len(order.pictures) < order.n:
+        yield translate(language, "fewer_pictures", asked=order.n, came=len(order.pictures))
 
 
 def reference_html(reference: Reference, language: str) -> str:
@@ -182,26 +150,26 @@ def _seconds(seconds: float, language: str) -> str:
     return translate(language, "usage_seconds_value", seconds=f"{seconds:.1f}")
 
 
-def progress_html(progress: Progress, usual: float | None, language: str) -> str:
+def progress_html(order: Order, usual: float | None, language: str) -> str:
     """The line while it runs: the place in line, or the seconds, how many of n have come, and the usual seconds."""
-    seconds = int(progress.seconds)
-    if progress.place and not progress.pictures:
-        return status_html(translate(language, "status_waiting", place=progress.place, seconds=seconds))
-    count = len(progress.pictures)
-    line = translate(language, "status_drawing", seconds=seconds, count=count, n=progress.n)
+    seconds = int(order.seconds)
+    if order.place and not order.pictures:
+        return status_html(translate(language, "status_waiting", place=order.place, seconds=seconds))
+    count = len(order.pictures)
+    line = translate(language, "status_drawing", seconds=seconds, count=count, n=order.n)
     if usual is not None:
         line += translate(language, "status_usual", seconds=max(1, round(usual)))
     return status_html(line)
 
 
-def outcome_html(progress: Progress, language: str) -> str:
+def outcome_html(order: Order, language: str) -> str:
     """The line at the end: done, or what came and what went wrong."""
-    seconds = f"{progress.seconds:.1f}"
-    problems = list(dict.fromkeys(describe(problem, language) for problem in progress.problems))
-    if not problems and len(progress.pictures) >= progress.n:
+    seconds = f"{order.seconds:.1f}"
+    problems = list(dict.fromkeys(describe(problem, language) for problem in order.problems))
+    if not problems and len(order.pictures) >= order.n:
         return status_html(translate(language, "status_done", seconds=seconds))
-    came = translate(language, "status_partly", count=len(progress.pictures), n=progress.n, seconds=seconds)
-    lines = [came, *problems] if progress.pictures else problems
+    came = translate(language, "status_partly", count=len(order.pictures), n=order.n, seconds=seconds)
+    lines = [came, *problems] if order.pictures else problems
     return status_html(" ".join(lines), problem=bool(problems))
 
 

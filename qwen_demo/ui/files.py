@@ -1,4 +1,4 @@
-"""Who is looking at the page, in which language, and which files it may have."""
+"""Which files the browser gets, and which uploads a handler may read."""
 
 import os
 import secrets
@@ -7,43 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-from gradio.blocks import Block
 from gradio.utils import get_upload_folder
 from PIL import Image
 
 from ..api.errors import InvalidRequest
-from ..i18n import preferred
-from ..visitors import Visitor
-from .web import ADDRESS, VISITOR
-
-Updates = dict[Block, Any]
-"""What a handler changes on the page; whatever is left out stays."""
-
-
-def nothing() -> Updates:
-    """No updates at all; Gradio refuses an empty dict."""
-    updates: Updates = gr.skip()
-    return updates
-
-
-def language_of(http: gr.Request | None) -> str:
-    """The language to answer this browser in; English where none asks."""
-    if http is None:
-        return "en"
-    return preferred(http.headers.get("accept-language", ""), http.cookies.get("language", ""))
-
-
-def visitor(http: gr.Request) -> Visitor:
-    """Who asks: a signed-in user, else a browser, in all its tabs. Cookie and address were checked at the door."""
-    if http.request is None:  # called from Python, without a page
-        return Visitor("")
-    scope = http.request.scope
-    key = http.headers.get("x-qwen-api-key", "")
-    if http.username:
-        user = f"user {http.username}"
-        return Visitor(user, (user,), key)
-    return Visitor(scope[VISITOR], (f"cookie {scope[VISITOR]}", f"address {scope[ADDRESS]}"), key)
 
 
 def uploaded(file: Mapping[str, Any]) -> Path:
@@ -61,7 +28,8 @@ def uploaded(file: Mapping[str, Any]) -> Path:
 def publish(path: Path) -> str:
     """A second name for a finished picture, in the folder that Gradio serves from, at an address nobody can guess.
 
-    Gradio takes what lies there as it is: elsewhere it would hash and copy every picture before showing it.
+    Gradio takes what lies there as it is: elsewhere it would hash and copy every picture before showing it. Not for the
+    event loop: from another disk, such as a volume, the picture is copied.
     """
     target = fresh_folder() / path.name
     try:

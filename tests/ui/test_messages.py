@@ -17,8 +17,9 @@ from qwen_demo.api.errors import (
     Unauthorized,
 )
 from qwen_demo.i18n import LANGUAGES
-from qwen_demo.job import InternalError, NotSaved
-from qwen_demo.ui.words import describe, status_html
+from qwen_demo.logs import InternalError
+from qwen_demo.orders import NotSaved
+from qwen_demo.ui.messages import describe, status_html
 
 WORDS: list[tuple[QwenDemoError, str]] = [
     (

@@ -1,20 +1,14 @@
-"""What the door refuses, and what it tells browsers to refuse: foreign pages, bodies without end, guessed passwords."""
+"""What the door refuses, and what it tells browsers to refuse: foreign pages, bodies without end."""
 
 import ipaddress
 from urllib.parse import urlsplit
 
-from limits.aio.storage import MemoryStorage
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .web import ADDRESS
-
-MEGABYTE = 1_000_000
 _LOCAL_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
-GUESSES = 5
-PAUSE = 60  # seconds: so many wrong passwords from one address within them bring a pause as long
 
 
 class Guard:
@@ -30,14 +24,14 @@ class Guard:
     def __init__(self, app: ASGIApp, local: bool, max_upload_mb: int) -> None:
         self._app = app
         self._local = local
-        self._largest = 4 * max_upload_mb * MEGABYTE
+        self._largest = 4 * max_upload_mb * 1_000_000
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         carries_files = scope["path"].endswith("/upload") or "/gradio_api/mcp" in scope["path"]
-        limit = self._largest if carries_files else 2 * MEGABYTE
+        limit = self._largest if carries_files else 2_000_000
         came = 0
 
         async def receive_limited() -> Message:
@@ -51,8 +45,7 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "same-origin"
+                headers.update({"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"})
                 # A page has its own policy; whatever else is opened in a tab of its own may do nothing at all.
                 headers.setdefault("Content-Security-Policy", "default-src 'none'; sandbox")
             await send(message)
@@ -68,35 +61,6 @@ class Guard:
         if int(headers.get("content-length", 0)) > limit:
             return PlainTextResponse("too large", 413)
         return None
-
-
-class SlowLogin:
-    """ASGI middleware: after five wrong passwords in a minute, an address has to wait for a minute."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._counts = MemoryStorage()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"].rstrip("/") != "/login":
-            await self._app(scope, receive, send)
-            return
-        guesses, pause = f"guesses {scope[ADDRESS]}", f"pause {scope[ADDRESS]}"
-        # Counted before it is tried: a hundred at once are a hundred.
-        if await self._counts.get(pause) or await self._counts.incr(guesses, PAUSE) > GUESSES:
-            refusal = JSONResponse({"detail": "Too many wrong passwords. Wait a minute."}, 429, {"Retry-After": "60"})
-            await refusal(scope, receive, send)
-            return
-
-        async def send_and_count(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                if message["status"] < 400:
-                    await self._counts.clear(guesses)
-                elif await self._counts.get(guesses) >= GUESSES:
-                    await self._counts.incr(pause, PAUSE)
-            await send(message)
-
-        await self._app(scope, receive, send_and_count)
 
 
 def _has_local_name(headers: Headers) -> bool:

@@ -1,4 +1,4 @@
-"""The door: cookies that tell visitors apart and can't be made up."""
+"""Cookies tell browsers apart and can't be made up; addresses can't be made up either."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from qwen_demo.ui.guard import Guard
-from qwen_demo.ui.web import VISITOR, Visitors, address_of, health_routes
+from qwen_demo.visitors import Visitor
+from qwen_demo.web.cookie import VISITOR, VisitorCookie, address_of
 
 
 def client(secret: bytes = b"one", scheme: str = "http") -> httpx.AsyncClient:
     """An app that answers with the visitor's name."""
 
     def who(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(request.scope[VISITOR])
+        return PlainTextResponse(request.scope[VISITOR].name)
 
-    app = Starlette(routes=[Route("/", who)], middleware=[Middleware(Visitors, secret=secret)])
+    app = Starlette(routes=[Route("/", who)], middleware=[Middleware(VisitorCookie, secret=secret)])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"{scheme}://app")
 
 
@@ -31,6 +31,23 @@ async def test_a_browser_keeps_its_name_and_another_has_another() -> None:
         assert "set-cookie" in first.headers
         assert "set-cookie" not in second.headers
         assert (await other.get("/")).text != first.text
+
+
+async def test_a_visitor_counts_by_cookie_and_address_and_brings_a_key() -> None:
+    seen: list[Visitor] = []
+
+    def who(request: Request) -> PlainTextResponse:
+        seen.append(request.scope[VISITOR])
+        return PlainTextResponse("")
+
+    app = Starlette(routes=[Route("/", who)], middleware=[Middleware(VisitorCookie, secret=b"one")])
+    transport = httpx.ASGITransport(app, client=("203.0.113.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://app") as http:
+        await http.get("/")
+        await http.get("/", headers={"X-Qwen-Api-Key": "sk-own-0123"})
+    name = seen[0].name
+    counted = (f"cookie {name}", "address 203.0.113.1")
+    assert seen == [Visitor(name, counted), Visitor(name, counted, "sk-own-0123")]
 
 
 async def test_the_cookie_is_kept_from_scripts_and_fits_the_scheme() -> None:
@@ -52,15 +69,6 @@ async def test_a_forged_cookie_makes_a_new_visitor() -> None:
             assert (await stranger.get("/", headers={b"Cookie": header})).text != name
         async with client(secret=b"two") as other:
             assert (await other.get("/", headers={"Cookie": f"{cookie.name}={cookie.value}"})).text != name
-
-
-async def test_readiness_ends_when_draining_begins() -> None:
-    state = {"draining": False}
-    app = Starlette(routes=[*health_routes(lambda: state["draining"])])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as watcher:
-        assert [(await watcher.get(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
-        state["draining"] = True
-        assert [(await watcher.get(path)).status_code for path in ("/healthz", "/readyz")] == [200, 503]
 
 
 @pytest.mark.parametrize(
@@ -85,27 +93,3 @@ def test_an_address_counts_from_the_right_and_ipv6_by_its_first_half(
     if forwarded:
         scope["headers"] = [(b"x-forwarded-for", forwarded.encode())]
     assert address_of(scope, proxies) == address
-
-
-@pytest.mark.parametrize(
-    ("local", "host", "status"),
-    [
-        (True, "localhost:7860", 200),
-        (True, "192.168.1.5:7860", 200),
-        (True, "[::1]:7860", 200),
-        (True, "laptop.local", 200),
-        (True, "evil.example", 403),
-        (True, "127.0.0.1.evil.example", 403),
-        (False, "demo.example", 200),
-    ],
-)
-async def test_a_local_app_answers_to_local_names_alone(local: bool, host: str, status: int) -> None:
-    def well(_: Request) -> PlainTextResponse:
-        return PlainTextResponse("well")
-
-    app = Starlette(routes=[Route("/", well)], middleware=[Middleware(Guard, local=local, max_upload_mb=1)])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
-        answer = await http.get("/", headers={"Host": host})
-    assert answer.status_code == status
-    if status == 200:
-        assert answer.headers["x-content-type-options"] == "nosniff"

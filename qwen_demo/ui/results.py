@@ -1,5 +1,6 @@
 """From the run button to the result panel, the same in every tab."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,27 +14,17 @@ from ..api import catalog
 from ..api.errors import InvalidRequest, QwenDemoError
 from ..api.requests import check_range
 from ..i18n import translate
-from ..job import InternalError, Job, Picture
+from ..logs import InternalError
+from ..orders import Order, Picture
 from ..service import Service, draw_seed
 from .actions import Actions
 from .code import CodePanel
 from .controls import AUTO
-from .events import on
+from .events import Updates, language_of, on, visitor
+from .files import placeholder, publish, uploaded
 from .form import Form, Upload, colour
+from .messages import cancelled_html, describe, outcome_html, progress_html, status_html, t, usage_html
 from .tools import Tools
-from .visit import Updates, language_of, placeholder, publish, uploaded, visitor
-from .words import cancelled_html, describe, outcome_html, progress_html, status_html, t, usage_html
-
-# What stays in the browser, with a tab's name to fill in: the names of its last results, and the prompts used lately.
-KEEP_RESULTS = "(names) => localStorage.setItem('qwen-image-demo-results-%s', names)"
-KEPT_RESULTS = "() => localStorage.getItem('qwen-image-demo-results-%s') ?? ''"
-KEEP_PROMPT = """(prompt) => {
-  const key = "qwen-image-demo-prompts-%s";
-  const kept = JSON.parse(localStorage.getItem(key) ?? "[]").filter((other) => other !== prompt);
-  const prompts = [prompt, ...kept].filter(Boolean).slice(0, 12);
-  localStorage.setItem(key, JSON.stringify(prompts));
-  return { __type__: "update", choices: prompts.map((prompt) => [prompt, prompt]), value: null };
-}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +36,7 @@ class Tile:
     caption: str | None = None
 
 
-class Order:
+class Results:
     """A tab's way from the run button to its results."""
 
     def __init__(self, service: Service, form: Form, actions: Actions) -> None:
@@ -74,7 +65,7 @@ class Order:
         self.tools = Tools(form.tab, service)
         self._usage = gr.HTML("", elem_id=f"{form.tab}-usage", elem_classes="usage")
         self._code = CodePanel(form.tab)
-        self._job = gr.State("")
+        self._order = gr.State("")
         self.ordered = gr.State("")
         """The file of the order's first reference picture; "" where there was none, or an address."""
         self._last = gr.Textbox(visible=False)
@@ -82,9 +73,9 @@ class Order:
 
     def wire(self, demo: gr.Blocks, recent: gr.Dropdown) -> Dependency:
         """Bind the buttons, and take up again what was ordered before the page was loaded. Returns the run event."""
-        act = self._actions
+        act, tab = self._actions, self._form.tab
         followed = [
-            *(act.run, act.cancel, act.status, self._usage, self._job, self._last),
+            *(act.run, act.cancel, act.status, self._usage, self._order, self._last),
             *(self.gallery, *self.tools.outputs(), *self._code.outputs()),
         ]
         self._code.wire()
@@ -97,19 +88,19 @@ class Order:
             preprocess=False,
             concurrency_limit=None,
         )
-        recalled = on(demo.load, self._recall, inputs=self._last, outputs=followed, js=KEPT_RESULTS % self._form.tab)
+        recalled = on(demo.load, self._recall, inputs=self._last, outputs=followed, js=f"page.keptResults('{tab}')")
         for end in (event.then, recalled.then):
-            on(end, None, inputs=self._last, js=KEEP_RESULTS % self._form.tab)
+            on(end, None, inputs=self._last, js=f"page.keepResults('{tab}')")
         on(
             partial(gr.on, [demo.load, act.run.click]),
             None,
             inputs=self._form.controls.prompt,
             outputs=recent,
-            js=KEEP_PROMPT % self._form.tab,
+            js=f"page.keepPrompt('{tab}')",
         )
-        # Whoever follows the job tells the end. Gradio's own cancelling can be overtaken by what was told before.
-        on(act.cancel.click, self._cancel, inputs=self._job)
-        if self._service.jobs.prices.by_model:
+        # Whoever follows the order tells the end. Gradio's own cancelling can be overtaken by what was told before.
+        on(act.cancel.click, self._cancel, inputs=self._order)
+        if self._service.ledger.prices.by_model:
             model, count = self._form.controls.model, self._form.controls.count
             changes = partial(gr.on, [demo.load, model.change, count.change])
             on(changes, self._estimate, inputs=[model, count], outputs=act.estimate, trigger_mode="always_last")
@@ -159,9 +150,9 @@ class Order:
                 optimize_prompt=optimize,
                 negative_prompt=negative or None,
             )
-            job = await self._service.order(request, count, visitor(http))
+            order = await self._service.order(request, count, visitor(http))
             begun[self.ordered] = str(uploaded(image_1)) if image_1 and not address_1 else ""
-            async for updates in self._follow(job, language):
+            async for updates in self._follow(order, language):
                 yield begun | updates
                 begun = {}
         except QwenDemoError as error:
@@ -169,50 +160,52 @@ class Order:
         except Exception as error:  # noqa: BLE001 - the last door: whatever it was, say so and let one run again
             yield begun | self._idle(status_html(describe(InternalError(error), language), problem=True))
 
-    async def _follow(self, job: Job, language: str) -> AsyncIterator[Updates]:
-        """How the job goes, to its end."""
+    async def _follow(self, order: Order, language: str) -> AsyncIterator[Updates]:
+        """How the order goes, to its end."""
         act = self._actions
         tiles: dict[Picture, Tile | None] = {}  # each is published once, or browsers would load it again
-        frame = placeholder(await self._service.shape(job.request))
-        requests = [call.request for call in job.calls]
+        frame = placeholder(await self._service.shape(order.request))
+        requests = [call.request for call in order.calls]
         shown: int | None = None
-        async for progress in job.watch():
+        async for _ in order.watch():
+            finished, pictures = order.finished, order.pictures  # more may come while these are shown
             # While the page is being built, Gradio may swap two updates that come close together. So each says all.
             updates: Updates = {
-                self._job: job.id,
+                self._order: order.id,
                 act.run: gr.update(interactive=False),
                 act.cancel: gr.update(interactive=True),
-                act.status: progress_html(progress, self._service.jobs.usual_seconds(job.request.model), language),
+                act.status: progress_html(order, self._service.ledger.usual_seconds(order.request.model), language),
             }
             if shown is None:
                 updates |= self._code.show(self._service.base_url, requests)
-            over = progress.finished or job.cancelled
-            if len(progress.pictures) != shown or over:
-                shown = len(progress.pictures)
-                for picture in progress.pictures:
+            over = finished or order.cancelled
+            if len(pictures) != shown or over:
+                shown = len(pictures)
+                for picture in pictures:
                     if picture not in tiles:
-                        tiles[picture] = await self._tile(picture, job, language)
-                there = [tile for picture in progress.pictures if (tile := tiles[picture])]
+                        tiles[picture] = await self._tile(picture, order, language)
+                there = [tile for picture in pictures if (tile := tiles[picture])]
                 # What is still to come has its place already, in the shape that it will have.
-                waiting = [] if over else [Tile("", frame)] * (job.n - shown)
-                updates |= self._show([*there, *waiting], [tile.name for tile in there], job.n, job.visitor)
-            if job.cancelled:
-                yield updates | self._idle(cancelled_html(job.on_their_way, language))
+                waiting = [] if over else [Tile("", frame)] * (order.n - shown)
+                names = [tile.name for tile in there]
+                updates |= await asyncio.to_thread(self._show, [*there, *waiting], names, order.n, order.visitor)
+            if order.cancelled:
+                yield updates | self._idle(cancelled_html(order.on_their_way, language))
                 return
-            if progress.finished:
-                updates |= self._idle(outcome_html(progress, language))
-                jobs = self._service.jobs
-                updates[self._usage] = usage_html(job, progress, jobs.used(job.visitor), jobs.prices, language)
+            if finished:
+                updates |= self._idle(outcome_html(order, language))
+                ledger = self._service.ledger
+                updates[self._usage] = usage_html(order, ledger.of(order.visitor), ledger.prices, language)
             yield updates
 
-    async def _tile(self, picture: Picture, job: Job, language: str) -> Tile | None:
+    async def _tile(self, picture: Picture, order: Order, language: str) -> Tile | None:
         """The picture published; None for one that was deleted meanwhile."""
-        entry = self._service.library(job.visitor).entry_of(picture.path)
-        several = job.n > 1 and picture.seed is not None
+        entry = self._service.library(order.visitor).entry_of(picture.path)
+        several = order.n > 1 and picture.seed is not None
         caption = translate(language, "caption_seed", seed=picture.seed) if several else None
         try:
-            path = await self._service.shown(entry, job.visitor) if entry else picture.path
-            return Tile(entry.name if entry else "", publish(path), caption)
+            path = await self._service.shown(entry, order.visitor) if entry else picture.path
+            return Tile(entry.name if entry else "", await asyncio.to_thread(publish, path), caption)
         except FileNotFoundError:
             return None
 
@@ -229,15 +222,17 @@ class Order:
         What it stored is its own to change: names are looked up, not trusted.
         """
         owner = visitor(http).name
-        if job := self._service.jobs.latest(owner, self._form.kind.kind):
-            async for updates in self._follow(job, language_of(http)):
+        if order := self._service.orders.latest(owner, self._form.request_type.kind):
+            async for updates in self._follow(order, language_of(http)):
                 yield updates
             return
         names = kept.splitlines()[: catalog.MAX_PICTURES] if isinstance(kept, str) else []
         library = self._service.library(owner)
         entries = [entry for name in names if (entry := library.find(name))]
-        tiles = [Tile(entry.name, publish(await self._service.shown(entry, owner))) for entry in entries]
-        yield self._show(tiles, [entry.name for entry in entries], len(tiles), owner) if tiles else {self._last: ""}
+        files = [await asyncio.to_thread(publish, await self._service.shown(entry, owner)) for entry in entries]
+        tiles = [Tile(entry.name, file) for entry, file in zip(entries, files, strict=True)]
+        names = [entry.name for entry in entries]
+        yield await asyncio.to_thread(self._show, tiles, names, len(tiles), owner) if tiles else {self._last: ""}
 
     def _show(self, tiles: Sequence[Tile], names: list[str], n: int, owner: str) -> Updates:
         columns = {0: 1, 1: 1, 2: 2, 4: 2}.get(n, 3)
@@ -252,12 +247,12 @@ class Order:
         act = self._actions
         return {act.run: gr.update(interactive=True), act.cancel: gr.update(interactive=False), act.status: status}
 
-    async def _cancel(self, job_id: str, http: gr.Request) -> None:
-        if job := self._service.jobs.find(job_id, visitor(http).name):
-            job.cancel()
+    async def _cancel(self, order_id: str, http: gr.Request) -> None:
+        if order := self._service.orders.find(order_id, visitor(http).name):
+            order.cancel()
 
     def _estimate(self, model: str, count: int) -> str:
-        prices = self._service.jobs.prices
+        prices = self._service.ledger.prices
         cost = prices.cost(model, count)
         return "" if cost is None else f"<p>≈ {escape(prices.written(cost))}</p>"
 

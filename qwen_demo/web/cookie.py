@@ -1,0 +1,79 @@
+"""Which browser asks, and from where."""
+
+import hmac
+import ipaddress
+import secrets
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..visitors import Visitor
+
+VISITOR, ADDRESS = "visitor", "address"
+"""Where in a request's scope the `Visitor` and the network address stand."""
+_COOKIE = "qwen-image-demo"
+_YEAR = 365 * 24 * 3600
+
+
+class VisitorCookie:
+    """ASGI middleware: a name nobody can guess for each browser, in a signed cookie that no script can read.
+
+    Args:
+        app: what comes after it; finds who asks in `scope[VISITOR]`, the address in `scope[ADDRESS]`.
+        secret: signs the cookies. With another one, all browsers are new.
+        proxies: how many proxies in front are trusted with the address.
+    """
+
+    def __init__(self, app: ASGIApp, secret: bytes, proxies: int = 0) -> None:
+        self._app = app
+        self._secret = secret
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        known = self._known(Request(scope).cookies.get(_COOKIE, ""))
+        name = known or secrets.token_urlsafe(16)
+        key = Headers(scope=scope).get("x-qwen-api-key", "")
+        scope[ADDRESS] = address_of(scope, self._proxies)
+        scope[VISITOR] = Visitor(name, (f"cookie {name}", f"address {scope[ADDRESS]}"), key)
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start" and not known:
+                MutableHeaders(scope=message).append("set-cookie", self._cookie(name, scope))
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)
+
+    def _known(self, cookie: str) -> str | None:
+        name, _, signature = cookie.partition(".")
+        return name if name and hmac.compare_digest(signature.encode(), self._sign(name).encode()) else None
+
+    def _sign(self, name: str) -> str:
+        return hmac.digest(self._secret, name.encode(), "sha256").hex()
+
+    def _cookie(self, name: str, scope: Scope) -> str:
+        encrypted = "https" in (scope["scheme"], Headers(scope=scope).get("x-forwarded-proto"))
+        # A Space shows the page in a frame of another site, where only the first form is kept.
+        sites = "SameSite=None; Secure; Partitioned" if encrypted else "SameSite=Lax"
+        return f"{_COOKIE}={name}.{self._sign(name)}; Path=/; Max-Age={_YEAR}; HttpOnly; {sites}"
+
+
+def address_of(scope: Scope, proxies: int) -> str:
+    """The visitor's network address: an IPv4 one, or the first half of an IPv6 one, which is one customer's.
+
+    Each trusted proxy adds to the right of `X-Forwarded-For` the address that it sees; what stands further left, anyone
+    can write.
+    """
+    peer, _ = scope.get("client") or ("", 0)
+    seen = [part.strip() for line in Headers(scope=scope).getlist("x-forwarded-for") for part in line.split(",")]
+    text = seen[-proxies] if 0 < proxies <= len(seen) else peer
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return peer
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return text
