@@ -18,9 +18,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["FORWARDED_ALLOW_IPS"] = ""  # as in app.py
 
 from qwen_demo.api.client import QwenClient
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
 from qwen_demo.offline import create_app
+from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings
 from qwen_demo.ui import build_app, launch_options
@@ -104,15 +104,31 @@ def launched(service: Service, **environ: str) -> Iterator[str]:
     demo.close(verbose=False)
 
 
+def off_the_loop(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The same work, refused on an event loop: on another disk it would be a copy, and everyone would wait."""
+
+    def watched(*args: Any, **named: Any) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return work(*args, **named)
+        raise AssertionError("a file gets its name on the event loop")
+
+    return watched
+
+
 @pytest.fixture(scope="session")
 def running_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     folder = tmp_path_factory.mktemp("app")
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")
     backend = Backend()
     client = QwenClient(KEY, "http://offline/v1", transport=backend)
-    jobs = Jobs(32, prices=Prices({"qwen-image": 0.25}, "¥"))  # and the default model is free of a price
-    with launched(Service(client, jobs, Library(folder / "outputs"))) as url:
+    patch = pytest.MonkeyPatch()
+    patch.setattr("qwen_demo.ui.files.os.link", off_the_loop(os.link))
+    prices = Prices({"qwen-image": 0.25}, "¥")  # and the default model is free of a price
+    with launched(Service(client, Orders(32), Library(folder / "outputs"), prices=prices)) as url:
         yield RunningApp(url, backend)
+    patch.undo()
 
 
 @pytest.fixture

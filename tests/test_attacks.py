@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from qwen_demo.api.client import QwenClient
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
+from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from tests.conftest import KEY, Backend, RunningApp, launched
@@ -29,7 +29,7 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningAp
     backend = Backend()
     client = QwenClient(KEY, "http://offline/v1", transport=backend)
     library = Library(tmp_path_factory.mktemp("public"))
-    service = Service(client, Jobs(32, each=2), library, quota=Quota("20/day", "300/day"), public=True)
+    service = Service(client, Orders(32, each=2), library, quota=Quota("20/day", "300/day"), public=True)
     with launched(service, QWEN_DEMO_PUBLIC="1", QWEN_DEMO_TRUSTED_PROXIES="1", QWEN_API_KEY=KEY) as url:
         yield RunningApp(url, backend), service
 
@@ -292,7 +292,7 @@ def test_other_pages_cant_drive_a_local_app(running_app: RunningApp) -> None:
 
 def test_a_login_is_asked_for_and_guessing_is_slow(tmp_path: Path) -> None:
     client = QwenClient(KEY, "http://offline/v1", transport=Backend())
-    service = Service(client, Jobs(8), Library(tmp_path))
+    service = Service(client, Orders(8), Library(tmp_path))
     with launched(service, QWEN_DEMO_AUTH="ann:right:word", QWEN_DEMO_TRUSTED_PROXIES="1") as url:
         app = RunningApp(url, Backend())
 

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.skipif(
-    not (shutil.which("nginx") and shutil.which("redis-server")), reason="nginx or redis-server is not installed"
+    not (shutil.which("nginx") and shutil.which("redis-server")),
+    reason="NOT TRIED: two processes behind nginx. It needs: apt-get install nginx-light redis-server",
 )
 def test_two_processes_share_a_quota_and_one_serves_on() -> None:
     done = subprocess.run(

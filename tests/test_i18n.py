@@ -1,38 +1,105 @@
-"""Two languages with the same keys, the same facts, and nothing that no one uses."""
+"""Languages with the same keys, the same facts, and nothing that no one uses."""
 
+import ast
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from qwen_demo.api.errors import FAILINGS, RULES
-from qwen_demo.i18n import LANGUAGES, preferred, texts, translate
+from qwen_demo import service
+from qwen_demo.api import catalog
+from qwen_demo.api.errors import FAILINGS, RULES, QwenDemoError
+from qwen_demo.api.requests import ImageEdit, ImageFusion, TextToImage
+from qwen_demo.i18n import LANGUAGES, browser_codes, preferred, texts, translate
+from qwen_demo.ui import controls, examples
 
-PACKAGE = Path(__file__).parents[1] / "qwen_demo"
+PACKAGE = Path(service.__file__).parent
+REQUESTS = (TextToImage, ImageEdit, ImageFusion)
+EXAMPLES = (*examples.TEXT_TO_IMAGE, *examples.EDIT, *examples.FUSION)
+NUMBERS = [str(number) for number in range(1, catalog.MAX_REFERENCES + 1)]
+REPORTED = ("total_tokens", "output_tokens", "input_tokens", "image_count", "width", "height")
+"""What the API tells of usage by these names has words of its own."""
 
 
 def facts(text: str) -> set[str]:
     return set(re.findall(r"{(\w+)}", text))
 
 
-def test_both_languages_have_the_same_keys_with_the_same_facts() -> None:
-    english, chinese = (texts(language) for language in LANGUAGES)
-    assert {key: facts(text) for key, text in english.items()} == {key: facts(text) for key, text in chinese.items()}
+def called(function: str, path: str) -> list[str]:
+    """The texts that a file calls a function with."""
+    return re.findall(rf'\b{function}\("([\w-]+)"\)', (PACKAGE / path).read_text(encoding="utf-8"))
 
 
-def test_every_key_is_used() -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
-    # Keys that are put together in the code from a prefix and a name.
-    families = tuple(re.findall(r'f"([a-z_]+_){', code))
-    named = set(re.findall(r'"([a-z_0-9]+)"', code))
-    unused = [key for key in texts("en") if key not in named and not key.startswith(families)]
-    assert unused == []
+def families() -> dict[str, Iterable[str]]:
+    """The keys that the code puts together: by what they begin with, what can follow."""
+    return {
+        "invalid": RULES,
+        "failing": FAILINGS,
+        "field": {"tab", *(field.name for kind in REQUESTS for field in fields(kind))},
+        "field_image": NUMBERS,
+        "name": NUMBERS,
+        "swap": NUMBERS[:-1],
+        "kind": [kind.kind for kind in REQUESTS],
+        "response_format": catalog.RESPONSE_FORMATS,
+        "usage": REPORTED,
+        "recipe": called("BadRecipe", "recipe.py"),
+        "tool": called("button", "ui/tools.py"),
+        "empty": ["text", "edit", "fusion"],
+        "style": [f"{style}{end}" for style in controls.STYLES for end in ("", "_words")],
+        "negative": [f"{name}{end}" for name in controls.NEGATIVES for end in ("", "_words")],
+        "example": [
+            f"{example.key}{end}"
+            for example in EXAMPLES
+            for end in ("", "_prompt", *(["_negative"] if example.negative else []))
+        ],
+    }
+
+
+def error_keys(kind: type[QwenDemoError] = QwenDemoError) -> Iterator[str]:
+    """The keys that errors are looked for under; not each has a text, but each has a parent with one."""
+    yield f"error_{kind.__name__}"
+    yield from (f"error_{kind.__name__}_{whose}" for whose in ("visitor", "total"))
+    for child in kind.__subclasses__():
+        yield from error_keys(child)
+
+
+def written() -> set[str]:
+    """Every text that stands in the code by itself."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+MADE = {f"{family}_{name}" for family, names in families().items() for name in names}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_rule_and_failing_has_words(language: str) -> None:
-    assert [rule for rule in RULES if f"invalid_{rule}" not in texts(language)] == []
-    assert [failing for failing in FAILINGS if f"failing_{failing}" not in texts(language)] == []
+def test_every_language_has_the_keys_of_english_with_the_same_facts(language: str) -> None:
+    own, english = texts(language), texts("en")
+    assert {key: facts(text) for key, text in own.items()} == {key: facts(text) for key, text in english.items()}
+
+
+def test_every_key_is_used() -> None:
+    assert sorted(texts("en").keys() - MADE - set(error_keys()) - written()) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_key_that_is_put_together_has_words(language: str) -> None:
+    assert sorted(MADE - texts(language).keys()) == []
+
+
+def test_english_is_the_first_and_no_two_languages_answer_to_one_code() -> None:
+    assert LANGUAGES[0] == "en"
+    assert len(browser_codes()) == sum(len(texts(language)["browser_codes"].split()) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_calls_pictures_by_their_numbers(language: str) -> None:
+    named = [texts(language)[f"{family}_2"] for family in ("name", "field_image")]
+    assert [name.lower() for name in named] == [translate(language, "name", number=2).lower()] * 2
+    assert texts(language)["swap_2"] == translate(language, "swap", one=2, other=3)
 
 
 def test_facts_are_filled_in() -> None:
@@ -46,8 +113,10 @@ def test_facts_are_filled_in() -> None:
         ("zh-CN,zh;q=0.9,en;q=0.8", "", "zh-CN"),
         ("zh", "", "zh-CN"),
         ("zh-HK", "", "zh-CN"),
+        ("ZH-Hant-HK;q=0.5", "", "zh-CN"),
         ("en-US,zh", "", "en"),
         ("fr", "", "en"),
+        ("zhx", "", "en"),
         ("", "", "en"),
         ("zh-CN", "en", "en"),
         ("en", "zh-CN", "zh-CN"),

@@ -16,8 +16,8 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from qwen_demo.api.client import QwenClient
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
+from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from tests.conftest import KEY, Backend, launched
 
@@ -35,7 +35,7 @@ def blocks(language: str, word: str) -> list[str]:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     backend = Backend()
     client, own = (QwenClient(key, "http://offline/v1", transport=backend) for key in (KEY, ""))
-    service = Service(client, Jobs(8), Library(tmp_path_factory.mktemp("readme")), keyed=own)
+    service = Service(client, Orders(8), Library(tmp_path_factory.mktemp("readme")), keyed=own)
     with launched(service, QWEN_DEMO_MCP="1", QWEN_DEMO_OWN_KEYS="1") as url:
         yield url
 
@@ -83,6 +83,28 @@ async def test_the_agents_settings_lead_to_the_tools(url: str, client: str, key:
     ):
         await session.initialize()
         assert not (await session.call_tool("text_to_image", {"prompt": "a hill"})).isError
+
+
+def test_every_file_has_its_place_in_the_table() -> None:
+    package = ROOT / "qwen_demo"
+    for name in ("README.md", "README.zh-CN.md"):
+        rows = re.findall(r"^\| (`.+?) \|(.*)\|$", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        # A package's row names its files; the drawing program and the words are rooms without a sign on each door.
+        told = {where.strip("`"): set(re.findall(r"`([\w.]+)`", what)) for where, what in rows}
+        alone = {file for where in told for file in re.findall(r"\w+\.py", where)}
+        assert {path.name for path in package.glob("*.py")} - alone == {"__init__.py"}, name
+        for folder in ("api", "web", "ui"):
+            there = {path.name for path in (package / folder).iterdir() if path.is_file()} - {"__init__.py"}
+            assert told[f"qwen_demo/{folder}/"] == there, (name, folder)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_what_is_said_about_additions_is_shown_by_tests(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    shown = re.findall(r"^- .*`(test_\w+)`[^`\n]+`([\w/.]+)`", text, re.MULTILINE)
+    assert len(shown) == 3
+    for test, file in shown:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
 
 
 def test_security_names_tests_that_are_there() -> None:

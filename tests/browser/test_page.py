@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.async_api import expect
 
 from qwen_demo.i18n import translate
-from tests.browser.conftest import PHOTOS, Open
+from tests.browser.conftest import PHOTOS, NewContext, Open
 from tests.browser.steps import begin, download, fill_number, picture_sizes, run_and_wait, tab, upload
 from tests.conftest import RunningApp
 
@@ -246,7 +246,9 @@ async def test_what_came_otherwise_than_asked_is_told(
 
 
 @BOTH
-async def test_a_link_carries_the_settings(open_page: Open, app: RunningApp, language: str, width: int) -> None:
+async def test_a_link_carries_the_settings(
+    open_page: Open, new_context: NewContext, app: RunningApp, language: str, width: int
+) -> None:
     page = await open_page(language, width=width)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.locator("#text-prompt textarea").fill("a <b>hill</b> & 图1")
@@ -255,8 +257,7 @@ async def test_a_link_carries_the_settings(open_page: Open, app: RunningApp, lan
     await page.locator("#text-link").click()
     await expect(page.get_by_text(translate(language, "link_copied"))).to_be_visible()
     link = await page.evaluate("navigator.clipboard.readText()")
-    assert page.context.browser
-    fresh = await page.context.browser.new_page(locale=language, viewport={"width": width, "height": 900})
+    fresh = await (await new_context(locale=language, viewport={"width": width, "height": 900})).new_page()
     await fresh.goto(link, wait_until="domcontentloaded")
     await expect(fresh.locator("#text-prompt textarea")).to_have_value("a <b>hill</b> & 图1")
     await expect(fresh.locator("#text-seed input[type=number]")).to_have_value(str(app.orders[0]["seed"]))
@@ -266,5 +267,5 @@ async def test_a_link_carries_the_settings(open_page: Open, app: RunningApp, lan
     labels = translate(language, "comma").join(translate(language, f"field_{name}") for name in ("n", "seed"))
     left_out = translate(language, "link_ignored", names=labels)
     await expect(fresh.get_by_text(left_out)).to_be_visible()
-    await fresh.close()
+    await fresh.context.close()
     assert len(app.orders) == 1

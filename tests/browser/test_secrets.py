@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Response, expect
+from playwright.async_api import Response, expect
 
 from qwen_demo.api.client import QwenClient
-from qwen_demo.jobs import Jobs
 from qwen_demo.library import Library
+from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
-from tests.browser.conftest import Open
+from tests.browser.conftest import NewContext, Open
 from tests.browser.steps import fill_number, run_and_wait, tab
 from tests.conftest import KEY, Backend, RunningApp, launched
 
@@ -50,13 +50,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     backend = Backend()
     drawing, keyed = (QwenClient(key, "http://offline/v1", transport=backend) for key in ("offline", ""))
     library = Library(tmp_path_factory.mktemp("shared"))
-    service = Service(drawing, Jobs(8), library, quota=Quota("1/day", ""), keyed=keyed, public=True)
+    service = Service(drawing, Orders(8), library, quota=Quota("1/day", ""), keyed=keyed, public=True)
     with launched(service, QWEN_DEMO_PUBLIC="1") as url:
         yield RunningApp(url, backend)
 
 
 async def test_an_own_key_is_used_masked_and_forgotten(
-    browser: Browser, shared: RunningApp, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    new_context: NewContext, shared: RunningApp, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = "sk-visitors-own-98761234"
     sent: list[str] = []
@@ -66,7 +66,7 @@ async def test_an_own_key_is_used_masked_and_forgotten(
         return httpx.Response(400, json={"message": f"no {sent[-1]}"})
 
     shared.backend.refusal = refuse
-    context = await browser.new_context(locale="en-US", viewport={"width": 1400, "height": 900})
+    context = await new_context(locale="en-US", viewport={"width": 1400, "height": 900})
     page = await context.new_page()
     answers: list[Response] = []
     page.on("response", lambda response: answers.append(response))
