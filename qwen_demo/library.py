@@ -1,5 +1,6 @@
 """Where finished pictures live: a folder a day, a file a picture, the recipe inside. There is no database to lose."""
 
+import filecmp
 import hashlib
 import os
 import re
@@ -60,14 +61,16 @@ class Library:
         """Delete every file that is older than so many seconds, in all parts, and the folders that are empty then."""
         before = time.time() - age
         for folder, _, names in os.walk(self.root, topdown=False):
+            if Path(folder) == self.root:  # what stands here itself is no picture's
+                continue
             with suppress(OSError):  # someone else deletes it, or puts something in: the next sweep sees to it
                 for path in (Path(folder, name) for name in names):
                     if path.lstat().st_mtime < before:
                         path.unlink()
-                if Path(folder) != self.root and Path(folder).stat().st_mtime < before:
+                if Path(folder).stat().st_mtime < before:
                     Path(folder).rmdir()
 
-    def save(self, picture: Verified, recipe: Recipe, number: int, at: datetime) -> Path:
+    def save(self, picture: Verified, recipe: Recipe, number: int, at: datetime, *, again: bool = False) -> Path:
         """Keep a picture: the bytes as they came if it is a PNG, else a PNG of the same pixels, with its recipe inside.
 
         Nothing is ever overwritten, and a crash leaves no half file.
@@ -77,6 +80,7 @@ class Library:
             recipe: what it was asked with.
             number: the picture's in its order, from 1.
             at: when it came, local time.
+            again: it may have been saved before, and is the file that is there then.
 
         Raises:
             OSError: the disk is full, or the folder can't be written.
@@ -89,7 +93,7 @@ class Library:
         folder = self.root / f"{at:%Y-%m-%d}"
         with _written(data, folder) as half:
             names = (f"{stem}{suffix}.png" for suffix in chain([""], (f"-{again}" for again in count(2))))
-            return next(folder / name for name in names if _claim(half, folder / name))
+            return next(folder / name for name in names if _claim(half, folder / name, again))
 
     def keep_reference(self, reference: Reference) -> Path:
         """Keep a reference picture under the hash of its bytes, so that a recipe can find it again.
@@ -182,10 +186,13 @@ class Library:
             yield from (day / name for name in sorted(names, reverse=True))
 
 
-def slug(text: str, limit: int = 40) -> str:
-    """Words for a file name, safe on every file system: letters and digits of any script, the rest as single dashes."""
-    plain = unicodedata.normalize("NFKC", text).lower()
-    return re.sub(r"[\W_]+", "-", plain)[:limit].strip("-")
+def slug(text: str, limit: int = 40, size: int = 72) -> str:
+    """Words for a file name, safe on every file system: letters and digits of any script, the rest as single dashes.
+
+    At most `limit` characters and `size` bytes: in an encrypted folder a whole name may have no more than 143.
+    """
+    plain = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", text).lower())[:limit]
+    return plain.encode()[:size].decode(errors="ignore").strip("-")
 
 
 def _recipe(path: Path) -> Recipe | None:
@@ -211,17 +218,26 @@ def _written(data: bytes, folder: Path) -> Iterator[Path]:
         half.write_bytes(data)
         yield half
     finally:
-        half.unlink(missing_ok=True)
+        with suppress(OSError):  # a scanner that holds it makes no picture unsaved
+            half.unlink(missing_ok=True)
 
 
-def _claim(half: Path, path: Path) -> bool:
-    """Give a finished file its name, unless that is taken."""
-    try:
-        os.link(half, path)  # unlike a rename, a link never replaces what is there
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links
-        if path.exists():
-            return False
-        half.rename(path)
-    return True
+def _claim(half: Path, path: Path, again: bool) -> bool:
+    """Give a finished file its name, unless that is taken: by another one, if the same may be there already."""
+    for pause in (0.1, 0.5, 2.0, None):
+        try:
+            os.link(half, path)  # unlike a rename, a link never replaces what is there
+        except FileExistsError:
+            return again and filecmp.cmp(half, path, shallow=False)
+        except OSError:  # a file system without links, or a scanner that holds the new file for a moment
+            if path.exists():
+                return again and filecmp.cmp(half, path, shallow=False)
+            try:
+                half.rename(path)
+            except PermissionError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+                continue
+        return True
+    raise AssertionError("the last try returns or raises")

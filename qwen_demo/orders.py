@@ -10,7 +10,9 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -48,52 +50,91 @@ class Picture:
     height: int
     seed: int | None
     request_id: str | None
+    revised_prompt: str | None = None
+
+
+class State(str, Enum):
+    """How far a call is. From `SENT` on it may be billed; `ANSWERED` until all its pictures are saved."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    ANSWERED = "answered"
+    DONE = "done"
+    FAILED = "failed"
 
 
 @dataclass(eq=False)
 class Call:
     """One POST of an order; its pictures are the order's `first`th (from 0) and those after it.
 
-    `unbilled` is how many of them surely cost nothing, as far as that is known.
+    Attributes:
+        unbilled: how many of them surely cost nothing, as far as that is known.
+        answered: when its answer came, local time; its pictures bear it.
+        headers: of its answer.
+        usage: what the API reported for it, and its id there.
+        reason: why it failed, in English.
     """
 
     request: ImageRequest
     first: int
     unbilled: int
-    sent: bool = False
+    state: State = State.WAITING
+    answered: datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str | None = None
+    reason: str = ""
     task: asyncio.Task[None] | None = None
 
 
 class Order:
-    """What a visitor asked for: the calls it takes, and what has come of them. Made by `Orders.place`.
+    """What a visitor asked for: the calls it takes, and what has come of them.
 
     Attributes:
+        visitor: the name of whose it is.
+        counted: the names under which the visitor's limits count.
+        references: the names of its reference pictures, in their order: an address, or the SHA-256 of its bytes.
+        own_key: whether the visitor's own key pays for it.
+        placed: when, local time.
         calls: side by side; they differ in seed and n.
         n: pictures ordered.
+        numbered: the pictures that are there, by their places in the order, from 0.
         problems: what went wrong, a row a failed call or picture.
-        request_ids: as far as the API gave any.
         cancelled: whether the visitor wants no more of it.
         finished: whether it has come to its end.
+        taken_back: whether it is from before the app was started anew, or tried again.
         task: who works on it.
+        noting: held by whoever writes down how it stands.
     """
 
-    def __init__(self, requests: Sequence[ImageRequest], visitor: Visitor, line: "Line") -> None:
-        self.id = secrets.token_urlsafe(16)
+    def __init__(
+        self,
+        requests: Sequence[ImageRequest],
+        visitor: Visitor,
+        references: Sequence[str] = (),
+        *,
+        own_key: bool = False,
+        line: "Line | None" = None,
+        id: str = "",
+    ) -> None:
+        self.id = id or secrets.token_urlsafe(16)
         self.visitor = visitor.name
         self.counted = visitor.counted
+        self.references = tuple(references)
+        self.own_key = own_key
+        self.placed = datetime.now()
         self.n = sum(request.n for request in requests)
         self.calls: list[Call] = []
         for request in requests:
             self.calls.append(Call(request, sum(call.request.n for call in self.calls), unbilled=request.n))
+        self.numbered: dict[int, Picture] = {}
         self.problems: list[QwenDemoError] = []
-        self.request_ids: list[str] = []
-        self.cancelled = self.finished = False
+        self.cancelled = self.finished = self.taken_back = False
         self.task: asyncio.Task[None] | None = None
-        self._line = line
+        self.noting = asyncio.Lock()
+        self._line = line or Line(1)
         self._started = time.monotonic()
         self._ended: float | None = None
-        self._pictures: dict[int, Picture] = {}
-        self._usages: list[Mapping[str, Any]] = []
         self._changed = asyncio.Event()
 
     @property
@@ -104,12 +145,17 @@ class Order:
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """Those that are there, in the order of their seeds."""
-        return tuple(picture for _, picture in sorted(self._pictures.items()))
+        return tuple(picture for _, picture in sorted(self.numbered.items()))
 
     @property
     def usage(self) -> dict[str, Any]:
         """What the API reported, all calls together."""
-        return add_usage(self._usages)
+        return add_usage([call.usage for call in self.calls])
+
+    @property
+    def request_ids(self) -> list[str]:
+        """As far as the API gave any."""
+        return [call.request_id for call in self.calls if call.request_id]
 
     @property
     def seconds(self) -> float:
@@ -124,26 +170,35 @@ class Order:
     @property
     def on_their_way(self) -> int:
         """How many pictures are sent for, and not there yet."""
-        return sum(call.request.n for call in self.calls if call.sent and call.task and not call.task.done())
+        under_way = (call for call in self.calls if call.task and not call.task.done())
+        return sum(call.request.n for call in under_way if call.state is not State.WAITING)
+
+    @property
+    def unread(self) -> list[Call]:
+        """The calls that are paid for, and whose pictures are not all here."""
+        return [call for call in self.calls if self.finished and call.state is State.ANSWERED]
+
+    @property
+    def lost(self) -> list[Call]:
+        """The calls that were sent, and of whose answer nobody knows."""
+        return [call for call in self.calls if self.finished and call.state is State.SENT]
 
     @asynccontextmanager
     async def turn(self, call: Call) -> AsyncIterator[None]:
         """The call's turn to be sent. From here on it can't be dropped."""
         async with self._line.turn(call, self.counted):
-            call.sent, call.unbilled = True, 0
+            call.state, call.unbilled = State.SENT, 0
             self._tell()
             yield
 
-    def answered(self, call: Call, response: ImagesResponse) -> None:
-        """An answer came; its pictures are still to be fetched. Only these are billed."""
+    def understood(self, call: Call, response: ImagesResponse) -> None:
+        """An answer was read; its pictures are still to be fetched. Only these are billed."""
         call.unbilled = max(0, call.request.n - len(response.images))
-        self._usages.append(response.usage)
-        if response.request_id:
-            self.request_ids.append(response.request_id)
+        call.usage, call.request_id = response.usage, response.request_id
 
     def add(self, index: int, picture: Picture) -> None:
         """A picture is there, the `index`th of the order, from 0."""
-        self._pictures[index] = picture
+        self.numbered[index] = picture
         self._tell()
 
     def fail(self, problem: BaseException) -> None:
@@ -156,15 +211,26 @@ class Order:
         self.cancelled = True
         self._tell()
         for call in self.calls:
-            if not call.sent and call.task:
+            if call.state is State.WAITING and call.task:
                 call.task.cancel()
         return self.on_their_way
 
-    def end(self) -> None:
-        """Nothing more comes. The reference pictures go: the order is kept for a while."""
+    def resume(self) -> None:
+        """More may come of it after all. What went wrong is tried again, so it is not told any more."""
+        self.finished, self._ended, self.problems, self.taken_back = False, None, [], True
+        self._tell()
+
+    def end(self, seconds: float | None = None) -> None:
+        """Nothing more comes. The reference pictures go: the order is kept for a while.
+
+        Args:
+            seconds: how long it took, where that was in another life of the app.
+        """
         for call in self.calls:
             call.request = call.request.light()
         self._ended, self.finished = time.monotonic(), True
+        if seconds is not None:
+            self._started = self._ended - seconds
         self._tell()
 
     async def watch(self, every: float = 1.0) -> AsyncIterator["Order"]:
@@ -223,8 +289,15 @@ class Orders:
             else:
                 await asyncio.sleep(self._ended + seconds - time.monotonic())
 
-    def place(self, requests: Sequence[ImageRequest], visitor: Visitor) -> Order:
-        """Take an order of so many calls.
+    def place(
+        self,
+        requests: Sequence[ImageRequest],
+        visitor: Visitor,
+        references: Sequence[str] = (),
+        *,
+        own_key: bool = False,
+    ) -> Order:
+        """Take an order of so many calls. `references` are the names of its reference pictures.
 
         Raises:
             ShuttingDown: the app takes no new orders.
@@ -234,15 +307,24 @@ class Orders:
             raise ShuttingDown
         if self._each and self._under_way(visitor) + len(requests) > MOST_CALLS:
             raise TooManyOrders
-        order = Order(requests, visitor, self._line)
+        order = Order(requests, visitor, references, own_key=own_key, line=self._line)
         self._orders[order.id] = order
         return order
 
+    def take_back(self, order: Order) -> None:
+        """Have an order of before the app was started anew."""
+        self._orders[order.id] = order
+        self._forget_later(order)
+
     def end(self, order: Order) -> None:
-        """Nothing more comes of it. It can be found for a while."""
+        """Nothing more comes of it. It can be found for a while, or as long as something of it is unread."""
         order.end()
         self._ended = time.monotonic()
-        asyncio.get_running_loop().call_later(self._keep, self._orders.pop, order.id, None)
+        self._forget_later(order)
+
+    def unread(self, visitor: str) -> list[Order]:
+        """The visitor's orders of which something that was paid for, or may be, is not here."""
+        return [order for order in self._orders.values() if order.visitor == visitor and (order.unread or order.lost)]
 
     def find(self, id: str, visitor: str) -> Order | None:
         """The visitor's order of that id, running or finished within the hour; nobody finds another's."""
@@ -253,6 +335,17 @@ class Orders:
         """The visitor's last order of that kind that was not cancelled."""
         own = (order for order in reversed(self._orders.values()) if order.visitor == visitor)
         return next((order for order in own if order.request.kind == kind and not order.cancelled), None)
+
+    def forget(self, order: Order) -> None:
+        """It is not found any more."""
+        self._orders.pop(order.id, None)
+
+    def _forget_later(self, order: Order) -> None:
+        def forget() -> None:
+            if not (order.unread or order.lost):
+                self.forget(order)
+
+        asyncio.get_running_loop().call_later(self._keep, forget)
 
     def _under_way(self, visitor: Visitor) -> int:
         """The calls of all orders that count under one of the visitor's names."""

@@ -5,12 +5,13 @@ It stands in two text chunks before the end of the file: `qwen-image-demo`, JSON
 """
 
 import base64
+import binascii
 import hashlib
 import json
 import re
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +21,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from . import __version__
 from .api.errors import InvalidRequest, QwenDemoError
-from .api.requests import ImageRequest, make
-from .api.responses import ImagesResponse
+from .api.requests import ImageRequest, asked, make
+from .api.responses import ImagesResponse, ResultImage
 
 KEYWORD = b"qwen-image-demo"
 MAX_BYTES = 100_000
@@ -47,6 +48,7 @@ class Recipe:
         n: pictures of the one request that this picture came from.
         references: the reference pictures in their order: the SHA-256 of each one's bytes, or its https:// address.
         usage: what the API reported for that request, as it came.
+        revised_prompt: what the API made of the prompt, as far as it said so.
         created: local time, ISO 8601 to the second.
     """
 
@@ -63,18 +65,27 @@ class Recipe:
     references: tuple[str, ...] = ()
     request_id: str | None = None
     usage: Mapping[str, Any] | None = None
+    revised_prompt: str | None = None
     created: str = ""
     app_version: str = ""
 
     @classmethod
-    def of(cls, request: ImageRequest, response: ImagesResponse, at: datetime) -> "Recipe":
-        """What goes into the pictures of an answer that came at that local time."""
+    def of(
+        cls,
+        request: ImageRequest,
+        references: Sequence[str],
+        response: ImagesResponse,
+        image: ResultImage,
+        at: datetime,
+    ) -> "Recipe":
+        """What goes into a picture of an answer that came at that local time; `references` by their names."""
         return cls(
             kind=request.kind,
-            **{name: getattr(request, name) for name in _ASKED},
-            references=tuple(_name_of(reference) for reference in request.references),
+            **asked(request),
+            references=tuple(references),
             request_id=response.request_id,
             usage=response.usage,
+            revised_prompt=image.prompt,
             created=f"{at:%Y-%m-%dT%H:%M:%S}",
             app_version=__version__,
         )
@@ -114,8 +125,7 @@ def read(path: Path) -> Recipe:
             if name == b"iTXt" and (chunk := file.read(min(length, MAX_BYTES))).startswith(KEYWORD + b"\0"):
                 if length > MAX_BYTES:
                     raise BadRecipe("large")
-                # Behind the keyword: its end, two bytes for "not compressed", no language, no translated keyword.
-                return parse(chunk[len(KEYWORD) + 5 :])
+                return parse(_text_of(chunk))
             file.seek(after)
     raise BadRecipe("missing")
 
@@ -138,25 +148,53 @@ def check_foreign(recipe: Recipe) -> None:
     Raises:
         BadRecipe: it could not, or there is markup in its words. Nothing here would run it, and none is needed.
     """
-    asked = {name: getattr(recipe, name) for name in _ASKED}
+    named = {field.name: getattr(recipe, field.name) for field in fields(ImageRequest)}
     try:
-        make(recipe.kind, ["https://"] * len(recipe.references), **asked)
+        make(recipe.kind, ["https://"] * len(recipe.references), **named)
     except InvalidRequest as error:
         raise BadRecipe("broken") from error
     if _MARKUP.search(f"{recipe.prompt} {recipe.negative_prompt or ''}"):
         raise BadRecipe("markup")
 
 
-_ASKED = tuple(field.name for field in fields(ImageRequest))
-
 _RECIPE = TypeAdapter(Recipe)
 
 
+def names_of(references: Sequence[str]) -> tuple[str, ...]:
+    """How a recipe names reference pictures: an address by itself, an embedded one by the SHA-256 of its bytes.
+
+    Raises:
+        InvalidRequest: one is no whole `data:image/…;base64,` text. Upstream might take it, and nobody would know it.
+    """
+    return tuple(map(_name_of, references))
+
+
 def _name_of(reference: str) -> str:
-    """How a recipe names a reference: an address by itself, an embedded picture by the SHA-256 of its bytes."""
     if reference.startswith("https://"):
         return reference
-    return hashlib.sha256(base64.b64decode(reference.partition(",")[2])).hexdigest()
+    try:
+        return hashlib.sha256(base64.b64decode(reference.partition(";base64,")[2], validate=True)).hexdigest()
+    except binascii.Error as error:
+        raise InvalidRequest("image", "picture_form", reference) from error
+
+
+def _text_of(chunk: bytes) -> bytes:
+    """What an iTXt chunk says. Ours is not compressed, but programs that make PNGs smaller do that.
+
+    Raises:
+        BadRecipe: it is broken, or too large once it is decompressed.
+    """
+    compressed, rest = chunk[len(KEYWORD) + 1 : len(KEYWORD) + 2] == b"\1", chunk[len(KEYWORD) + 3 :]
+    text = rest.split(b"\0", 2)[-1]  # behind a language and a translated keyword
+    if not compressed:
+        return text
+    try:
+        unpacked = zlib.decompressobj().decompress(text, MAX_BYTES + 1)
+    except zlib.error as error:
+        raise BadRecipe("broken") from error
+    if len(unpacked) > MAX_BYTES:
+        raise BadRecipe("large")
+    return unpacked
 
 
 def _text_chunk(keyword: bytes, text: str) -> bytes:

@@ -12,14 +12,15 @@ from pathlib import Path
 from . import images
 from .api import catalog
 from .api.client import DEFAULT_BASE_URL, QwenClient
-from .api.errors import QwenDemoError
-from .api.requests import ImageRequest, split
-from .api.responses import ImagesResponse
+from .api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError
+from .api.requests import ImageRequest, asked, make, split
+from .api.responses import ImagesResponse, decode
 from .images import Reference, Verified
+from .journal import Journal
 from .library import FULL_SIDE, GRID_SIDE, Entry, Library
-from .orders import Call, NotSaved, Order, Orders, Picture
+from .orders import Call, NotSaved, Order, Orders, Picture, State
 from .quota import Charge, Quota
-from .recipe import Recipe, check_foreign, read
+from .recipe import Recipe, check_foreign, names_of, read
 from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
@@ -61,6 +62,7 @@ class Service:
         self.orders = orders
         self.ledger = Ledger(prices)
         self.everything = library
+        self.journal = Journal(library.root)
         self.base_url = base_url
         self.quota = quota
         self.own_keys = OwnKeys() if keyed else None
@@ -95,15 +97,20 @@ class Service:
 
         return await asyncio.to_thread(work)
 
-    async def reference(self, upload: Path, owner: str, background: str = "white") -> str:
-        """An upload as the text that a request takes. One that was prepared before goes as it is.
+    async def reference(self, source: Path | str, owner: str, background: str = "white") -> str:
+        """A reference picture as the text that a request takes, whatever door it came through.
+
+        An upload, or the picture in a `data:` text, is made ready; one that was prepared before goes as it is. Any
+        other text is an address, which the request checks.
 
         Raises:
             InvalidRequest: it can't be used; the error says why.
         """
-        if known := await asyncio.to_thread(self.library(owner).known_reference, upload):
+        if isinstance(source, str):
+            return await asyncio.to_thread(_typed, source, background)
+        if known := await asyncio.to_thread(self.library(owner).known_reference, source):
             return await asyncio.to_thread(images.data_url, known)
-        reference, _ = await self.prepare(upload, owner, background)
+        reference, _ = await self.prepare(source, owner, background)
         return reference.url
 
     async def order(self, request: ImageRequest, n: int, visitor: Visitor) -> Order:
@@ -121,10 +128,11 @@ class Service:
             ShuttingDown: the app takes no new orders.
         """
         requests = split(request, n)
+        references = await asyncio.to_thread(names_of, request.references)
         key = self.key_of(visitor)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
-            order = self.orders.place(requests, visitor)
+            order = self.orders.place(requests, visitor, references, own_key=bool(key))
         except QwenDemoError:
             await charge.give_back(n)
             raise
@@ -135,48 +143,137 @@ class Service:
         """An order's way to its end: its calls side by side, of which a failed one stops none of the others."""
         for call in order.calls if not order.cancelled else ():
             call.task = asyncio.create_task(self._see_through(order, call, key))
-        outcomes = await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):  # a dropped call's CancelledError is none
-                order.fail(outcome)
+        await self._settle(order)
         await charge.give_back(sum(call.unbilled for call in order.calls))
         self.ledger.enter(order)
         self.orders.end(order)
 
+    async def _settle(self, order: Order) -> None:
+        outcomes = await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):  # a dropped call's CancelledError is none
+                order.fail(outcome)
+        await self._note(order)
+
     async def _see_through(self, order: Order, call: Call, key: str) -> None:
         """A call's way: sent, answered, its pictures fetched and kept."""
         async with AsyncExitStack() as held:
-            response = await self._send(order, call, key, held)
-            order.answered(call, response)
-            keeping = (self._keep(order, call, response, index) for index in range(len(response.images)))
-            for outcome in await asyncio.gather(*keeping, return_exceptions=True):
-                if isinstance(outcome, BaseException):
-                    order.fail(outcome)
+            content = await self._send(order, call, key, held)
+            await self._take_in(order, call, content)
 
-    async def _send(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> ImagesResponse:
-        """The answer to a call in its turn. Memory for pictures that came inside of it is `held`."""
-        client = self._keyed if key and self._keyed else self._client
+    async def _send(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
+        """The answer to a call in its turn, written down as it came. Memory for pictures inside of it is `held`."""
         try:
-            async with order.turn(call), client.open(call.request, key) as answer:
-                if call.request.response_format == "b64_json":
-                    await held.enter_async_context(self._answers)
-                return await answer.read()
+            async with order.turn(call):
+                await self._note(order)  # that it is sent is known before it is
+                async with self._client_for(order).open(call.request, key) as answer:
+                    if call.request.response_format == "b64_json":
+                        await held.enter_async_context(self._answers)
+                    content = await answer.content()
         except QwenDemoError as error:
             call.unbilled = 0 if error.may_be_billed else call.request.n
+            if isinstance(error, APIError) or not error.may_be_billed:
+                call.state, call.reason = State.FAILED, str(error)
             raise
+        call.state, call.answered, call.headers = State.ANSWERED, datetime.now(), answer.headers
+        await asyncio.to_thread(self.journal.keep_answer, order, call, content)
+        await self._note(order)
+        return content
 
-    async def _keep(self, order: Order, call: Call, response: ImagesResponse, index: int) -> None:
-        """One picture of an answer, fetched, looked at, and saved."""
-        number = call.first + index
+    async def _take_in(self, order: Order, call: Call, content: bytes) -> None:
+        """An answer is understood, and those of its pictures that are not here yet are fetched and kept."""
+        client, library = self._client_for(order), self.library(order.visitor)
+        try:
+            response = await asyncio.to_thread(client.understand, content, call.headers)
+        except APIError as error:
+            call.state, call.reason, call.unbilled = State.FAILED, str(error), call.request.n
+            await asyncio.to_thread(self.journal.drop_answer, order, call)
+            raise
+        order.understood(call, response)
+        numbers = [call.first + index for index in range(len(response.images))]
+
+        def missing() -> list[int]:
+            there = {number for number, picture in order.numbered.items() if library.entry_of(picture.path)}
+            return [number for number in numbers if number not in there]
+
+        keeping = (self._keep(order, call, response, number) for number in missing())
+        for outcome in await asyncio.gather(*keeping, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                order.fail(outcome)
+        if not missing():
+            call.state = State.DONE
+            await self._note(order)
+            await asyncio.to_thread(self.journal.drop_answer, order, call)
+
+    async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int) -> None:
+        """One picture of an answer, the order's `number`th, fetched, looked at, and saved."""
+        image, at = response.images[number - call.first], call.answered or datetime.now()
+        recipe = Recipe.of(call.request, order.references, response, image, at)
         library = self.library(order.visitor)
         async with self._in_memory:
-            data = await self._client.fetch(response.images[index])
+            data = await self._client_for(order).fetch(image)
             picture = await asyncio.to_thread(images.verify, data)
-            path, problem = await asyncio.to_thread(_save, library, picture, call.request, response, number)
+            path, problem = await asyncio.to_thread(_save, library, picture, recipe, number, at, order.taken_back)
         if problem:
             order.fail(problem)
-        order.add(number, Picture(path, picture.width, picture.height, call.request.seed, response.request_id))
+        size, seed = (picture.width, picture.height), call.request.seed
+        order.add(number, Picture(path, *size, seed, response.request_id, image.prompt))
         self._make_preview(library, path)
+
+    async def _note(self, order: Order) -> None:
+        async with order.noting:  # or an older state could be the last that is written
+            await asyncio.to_thread(self.journal.write, order)
+
+    def _client_for(self, order: Order) -> QwenClient:
+        return self._keyed if order.own_key and self._keyed else self._client
+
+    async def resume(self) -> None:
+        """Take up again what the app knew before it was started anew: answers that are here are read and fetched."""
+        for order in await asyncio.to_thread(lambda: list(self.journal.orders())):
+            self.orders.take_back(order)
+            if order.unread:
+                self.fetch_again(order)
+
+    def fetch_again(self, order: Order) -> None:
+        """Try once more to understand what came, and to fetch its pictures."""
+
+        async def take_up(call: Call) -> None:
+            async with self._answers:
+                await self._take_in(order, call, await asyncio.to_thread(self.journal.answer, order, call))
+
+        async def run() -> None:
+            await self._settle(order)
+            self.orders.end(order)
+
+        for call in order.unread:
+            call.task = asyncio.create_task(take_up(call))
+        order.resume()
+        order.task = asyncio.create_task(run())
+
+    async def order_again(self, order: Order, visitor: Visitor) -> list[Order]:
+        """Order anew what was sent and is lost: the same prompts, pictures and seeds.
+
+        Raises:
+            InvalidRequest: a reference picture is not here any more.
+            QwenDemoError: as for `order`.
+        """
+        library = self.library(order.visitor)
+        files = [name if name.startswith("https://") else library.find_reference(name) for name in order.references]
+        references = [
+            await asyncio.to_thread(images.data_url, file) if isinstance(file, Path) else file or "" for file in files
+        ]
+        placed = []
+        for call in order.lost:
+            request = make(order.request.kind, references, **asked(call.request))
+            placed.append(await self.order(request, request.n, visitor))
+            call.state = State.FAILED
+        await self._note(order)
+        return placed
+
+    async def forget(self, order: Order) -> None:
+        """Nobody wants what is unread of it."""
+        self.orders.forget(order)
+        await asyncio.to_thread(self.journal.drop, order)
 
     def key_of(self, visitor: Visitor) -> str:
         """The visitor's own key: the one that came with the request, else the one that was entered; or "".
@@ -236,9 +333,11 @@ class Service:
         ]
 
     async def sweep(self) -> None:
-        """Delete strangers' pictures a day after they were made, over and over. Runs until it is cancelled."""
+        """Delete what is old, over and over: of the journal, and strangers' pictures. Runs until it is cancelled."""
         while True:
-            await asyncio.to_thread(self.everything.sweep, DAY)
+            await asyncio.to_thread(self.journal.sweep)
+            if self.public:
+                await asyncio.to_thread(self.everything.sweep, DAY)
             await asyncio.sleep(DAY / 24)
 
     async def aclose(self) -> None:
@@ -266,15 +365,28 @@ class Service:
 
 
 def _save(
-    library: Library, picture: Verified, request: ImageRequest, response: ImagesResponse, number: int
+    library: Library, picture: Verified, recipe: Recipe, number: int, at: datetime, again: bool
 ) -> tuple[Path, NotSaved | None]:
-    now = datetime.now()
-    recipe = Recipe.of(request, response, now)
     try:
-        return library.save(picture, recipe, number + 1, now), None
+        return library.save(picture, recipe, number + 1, at, again=again), None
     except OSError as error:
         # It was paid for: show it from elsewhere, and say that it is not kept.
-        return _elsewhere().save(picture, recipe, number + 1, now), NotSaved(error.strerror or str(error))
+        return _elsewhere().save(picture, recipe, number + 1, at), NotSaved(error.strerror or str(error))
+
+
+def _typed(text: str, background: str) -> str:
+    """An address, or the picture in a `data:` text, made ready. Its padding may be missing, or lines be in it."""
+    text = text.strip()
+    if not text.lower().startswith("data:"):
+        return text
+    try:
+        data = decode(text)
+    except BadResponse as error:
+        raise InvalidRequest("image", "not_a_picture", text) from error
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "picture")
+        path.write_bytes(data)
+        return images.prepare(path, background).url
 
 
 def _trim_memory() -> None:

@@ -1,9 +1,16 @@
 """Who asks, and the keys that visitors bring along."""
 
+import logging
+import os
+import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from .api.errors import QwenDemoError
+
+log = logging.getLogger(__name__)
 
 MOST_KEYS = 10_000  # held at once; who was not seen for longest goes first
 
@@ -70,6 +77,23 @@ class OwnKeys:
     def forget(self, name: str) -> None:
         """Drop a visitor's key."""
         self._keys.pop(name, None)
+
+
+def kept_secret(folder: Path) -> bytes:
+    """What signs the cookies, out of a file of the owner's alone in that folder: visitors are known after a restart.
+
+    Where it can't be kept there is a new one at each start.
+    """
+    path = folder.expanduser() / ".secret"
+    try:
+        folder.expanduser().mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+        if len(kept := path.read_bytes()) == 32:
+            return kept
+    except OSError as error:
+        log.warning("the cookies' secret can't be kept: %s", error.strerror)
+    return secrets.token_bytes(32)
 
 
 def check_key(key: str) -> str:

@@ -13,7 +13,7 @@ LAYERS = [
     {"i18n", "visitors", "images", "snippets", "logs"},
     {"recipe", "quota", "offline", "settings"},
     {"orders", "library"},
-    {"usage"},
+    {"usage", "journal"},
     {"service"},
     {"web"},
     {"ui"},

@@ -16,11 +16,12 @@ from PIL import Image
 
 from qwen_demo import __version__
 from qwen_demo.api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
-from qwen_demo.api.responses import ImagesResponse
-from qwen_demo.recipe import KEYWORD, MAX_BYTES, BadRecipe, Recipe, check_foreign, embed, parse, read
+from qwen_demo.api.responses import ImagesResponse, ResultImage
+from qwen_demo.recipe import KEYWORD, MAX_BYTES, BadRecipe, Recipe, check_foreign, embed, names_of, parse, read
 
 ASKED = {"n": 6, "size": "1664x928", "seed": 0, "response_format": "b64_json", "watermark": False}
-TOLD = {"request_id": "r-1", "usage": {"image_count": 6}, "created": "2026-11-22T15:30:12", "app_version": __version__}
+TOLD = {"request_id": "r-1", "usage": {"image_count": 6}, "revised_prompt": "a finer cat"}
+TOLD |= {"created": "2026-11-22T15:30:12", "app_version": __version__}
 WORDS = {"prompt": "图1 的猫\n坐在 图2 🐱", "negative_prompt": "模糊", "optimize_prompt": True}
 PICTURE = "data:image/png;base64," + base64.b64encode(b"picture").decode()
 HASH, ADDRESS = hashlib.sha256(b"picture").hexdigest(), "https://example.com/b.png"
@@ -194,5 +195,7 @@ MORE: dict[str, tuple[ImageRequest, dict[str, Any]]] = {  # request, and what di
 def test_a_recipe_says_all_that_was_asked_and_names_references_by_hash_or_address(kind: str) -> None:
     request, differs = MORE[kind]
     response = ImagesResponse(images=(), usage={"image_count": 6}, request_id="r-1", created=1)
-    recipe = Recipe.of(request, response, datetime(2026, 11, 22, 15, 30, 12, 999))
+    image = ResultImage(prompt="a finer cat")
+    at = datetime(2026, 11, 22, 15, 30, 12, 999)
+    recipe = Recipe.of(request, names_of(request.references), response, image, at)
     assert asdict(recipe) == FACTS | {"kind": kind, **differs}

@@ -13,10 +13,11 @@ import httpx
 from anyio import fail_after
 
 from .errors import BadResponse, ConnectionFailed, RequestTimedOut
+from .refusals import request_id
 from .requests import ImageRequest
-from .responses import ImagesResponse, parse, request_id
 
 MAX_ANSWER_BYTES = 100_000_000  # six pictures in base64
+SMALL = 100_000  # bytes of an answer without pictures inside: quickly understood
 SHORTEST_SECRET = 16  # characters of a key that is worth hiding
 log = logging.getLogger(__name__)
 _NEVER_BEGAN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -32,37 +33,33 @@ class Answer:
     http: httpx.Response = field(init=False)
     status: int | None = None  # while nothing came
     attempts: int = 0
-    bytes: int = 0
+    size: int = 0
     upstream_id: str | None = None
     error: Exception | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     started: float = field(default_factory=time.monotonic)
 
-    async def read(self) -> ImagesResponse:
-        """Its pictures.
+    async def content(self) -> bytes:
+        """Its body as it came, but for the key, should some gateway repeat it.
 
         Raises:
             ConnectionFailed: it was not heard to the end.
             RequestTimedOut: not in time, or it drips.
-            BadResponse: it can't be understood.
-            APIError: it is a refusal in spite of its status.
+            BadResponse: it is too large, or can't be decompressed.
         """
-        return parse(await self.body(), self.headers)
+        with self.clock():
+            content = await read_whole(self.http, MAX_ANSWER_BYTES)
+        self.size = len(content)
+        if len(content) < SMALL:
+            self.upstream_id = request_id(as_json(content), self.headers)
+        return await asyncio.to_thread(self._without_key, content)
 
     @property
     def headers(self) -> dict[str, str]:
-        """Without the key, should some gateway repeat it."""
-        return {name: self._without_key(text) for name, text in self.http.headers.items()}
-
-    async def body(self) -> object:
-        """Its JSON, None where it is none."""
-        with self.clock():
-            content = await read_whole(self.http, MAX_ANSWER_BYTES)
-        self.bytes = len(content)
-        # Six pictures in base64 are 30 MB of JSON: too long a stop for all who share this loop.
-        body = await asyncio.to_thread(lambda: _json(self._without_key(content.decode("utf-8-sig", "replace"))))
-        self.upstream_id = request_id(body, self.headers)
-        return body
+        """Those of them that say something about the request, without the key."""
+        told = ("content-type", "retry-after", "x-request-id", "x-litellm-call-id", "location")
+        found = {name: self.http.headers[name].encode() for name in told if name in self.http.headers}
+        return {name: self._without_key(text).decode() for name, text in found.items()}
 
     @contextmanager
     def clock(self) -> Iterator[None]:
@@ -88,16 +85,26 @@ class Answer:
             "error": type(self.error).__name__ if self.error else None,
             "seconds": round(time.monotonic() - self.started, 3),
             "attempts": self.attempts,
-            "bytes": self.bytes,
+            "bytes": self.size,
         }
         log.info("request", extra={"facts": facts})
 
-    def _without_key(self, text: str) -> str:
+    def _without_key(self, content: bytes) -> bytes:
         """Some gateways repeat the key in their refusals; from here on it would be shown to people.
 
         A shorter one is no secret, and could stand in the base64 of a picture by chance.
         """
-        return text.replace(self.key, "…") if len(self.key) >= SHORTEST_SECRET else text
+        return content.replace(self.key.encode(), "…".encode()) if len(self.key) >= SHORTEST_SECRET else content
+
+
+def as_json(content: bytes) -> object:
+    """What an answer holds: its JSON, else its text. No half of a character survives: it could not be sent on."""
+    text = content.decode("utf-8-sig", "replace")
+    try:
+        body = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return text
+    return _whole(body) if r"\ud" in text.lower() else body
 
 
 @contextmanager
@@ -128,11 +135,13 @@ async def read_whole(answer: httpx.Response, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _json(content: str) -> object:
-    try:
-        return json.loads(content, parse_constant=_no_number)
-    except (ValueError, RecursionError):
-        return None
+def _whole(node: object) -> object:
+    """The same with U+FFFD in place of lone surrogates, which JSON can spell and UTF-8 can't."""
+    if isinstance(node, str):
+        return node.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(node, list):
+        return [_whole(entry) for entry in node]
+    return {_whole(name): _whole(value) for name, value in node.items()} if isinstance(node, dict) else node
 
 
 def _no_number(name: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -13,10 +13,11 @@ import httpx
 from anyio import fail_after
 
 from .addresses import public_address
-from .answer import Answer, network_errors, read_whole
-from .errors import APIError, BadResponse, ConnectionFailed, ModelUnavailable, RateLimited
+from .answer import Answer, as_json, network_errors, read_whole
+from .errors import APIError, BadResponse, ConnectionFailed, ModelUnavailable, NotTheAPI, RateLimited
+from .refusals import parse_error
 from .requests import ImageRequest
-from .responses import ImagesResponse, ResultImage, decode, parse_error
+from .responses import ImagesResponse, ResultImage, decode, parse
 
 MAX_PICTURE_BYTES = 40_000_000
 MAX_REDIRECTS = 3
@@ -64,6 +65,11 @@ class QwenClient:
         self._api = httpx.AsyncClient(base_url=base_url, timeout=timeouts, limits=limits, transport=transport)
         self._results = httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=5.0), limits=limits, transport=transport)
 
+    @property
+    def host(self) -> str:
+        """The API's."""
+        return self._api.base_url.host
+
     async def __aenter__(self) -> "QwenClient":
         return self
 
@@ -78,9 +84,23 @@ class QwenClient:
         await self._results.aclose()
 
     async def send(self, request: ImageRequest, key: str = "") -> ImagesResponse:
-        """Send a request and read its answer: `open` and `Answer.read` in one. Raises what they raise."""
+        """`open`, `Answer.content` and `understand` in one; raises what they raise."""
         async with self.open(request, key) as answer:
-            return await answer.read()
+            content = await answer.content()
+        return await asyncio.to_thread(self.understand, content, answer.headers)
+
+    def understand(self, content: bytes, headers: Mapping[str, str]) -> ImagesResponse:
+        """What an answer says. Not for the event loop: six pictures in base64 are 30 MB of JSON.
+
+        Raises:
+            BadResponse: there is no picture in it.
+            APIError: it is a refusal in spite of its status, or no answer of the API at all.
+        """
+        try:
+            return parse(as_json(content), headers)
+        except NotTheAPI as error:
+            error.host = self.host
+            raise
 
     @asynccontextmanager
     async def open(self, request: ImageRequest, key: str = "") -> AsyncIterator[Answer]:
@@ -143,9 +163,13 @@ class QwenClient:
         answer.status = answer.http.status_code
         if answer.status != 200:
             try:
-                raise parse_error(answer.status, await answer.body(), answer.headers)
+                body = as_json(await answer.content())
             finally:
                 await answer.http.aclose()
+            error = parse_error(answer.status, body, answer.headers)
+            if isinstance(error, NotTheAPI):
+                error.host = self.host
+            raise error
 
     async def _download(self, address: str) -> bytes:
         url = httpx.URL(address)
@@ -168,7 +192,7 @@ class QwenClient:
 
     async def _target(self, url: httpx.URL) -> dict[str, Any]:
         """Where to connect for a result. The operator's own host is trusted; any other is https and public."""
-        if url.scheme in ("http", "https") and url.host == self._api.base_url.host:
+        if url.scheme in ("http", "https") and url.host == self.host:
             return {"url": url}
         if url.scheme != "https":
             raise BadResponse("not_https", scheme=url.scheme or "no address")

@@ -11,7 +11,8 @@
         ├── Overdue              the account behind the key is overdue, or its quota is used up
         ├── RateLimited          too many requests, or too many tokens, a minute
         ├── Refused              the prompt or a picture was refused for its content
-        └── ModelUnavailable     the model behind the gateway is down or overloaded
+        ├── ModelUnavailable     the model behind the gateway is down or overloaded
+        └── NotTheAPI            something else answers at that address
 
 Every error knows whether the request may have been billed: only delivered pictures are, so what failed before the
 API took the request is free, and what was lost after it is not surely free.
@@ -38,6 +39,8 @@ RULES = {
 FAILINGS = {
     "not_json": "the answer is not a JSON object",
     "no_picture": "the answer holds no picture",
+    "answer_gone": "the answer is not here any more",
+    "task": "it began a task, {task}, in place of a picture",
     "not_base64": "a picture of the answer is not base64",
     "undecodable": "what came can't be decoded, or leads nowhere",
     "too_large": "what came is larger than {mb} MB",
@@ -158,6 +161,16 @@ class Refused(APIError):
 
 class ModelUnavailable(APIError):
     """The model behind the gateway is down, timed out or overloaded."""
+
+
+class NotTheAPI(APIError):
+    """Something else than the API answers at that address: a page, another API, or nothing under that path.
+
+    Attributes:
+        host: where.
+    """
+
+    host = ""
 
 
 def shorten(text: str, limit: int) -> str:

@@ -4,7 +4,7 @@ One request is one HTTP call. An order of more pictures than a model gives in on
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 from . import catalog
@@ -183,6 +183,11 @@ def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:
         return ImageFusion(images=tuple(references), **fields)
     check_range("images", len(references), 0, 1)  # none is told as such
     return ImageEdit(image=next(iter(references), ""), **fields)
+
+
+def asked(request: ImageRequest) -> dict[str, Any]:
+    """What all kinds share, by its names: everything but the reference pictures."""
+    return {field.name: getattr(request, field.name) for field in fields(ImageRequest)}
 
 
 def split(request: AnyRequest, n: int) -> tuple[AnyRequest, ...]:

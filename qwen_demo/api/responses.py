@@ -1,33 +1,39 @@
-"""What the API answers: either of the two documented shapes becomes one `ImagesResponse`."""
+"""What the API answers: any shape in which somebody has seen a picture becomes one `ImagesResponse`."""
 
 import base64
 import binascii
-import http.client
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from .errors import (
-    APIError,
-    BadResponse,
-    ModelUnavailable,
-    NoAccess,
-    Overdue,
-    RateLimited,
-    Refused,
-    Unauthorized,
-)
+from .errors import BadResponse, NotTheAPI
+from .refusals import is_page, parse_error, request_id
+
+# A field of one of these names is a picture, or holds some, wherever it stands (the maker, OpenAI, SGLang, relays).
+_BASE64 = ("b64_json", "b64", "base64", "image_base64", "image_b64", "b64_image")
+_ADDRESS = ("url", "image_url", "img_url", "image", "uri")
+_PICTURES = ("data", "images", "image_urls", "output_images", "results", "artifacts", "output")
+_HOLDERS = ("choices", "message", "content", "result", "response")
+_REWRITTEN = ("revised_prompt", "actual_prompt", "text", "optimized_prompt")
+_RELATIVE = re.compile(r"(?!/9j/)\.{0,2}/[^\s]{1,2000}")  # base64 of a JPEG begins with /9j/
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
 @dataclass(frozen=True, slots=True)
 class ResultImage:
-    """One picture of an answer: the address to fetch it from, or the base64 text itself. Never both."""
+    """One picture of an answer.
+
+    Attributes:
+        url: the address to fetch it from. It may be relative to the API's.
+        b64: the base64 text itself; beside an address it is the safer one.
+        prompt: what the API made of the prompt for this picture, None where it doesn't say.
+    """
 
     url: str | None = None
     b64: str | None = field(default=None, repr=False)
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +61,15 @@ def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse:
         APIError: it is an error in spite of its status.
     """
     id = request_id(body, headers)
-    if not isinstance(body, Mapping):
+    if is_page(body):
+        raise NotTheAPI(200, None, "a page", request_id=id)
+    if not isinstance(body, Mapping | list):
         raise BadResponse("not_json", request_id=id)
     images = tuple(_images(body))
+    outer: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
     if not images:
-        if "error" in body or "code" in body:
-            raise parse_error(200, body, headers)
-        raise BadResponse("no_picture", request_id=id)
-    usage = body.get("usage")
-    created = body.get("created")
+        _raise_reason(outer, headers, id)
+    usage, created = outer.get("usage"), outer.get("created")
     return ImagesResponse(
         images=images,
         usage=dict(usage) if isinstance(usage, Mapping) else {},
@@ -72,45 +78,18 @@ def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse:
     )
 
 
-def parse_error(status: int, body: object, headers: Mapping[str, str]) -> APIError:
-    """The error that an answer means, by its code first and its HTTP status second.
-
-    Known shapes: `{"error": {"message", "code", …}}`, `{"code", "message", "request_id"}` and `{"code", "msg"}`, the
-    code a number or a text; anything else, HTML of a proxy for one, tells by its status alone.
-    """
-    outer = body if isinstance(body, Mapping) else {}
-    inner = outer.get("error")
-    if isinstance(inner, str):
-        inner = {"message": inner}
-    facts = inner if isinstance(inner, Mapping) else outer
-    code = facts.get("code")
-    code = str(code) if isinstance(code, str | int) and code != "" else None
-    given = next((text for key in ("message", "msg") if isinstance(text := facts.get(key), str)), "")
-    message = given or http.client.responses.get(status, "no reason given")
-    kind = _BY_CODE.get(code or "") or _BY_STATUS.get(status, APIError)
-    # Upstream has no code of its own for refused content: a 2001 that says so.
-    if "DataInspectionFailed" in f"{code} {message} {facts.get('type')}":
-        kind = Refused
-    if kind is RateLimited and "quota" in f"{code} {message}".lower():  # waiting a minute would not help
-        kind = Overdue
-    return kind(
-        status,
-        code,
-        message,
-        request_id=request_id(body, headers),
-        retry_after=_retry_after(headers.get("retry-after", "")),
-    )
-
-
 def decode(text: str) -> bytes:
-    """The bytes of a picture in base64, with or without a `data:…;base64,` in front.
+    """The bytes of a picture in base64: any alphabet, in lines or not, padded or not, after a `data:…;base64,` or not.
 
     Raises:
         BadResponse: the text is not base64.
     """
+    text = "".join(text.rpartition(",")[2].split()).replace("-", "+").replace("_", "/").rstrip("=")
+    if not text or _NO_BASE64.search(text):
+        raise BadResponse("not_base64")
     try:
-        return base64.b64decode(text.rpartition(",")[2], validate=True)
-    except (binascii.Error, ValueError) as error:
+        return base64.b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error as error:  # one letter alone at the end
         raise BadResponse("not_base64") from error
 
 
@@ -119,73 +98,61 @@ def add_usage(usages: list[Mapping[str, Any]]) -> dict[str, Any]:
     total: dict[str, Any] = {}
     for usage in usages:
         for name, value in usage.items():
-            if name in total and name not in ("width", "height") and _is_number(value) and _is_number(total[name]):
-                total[name] += value
-            else:
-                total[name] = value
+            summed = name.rpartition("_")[2] not in ("width", "height") and _is_number(value)
+            total[name] = total[name] + value if summed and _is_number(total.get(name)) else value
     return total
 
 
-_BY_CODE: dict[str, type[APIError]] = {
-    "2002": ModelUnavailable,
-    "2003": ModelUnavailable,
-    "2006": ModelUnavailable,
-    "2007": RateLimited,
-    "2008": RateLimited,
-    "2101": Unauthorized,
-    "2102": NoAccess,
-    "2103": Overdue,
-}
-_BY_STATUS: dict[int, type[APIError]] = {
-    401: Unauthorized,
-    403: NoAccess,
-    424: ModelUnavailable,
-    429: RateLimited,
-    503: ModelUnavailable,
-}
+def _images(node: object, rewritten: str | None = None, deep: int = 12) -> Iterator[ResultImage]:
+    """The pictures in an answer, or in a part of it. A rewritten prompt that stands above or beside them is theirs."""
+    if not deep:
+        return
+    if isinstance(node, str):
+        yield from _image(node, rewritten)
+    elif isinstance(node, list):
+        texts = [entry["text"] for entry in node if isinstance(entry, Mapping) and _is_text(entry.get("text"))]
+        for entry in node:
+            yield from _images(entry, next(iter(texts), rewritten), deep - 1)
+    elif isinstance(node, Mapping):
+        rewritten = next((node[name] for name in _REWRITTEN if _is_text(node.get(name))), rewritten)
+        b64 = next((node[name] for name in _BASE64 if _is_text(node.get(name))), None)
+        address = next((node[name] for name in _ADDRESS if _is_text(node.get(name))), None)
+        if b64:
+            yield ResultImage(url=address if address and _is_address(address) else None, b64=b64, prompt=rewritten)
+        elif address:
+            yield from _image(address, rewritten)
+        for name in (*_ADDRESS, *_PICTURES, *_HOLDERS):
+            inner = node.get(name)
+            # A plain text is a picture only in a list of pictures: `content` and `message` hold words.
+            if isinstance(inner, Mapping) or (isinstance(inner, list) and name in (*_PICTURES, *_ADDRESS)):
+                yield from _images(inner, rewritten, deep - 1)
+            elif isinstance(inner, list):
+                yield from _images([entry for entry in inner if not isinstance(entry, str)], rewritten, deep - 1)
 
 
-def _images(body: Mapping[str, Any]) -> Iterator[ResultImage]:
-    for entry in _list(body, "data"):
-        if isinstance(entry, Mapping):
-            yield from _image(entry.get("url") or entry.get("b64_json"))
+def _image(text: str, rewritten: str | None) -> Iterator[ResultImage]:
+    if text:
+        yield ResultImage(url=text, prompt=rewritten) if _is_address(text) else ResultImage(b64=text, prompt=rewritten)
+
+
+def _is_address(text: str) -> bool:
+    return not text.startswith("data:") and ("://" in text[:16] or bool(_RELATIVE.fullmatch(text)))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _raise_reason(body: Mapping[str, Any], headers: Mapping[str, str], id: str | None) -> None:
+    """Why there is no picture: a task was begun, the answer is a refusal in spite of its status, or nobody knows."""
     output = body.get("output")
-    for choice in _list(output, "choices"):
-        message = choice.get("message") if isinstance(choice, Mapping) else None
-        for content in _list(message, "content"):
-            if isinstance(content, Mapping):
-                yield from _image(content.get("image"))
-
-
-def _image(text: object) -> Iterator[ResultImage]:
-    if isinstance(text, str) and text:
-        is_address = "://" in text[:16] and not text.startswith("data:")
-        yield ResultImage(url=text) if is_address else ResultImage(b64=text)
-
-
-def _list(holder: object, name: str) -> list[Any]:
-    value = holder.get(name) if isinstance(holder, Mapping) else None
-    return value if isinstance(value, list) else []
-
-
-def _retry_after(text: str) -> float | None:
-    """Seconds from now, out of a number of seconds or an HTTP date; None for anything else."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            then = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        seconds = (then - datetime.now(timezone.utc)).total_seconds() if then.tzinfo else math.nan
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def request_id(body: object, headers: Mapping[str, str]) -> str | None:
-    """The provider's id of a request, from the body, else from the header `x-request-id`, at most 128 characters."""
-    found = body.get("request_id") if isinstance(body, Mapping) else None
-    found = found or headers.get("x-request-id")
-    return str(found)[:128] if found else None
+    task = output if isinstance(output, Mapping) else body
+    if (number := task.get("task_id")) and task.get("task_status") not in ("FAILED", "CANCELED", "UNKNOWN"):
+        raise BadResponse("task", request_id=id, task=str(number)[:128])
+    for holder in (body, task):
+        if holder.keys() & {"error", "errors", "code", "detail"}:
+            raise parse_error(200, {**holder, "request_id": id}, headers)
+    raise BadResponse("no_picture", request_id=id)
 
 
 def _is_number(value: object) -> bool:

@@ -13,6 +13,7 @@ from .. import i18n
 from ..i18n import texts
 from ..service import Service
 from ..settings import Settings
+from ..visitors import kept_secret
 from ..web import count_scripts, door, health_routes
 from .edit import edit_tab
 from .endpoints import add_endpoints
@@ -25,6 +26,7 @@ from .messages import t
 from .own_key import own_key_panel
 from .text_to_image import text_to_image_tab
 from .theme import CSS, drawn, make_theme
+from .unread import Unread
 
 HERE = Path(__file__).parent
 SCRIPTS = (HERE.parent / "web" / "head.js", HERE / "page.js")
@@ -54,19 +56,23 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
                 notice = gr.HTML(t("offline_notice"), visible=settings.offline, elem_id="notice")
                 if service.own_keys:
                     own_key_panel(demo, service, service.own_keys, notice if settings.offline else None)
+        unread = Unread(service)
         with gr.Tabs() as tabs:
             with gr.Tab(t("tab_text"), id="text"):
-                text, text_order = text_to_image_tab(demo, service)
+                text, text_results = text_to_image_tab(demo, service)
             with gr.Tab(t("tab_edit"), id="edit"):
-                edit, edit_order = edit_tab(demo, service)
+                edit, edit_results = edit_tab(demo, service)
             with gr.Tab(t("tab_fusion"), id="fusion"):
-                fusion, fusion_order = fusion_tab(demo, service)
+                fusion, fusion_results = fusion_tab(demo, service)
             with gr.Tab(t("tab_history"), id="history") as history_tab:
                 history = History(service)
         forms = (text, edit, fusion)
         history.wire(history_tab, forms, tabs)
-        for order in (text_order, edit_order, fusion_order):
-            order.tools.wire(order.gallery, forms, tabs)
+        everyones = (text_results, edit_results, fusion_results)
+        unread.wire(demo, [results.ran for results in everyones])
+        for results in everyones:
+            results.tools.wire(results.gallery, forms, tabs)
+            results.take_up_after(unread.ordered)
         follow_links(demo, forms, tabs)
         for language, button in languages.items():
             choose_language(button, language, forms)
@@ -93,18 +99,18 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(service.sweep()) if settings.public else None
+        await service.resume()
+        sweeping = asyncio.create_task(service.sweep())
         async with agents.run() if agents else nullcontext():
             yield
-        if sweeping:
-            sweeping.cancel()
+        sweeping.cancel()
         await service.aclose()
 
     return {
         "app_kwargs": {
             "lifespan": lifespan,
             "middleware": door(
-                secret=settings.secret,
+                secret=settings.secret or kept_secret(service.everything.root),
                 trusted_proxies=settings.trusted_proxies,
                 public=settings.public,
                 max_upload_mb=settings.max_upload_mb,

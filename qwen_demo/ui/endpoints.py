@@ -153,10 +153,10 @@ def _shared(
 
 
 async def _reference(service: Service, source: object, http: gr.Request) -> str:
-    """An address as it is, an upload made ready."""
-    if isinstance(source, dict):
-        return await service.reference(uploaded(source), visitor(http).name)
-    return source if isinstance(source, str) else ""
+    if isinstance(source, str | dict):
+        given = uploaded(source) if isinstance(source, dict) else source
+        return await service.reference(given, visitor(http).name)
+    return ""
 
 
 async def _deliver(service: Service, request: ImageRequest, n: int, http: gr.Request) -> Answer:

@@ -5,7 +5,6 @@ Gradio can offer endpoints as tools too, but without ranges and choices, and wit
 
 import asyncio
 import base64
-import binascii
 import json
 from html import unescape
 from pathlib import Path
@@ -21,11 +20,9 @@ from starlette.requests import Request
 from starlette.routing import Mount
 
 from .. import images
-from ..api.errors import InvalidRequest
 from ..service import Service
 from .endpoints import Endpoint, make_endpoints
 from .events import in_words
-from .files import fresh_folder
 
 PATH = "/gradio_api/mcp"
 PREVIEW = 1024  # pixels of the longer side: enough to judge a picture by, and agents pay for each
@@ -84,10 +81,6 @@ def _tool(endpoint: Endpoint) -> types.Tool:
 async def _answer(endpoint: Endpoint, arguments: dict[str, Any], request: Request) -> types.CallToolResult:
     """Small pictures to look at, then what an endpoint tells, with the addresses of the whole ones."""
     root = get_root_url(request, PATH, None)
-    if "image" in arguments:
-        arguments["image"] = await asyncio.to_thread(_source, "image", arguments["image"])
-    if "images" in arguments:
-        arguments["images"] = [await asyncio.to_thread(_source, "images", image) for image in arguments["images"]]
     files, details = await endpoint(gr.Request(request), **arguments)
     content: list[types.ContentBlock] = []
     for file in files:
@@ -99,17 +92,3 @@ async def _answer(endpoint: Endpoint, arguments: dict[str, Any], request: Reques
     ]
     content.append(types.TextContent(type="text", text=json.dumps(details, ensure_ascii=False)))
     return types.CallToolResult(content=content)
-
-
-def _source(field: str, text: str) -> str | dict[str, str]:
-    """An address as it is, a data: URL as the upload that it holds."""
-    if not text.startswith("data:"):
-        return text
-    _, _, data = text.partition(",")
-    try:
-        picture = base64.b64decode(data, validate=True)
-    except binascii.Error:
-        raise InvalidRequest(field, "not_a_picture", "data:…") from None
-    path = fresh_folder() / "image"
-    path.write_bytes(picture)
-    return {"path": str(path)}

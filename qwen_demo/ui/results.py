@@ -110,7 +110,12 @@ class Results:
         # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
         self._watch_range(self._form.controls.count, "n", 1, catalog.MAX_PICTURES)
         self._watch_range(self._form.controls.seed, "seed", 0, catalog.MAX_SEED)
+        self.ran, self._followed = event, followed
         return event
+
+    def take_up_after(self, ordered: Dependency) -> None:
+        """Follow what was ordered elsewhere on the page."""
+        on(ordered.then, self._recall, inputs=self._last, outputs=self._followed)
 
     async def _run(
         self,
@@ -210,11 +215,10 @@ class Results:
             return None
 
     async def _reference(self, image: Upload, address: object, background: str, http: gr.Request) -> str:
-        if isinstance(address, str) and address.strip():
-            return address.strip()
-        if not image:
+        typed = address.strip() if isinstance(address, str) else ""
+        if not (typed or image):
             return ""
-        return await self._service.reference(uploaded(image), visitor(http).name, colour(background))
+        return await self._service.reference(typed or uploaded(image or {}), visitor(http).name, colour(background))
 
     async def _recall(self, kept: object, http: gr.Request) -> AsyncIterator[Updates]:
         """What this browser has ordered, running or done; else the last results that it remembers itself.

@@ -1,8 +1,6 @@
 """The door before Gradio, in plain ASGI: names browsers by a signed cookie, refuses what no page of this app sends,
 slows those who guess passwords, says what a page may do, sends files. It knows neither Gradio nor the app's purpose."""
 
-import secrets
-
 from starlette.middleware import Middleware
 
 from .cookie import VISITOR, VisitorCookie
@@ -20,14 +18,13 @@ def door(
 ) -> list[Middleware]:
     """The middlewares, the outermost first.
 
-    Their arguments are explained at each. `secret` may be empty, for a new one at each start; `scripts` is what
-    `count_scripts` finds in the page's template.
+    Their arguments are explained at each. `scripts` is what `count_scripts` finds in the page's template.
     """
     frames = "'self' https://huggingface.co https://*.hf.space" if public else "'self'"
     # Behind a proxy or in public the app has names that it can't know.
     local = not public and not trusted_proxies
     return [
-        Middleware(VisitorCookie, secret=secret or secrets.token_bytes(32), proxies=trusted_proxies),
+        Middleware(VisitorCookie, secret=secret, proxies=trusted_proxies),
         Middleware(Guard, local=local, max_upload_mb=max_upload_mb),
         *([Middleware(SlowLogin)] if login else []),
         Middleware(Page, script=script, scripts=scripts, frames=frames),

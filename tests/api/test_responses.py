@@ -14,7 +14,8 @@ from qwen_demo.api.errors import (
     Refused,
     Unauthorized,
 )
-from qwen_demo.api.responses import ImagesResponse, ResultImage, add_usage, decode, parse, parse_error
+from qwen_demo.api.refusals import parse_error
+from qwen_demo.api.responses import ImagesResponse, ResultImage, add_usage, decode, parse
 
 URL = "https://dashscope-result-sh.oss-cn-shanghai.aliyuncs.com/a-1.png?Expires=1&Signature=x%3D"
 
@@ -70,7 +71,7 @@ def test_the_order_of_pictures_is_kept() -> None:
     assert [image.url for image in parse(body, {}).images] == [f"https://host/{number}.png" for number in range(6)]
 
 
-@pytest.mark.parametrize("body", [None, [], "<html>", {}, {"data": []}, {"data": "x"}, {"output": {"choices": [1]}}])
+@pytest.mark.parametrize("body", [None, [], "words", {}, {"data": []}, {"data": "x"}, {"output": {"choices": [1]}}])
 def test_an_answer_without_a_picture_is_a_bad_response(body: object) -> None:
     with pytest.raises(BadResponse) as caught:
         parse(body, {"x-request-id": "req-3"})

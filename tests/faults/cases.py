@@ -114,7 +114,7 @@ CASES: dict[str, Case] = {
     "300 KB of headers": Case(raw(HEAD + b"x: " + b"y" * 300_000 + b"\r\n\r\n"), LOST),
     # The answer
     "JSON cut short": Case(http(200, ANSWER[:-5]), bad("the answer is not a JSON object")),
-    "HTML with 200": Case(http(200, b"<html>", "text/html"), bad("the answer is not a JSON object")),
+    "HTML with 200": Case(http(200, b"<html>", "text/html"), "Nothing like the API answers at 127.0.0.1."),
     "nothing at all with 200": Case(http(200), bad("the answer is not a JSON object")),
     "HTML with 502": Case(http(502, b"<html>Bad", "text/html"), said_no(502, "Bad Gateway", BILLED)),
     "nothing at all with 500": Case(http(500), said_no(500, "Internal Server Error", BILLED)),
@@ -130,7 +130,7 @@ CASES: dict[str, Case] = {
         asked=ImageEdit(prompt="a secret wish", image="https://pictures.example/a.png", n=3),
     ),
     "NaN": Case(http(200, b'{"created": NaN, "data": []}'), bad("the answer is not a JSON object")),
-    "100 levels of JSON": Case(http(200, deep(100)), bad("the answer is not a JSON object")),
+    "100 levels of JSON": Case(http(200, deep(100)), bad("the answer holds no picture")),
     "100,000 levels of JSON": Case(http(200, deep(100_000)), bad("the answer is not a JSON object")),
     "a gzip bomb": Case(zipped(b" " * 120_000_000), bad("what came is larger than 100 MB")),
     "broken gzip": Case(

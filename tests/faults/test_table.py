@@ -147,7 +147,7 @@ async def test_the_key_does_not_follow_a_redirect(tmp_path: Path) -> None:
         faulty_server(http(307, location=f"{elsewhere.url}/v1/images/generations"), close) as server,
     ):
         outcome = await order(server.url, tmp_path, WISH, timeout=60.0)
-    assert outcome.words == said_no(307, "Temporary Redirect")
+    assert outcome.words.startswith("Nothing like the API answers at 127.0.0.1.")
     assert (server.posts, elsewhere.posts, elsewhere.gets) == (1, 0, 0)
 
 
