@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test lint bench bench-short clean
+.PHONY: run test soak lint bench bench-short clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -11,6 +11,9 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -s tests/faults/soak_kill.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

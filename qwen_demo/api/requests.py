@@ -3,6 +3,7 @@
 One request is one HTTP call. An order of more pictures than a model gives in one call is several requests: `split`.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar
@@ -11,6 +12,8 @@ from . import catalog
 from .catalog import Model, Task
 from .errors import InvalidRequest, shorten
 
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me")
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # fillers of Hangul, and Braille's empty cell
 AnyRequest = TypeVar("AnyRequest", bound="ImageRequest")
 
 
@@ -47,8 +50,8 @@ class ImageRequest:
     negative_prompt: str | None = None
 
     def __post_init__(self) -> None:
-        _check_text("prompt", self.prompt, catalog.MAX_PROMPT)
-        if not self.prompt.strip():
+        self._put("prompt", _text("prompt", self.prompt, catalog.MAX_PROMPT))
+        if not any(map(_is_visible, self.prompt)):
             raise InvalidRequest("prompt", "required", self.prompt)
         models = [model.name for model in catalog.models_for(self.task)]
         _check_choice("model", self.model, models)
@@ -56,14 +59,14 @@ class ImageRequest:
             if not self._model.sizes:
                 raise InvalidRequest("size", "no_size", self.size, model=self.model)
             _check_choice("size", self.size, self._model.size_names)
-        check_range("n", self.n, 1, self._model.max_n)
+        self._put("n", whole("n", self.n, 1, self._model.max_n))
         _check_choice("response_format", self.response_format, catalog.RESPONSE_FORMATS)
         if self.seed is not None:
-            check_range("seed", self.seed, 0, catalog.MAX_SEED)
+            self._put("seed", whole("seed", self.seed, 0, catalog.MAX_SEED))
         _check_switch("watermark", self.watermark)
         _check_switch("optimize_prompt", self.optimize_prompt)
         if self.negative_prompt is not None:
-            _check_text("negative_prompt", self.negative_prompt, catalog.MAX_NEGATIVE_PROMPT)
+            self._put("negative_prompt", _text("negative_prompt", self.negative_prompt, catalog.MAX_NEGATIVE_PROMPT))
 
     @property
     def path(self) -> str:
@@ -95,6 +98,10 @@ class ImageRequest:
             watermark=self.watermark,
             optimize_prompt_options=options or None,
         )
+
+    def _put(self, name: str, value: object) -> None:
+        """Correct a field while the request is made; from then on it is frozen."""
+        object.__setattr__(self, name, value)
 
     @property
     def _model(self) -> Model:
@@ -181,7 +188,7 @@ def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:
         return TextToImage(**fields)
     if kind == ImageFusion.kind:
         return ImageFusion(images=tuple(references), **fields)
-    check_range("images", len(references), 0, 1)  # none is told as such
+    whole("images", len(references), 0, 1)  # none is told as such
     return ImageEdit(image=next(iter(references), ""), **fields)
 
 
@@ -198,7 +205,7 @@ def split(request: AnyRequest, n: int) -> tuple[AnyRequest, ...]:
     Raises:
         InvalidRequest: n is not a whole number from 1 to 6.
     """
-    check_range("n", n, 1, catalog.MAX_PICTURES)
+    n = whole("n", n, 1, catalog.MAX_PICTURES)
     most = request._model.max_n
     starts = range(0, n, most)
     return tuple(replace(request, n=min(most, n - start), seed=next_seed(request.seed, start)) for start in starts)
@@ -209,15 +216,16 @@ def next_seed(seed: int | None, steps: int) -> int | None:
     return None if seed is None else (seed + steps) % (catalog.MAX_SEED + 1)
 
 
-def check_range(name: str, value: object, low: int, high: int) -> None:
-    """Whether a field is a whole number within its bounds, both included.
+def whole(name: str, value: object, low: int, high: int) -> int:
+    """A whole number within its bounds, both included. Agents also write it 1.0.
 
     Raises:
-        InvalidRequest: it is not.
+        InvalidRequest: it is none, or out of bounds.
     """
     # bool is an int in Python, and True is no seed.
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high or value % 1:
         raise InvalidRequest(name, "range", value, low=low, high=high)
+    return int(value)
 
 
 def _shown(reference: str) -> str:
@@ -228,12 +236,20 @@ def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _check_text(name: str, value: object, limit: int) -> None:
+def _text(name: str, value: object, limit: int) -> str:
+    """A text without NULs, which some that pass it on would take for its end."""
     # Half of an emoji's two surrogates can come in JSON, and can't be sent on in UTF-8.
     if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise InvalidRequest(name, "text", value)
+    value = value.replace("\0", "")
     if len(value) > limit:
         raise InvalidRequest(name, "too_long", value, limit=limit, count=len(value))
+    return value
+
+
+def _is_visible(letter: str) -> bool:
+    """Not a space, a control or format mark, an accent without a letter, nor a letter that is drawn as nothing."""
+    return unicodedata.category(letter) not in _INVISIBLE and letter not in _BLANK
 
 
 def _check_choice(name: str, value: object, allowed: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 import gradio as gr
 
 from ..api import catalog
-from ..api.requests import ImageEdit, TextToImage, check_range
+from ..api.requests import ImageEdit, TextToImage, whole
 from ..i18n import translate
 from ..recipe import Recipe
 from .controls import AUTO
@@ -90,7 +90,7 @@ def _check(form: Form, name: str, value: object, model: str) -> None:
         InvalidRequest: it could not.
     """
     if name == "n":
-        check_range(name, value, 1, catalog.MAX_PICTURES)
+        whole(name, value, 1, catalog.MAX_PICTURES)
     else:
         fields: dict[str, Any] = {"prompt": "x", "model": model, "size": None, name: value}
         _ = ImageEdit(image="https://x", **fields) if form.slots else TextToImage(**fields)

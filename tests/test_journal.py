@@ -1,0 +1,269 @@
+"""The journal: what is on disk at each moment is enough to go on."""
+
+import asyncio
+import base64
+import io
+import json
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from qwen_demo.api.client import QwenClient
+from qwen_demo.api.errors import BadResponse
+from qwen_demo.api.requests import ImageEdit, TextToImage
+from qwen_demo.journal import NotSent, Unanswered
+from qwen_demo.library import Library
+from qwen_demo.orders import Order, Orders, State
+from qwen_demo.service import Service
+from qwen_demo.visitors import Visitor, kept_secret
+
+KEY = "sk-the-owners-0123456789"
+ANN = Visitor("ann", ("cookie ann", "address 1"))
+HILL = TextToImage(prompt="a hill", seed=10, response_format="b64_json")
+
+
+def png(colour: str = "red") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def answer(**more: Any) -> httpx.Response:
+    return httpx.Response(200, json={"data": [{"b64_json": base64.b64encode(png()).decode()}], **more})
+
+
+def make(folder: Path, handler: Callable[[httpx.Request], Any]) -> Service:
+    client = QwenClient(KEY, "https://api.example/v1", transport=httpx.MockTransport(handler))
+    return Service(client, Orders(8), Library(folder))
+
+
+def pictures(folder: Path) -> list[Path]:
+    return sorted(folder.glob("20*/*.png"))
+
+
+async def dropped(service: Service) -> None:
+    """As after `kill -9`: whatever is under way ends where it is."""
+    for order in service.orders._orders.values():
+        for task in (order.task, *(call.task for call in order.calls)):
+            if task:
+                task.cancel()
+    await asyncio.sleep(0)
+
+
+async def again(folder: Path, handler: Callable[[httpx.Request], Any]) -> tuple[Service, list[Order]]:
+    """The app, started anew on that folder, once what it took up has come to its end."""
+    service = make(folder, handler)
+    await service.resume()
+    orders = list(service.orders._orders.values())
+    for order in orders:
+        await order.finish()
+    return service, orders
+
+
+def never(_: httpx.Request) -> httpx.Response:
+    raise AssertionError("nothing is sent")
+
+
+async def test_a_finished_order_stands_in_the_journal_without_its_answer_and_without_a_key(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer(request_id="r-1", usage={"total_tokens": 3}, echo=f"Bearer {KEY}"))
+    order = await (await service.order(HILL, 2, Visitor("ann", ("cookie ann",), KEY[:0]))).finish()
+    (file,) = (tmp_path / ".orders").iterdir()
+    entry = json.loads(file.read_text(encoding="utf-8"))
+    assert [call["state"] for call in entry["calls"]] == ["done", "done"]
+    assert (entry["visitor"], entry["asked"]["prompt"]) == ("ann", "a hill")
+    assert KEY not in file.read_text(encoding="utf-8")
+    found, (order_again,) = await again(tmp_path, never)
+    assert [picture.path for picture in order_again.pictures] == [picture.path for picture in order.pictures]
+    assert (order_again.usage, order_again.request_ids) == ({"total_tokens": 6}, ["r-1", "r-1"])
+    assert found.orders.latest("ann", "text_to_image") is order_again
+    assert found.orders.find(order_again.id, "bob") is None
+
+
+async def test_an_answer_is_on_disk_before_it_is_understood_and_read_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make(tmp_path, lambda _: answer())
+    hung, go = asyncio.Event(), asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        hung.set()
+        await go.wait()
+
+    monkeypatch.setattr(service, "_take_in", hang)
+    await service.order(HILL, 1, ANN)
+    await asyncio.wait_for(hung.wait(), 30)
+    await dropped(service)
+    assert len(list((tmp_path / ".orders").glob("*.answer"))) == 1
+    _, (order,) = await again(tmp_path, never)
+    assert (order.problems, len(order.pictures), len(pictures(tmp_path))) == ([], 1, 1)
+    assert list((tmp_path / ".orders").glob("*.answer")) == []
+    await again(tmp_path, never)
+    assert len(pictures(tmp_path)) == 1
+
+
+async def test_a_picture_that_was_saved_before_the_end_is_not_saved_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make(tmp_path, lambda _: answer())
+    saved, go = asyncio.Event(), asyncio.Event()
+    note = service._note
+
+    async def hang_when_saved(order: Order) -> None:
+        if order.pictures:
+            saved.set()
+            await go.wait()
+        await note(order)
+
+    monkeypatch.setattr(service, "_note", hang_when_saved)
+    await service.order(HILL, 1, ANN)
+    await asyncio.wait_for(saved.wait(), 30)
+    await dropped(service)
+    assert len(pictures(tmp_path)) == 1
+    _, (order,) = await again(tmp_path, never)
+    assert [picture.path for picture in order.pictures] == pictures(tmp_path)
+
+
+async def test_what_was_sent_without_an_answer_is_told_and_ordered_again_with_one_call(tmp_path: Path) -> None:
+    sent = asyncio.Event()
+
+    async def hang(_: httpx.Request) -> httpx.Response:
+        sent.set()
+        await asyncio.Event().wait()
+        return answer()
+
+    service = make(tmp_path, hang)
+    service.orders._line._free = asyncio.Semaphore(1)
+    await service.order(HILL, 2, ANN)
+    await asyncio.wait_for(sent.wait(), 30)
+    await dropped(service)
+    found, (order,) = await again(tmp_path, lambda _: answer())
+    assert [type(problem) for problem in order.problems] == [Unanswered, NotSent]
+    assert [problem.may_be_billed for problem in order.problems] == [True, False]
+    assert str(order.problems[0]) == "the app was ended while the call with seed 10 was on its way"
+    assert found.orders.unread("ann") == [order]
+    assert found.orders.unread("bob") == []
+    (placed,) = await found.order_again(order, ANN)
+    assert [picture.seed for picture in (await placed.finish()).pictures] == [10]
+    assert found.orders.unread("ann") == []
+
+
+async def test_an_edit_is_ordered_again_with_the_pictures_that_are_kept(tmp_path: Path) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def lose(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        if len(bodies) == 1:
+            raise httpx.ReadError("the line broke")
+        return answer()
+
+    service = make(tmp_path, lose)
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png())
+    edit = ImageEdit(prompt="warmer", image=await service.reference(photo, "ann"), seed=1)
+    order = await (await service.order(edit, 1, ANN)).finish()
+    assert [call.state for call in order.lost] == [State.SENT]
+    (placed,) = await service.order_again(order, ANN)
+    assert len((await placed.finish()).pictures) == 1
+    assert bodies[0] == bodies[1]
+
+
+async def test_what_cant_be_understood_stays_and_is_read_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make(tmp_path, lambda _: httpx.Response(200, json={"pictures_of_the_future": ["?"]}))
+    order = await (await service.order(HILL, 1, ANN)).finish()
+    assert [type(problem) for problem in order.problems] == [BadResponse]
+    assert service.orders.unread("ann") == [order]
+    assert b"pictures_of_the_future" in service.journal.answer(order, order.unread[0])
+    later, (order,) = await again(tmp_path, never)
+    assert [str(problem) for problem in order.problems] == ["the answer holds no picture"]
+    monkeypatch.setattr("qwen_demo.api.responses._PICTURES", ("pictures_of_the_future",))
+    service.journal.answer_file(order, order.unread[0]).write_bytes(
+        json.dumps({"pictures_of_the_future": [base64.b64encode(png()).decode()]}).encode()
+    )
+    later.fetch_again(order)
+    assert len((await order.finish()).pictures) == 1
+    assert order.problems == []
+    assert later.orders.unread("ann") == []
+
+
+async def test_a_picture_that_found_no_room_on_disk_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make(tmp_path, lambda _: answer())
+    monkeypatch.setattr(Library, "save", full(Library.save, tmp_path))
+    order = await (await service.order(HILL, 1, ANN)).finish()
+    assert (len(order.pictures), len(order.unread)) == (1, 1)
+    monkeypatch.undo()
+    service.fetch_again(order)
+    await order.finish()
+    assert [picture.path for picture in order.pictures] == pictures(tmp_path)
+    assert (order.unread, order.problems) == ([], [])
+
+
+def full(save: Callable[..., Path], root: Path) -> Callable[..., Path]:
+    def refuse(library: Library, *args: Any, **named: Any) -> Path:
+        if library.root.is_relative_to(root):
+            raise OSError(28, "No space left on device")
+        return save(library, *args, **named)
+
+    return refuse
+
+
+async def test_what_nobody_wants_is_dropped(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: httpx.Response(200, json={}))
+    order = await (await service.order(HILL, 1, ANN)).finish()
+    assert service.orders.unread("ann") == [order]
+    await service.forget(order)
+    assert service.orders.unread("ann") == []
+    assert list((tmp_path / ".orders").iterdir()) == []
+
+
+async def test_a_task_in_place_of_a_picture_is_told_and_kept(tmp_path: Path) -> None:
+    body = {"output": {"task_id": "t1", "task_status": "PENDING"}, "request_id": "r"}
+    service = make(tmp_path, lambda _: httpx.Response(200, json=body))
+    order = await (await service.order(HILL, 1, ANN)).finish()
+    assert [str(problem) for problem in order.problems] == ["it began a task, t1, in place of a picture"]
+    assert b'"t1"' in service.journal.answer(order, order.unread[0])
+
+
+async def test_files_of_the_journal_go_when_they_are_old_and_read(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: httpx.Response(200, json={}))
+    await (await service.order(HILL, 1, ANN)).finish()
+    fine = make(tmp_path, lambda _: answer())
+    await (await fine.order(HILL, 1, ANN)).finish()
+    files = list((tmp_path / ".orders").iterdir())
+    assert len(files) == 3
+    for days, left in ((2, 2), (31, 0)):
+        for file in files:
+            if file.exists():
+                os.utime(file, (time.time() - days * 86400,) * 2)
+        service.journal.sweep()
+        assert len(list((tmp_path / ".orders").iterdir())) == left
+
+
+async def test_a_broken_file_of_the_journal_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    service = make(tmp_path, lambda _: answer())
+    await (await service.order(HILL, 1, ANN)).finish()
+    for name, text in (("a.json", "{"), ("b.json", "[]"), ("c.json", "{}"), ("d.json", '{"process": 1}')):
+        (tmp_path / ".orders" / name).write_text(text, encoding="utf-8")
+    _, orders = await again(tmp_path, never)
+    assert len(orders) == 1
+    assert caplog.text.count("can't be read") == 4
+
+
+def test_the_cookies_secret_outlives_the_process_and_is_the_owners_alone(tmp_path: Path) -> None:
+    first = kept_secret(tmp_path / "new")
+    assert len(first) == 32
+    assert kept_secret(tmp_path / "new") == first
+    assert stat.S_IMODE((tmp_path / "new" / ".secret").stat().st_mode) == 0o600
+    assert kept_secret(tmp_path / "other") != first
+    (tmp_path / "file").write_text("")
+    assert len(kept_secret(tmp_path / "file")) == 32
