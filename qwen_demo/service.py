@@ -1,9 +1,7 @@
 """The thin middle: an order becomes calls, answers become pictures that are kept."""
 
 import asyncio
-import ctypes
 import secrets
-import sys
 import tempfile
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -17,17 +15,16 @@ from .api.requests import ImageRequest, asked, make, split
 from .api.responses import ImagesResponse, decode
 from .images import Reference, Verified
 from .journal import Journal
-from .library import FULL_SIDE, GRID_SIDE, Entry, Library
+from .library import FULL_SIDE, Entry, Library
 from .orders import Call, NotSaved, Order, Orders, Picture, State
 from .quota import Charge, Quota
 from .recipe import Recipe, check_foreign, names_of, read
+from .upkeep import Upkeep
 from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
 PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
 ANSWERS_IN_MEMORY = 6  # with pictures inside, until those are saved
-DAY = 24 * 3600.0
-LEISURE = 2.0  # seconds without an order before previews are made: the last pictures are on their way to the page
 
 
 class Service:
@@ -63,14 +60,13 @@ class Service:
         self.ledger = Ledger(prices)
         self.everything = library
         self.journal = Journal(library.root)
+        self.upkeep = Upkeep(orders, self.journal, library, public=public)
         self.base_url = base_url
         self.quota = quota
         self.own_keys = OwnKeys() if keyed else None
         self.public = public
-        self._background: set[asyncio.Task[Path]] = set()
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
         self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
-        self._one_at_a_time = asyncio.Lock()
 
     def library(self, owner: str) -> Library:
         """The pictures that a visitor of that name may see: the own ones in public, else all."""
@@ -128,6 +124,7 @@ class Service:
             ShuttingDown: the app takes no new orders.
         """
         requests = split(request, n)
+        n = sum(request.n for request in requests)
         references = await asyncio.to_thread(names_of, request.references)
         key = self.key_of(visitor)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
@@ -218,7 +215,7 @@ class Service:
             order.fail(problem)
         size, seed = (picture.width, picture.height), call.request.seed
         order.add(number, Picture(path, *size, seed, response.request_id, image.prompt))
-        self._make_preview(library, path)
+        self.upkeep.preview_later(library, path)
 
     async def _note(self, order: Order) -> None:
         async with order.noting:  # or an older state could be the last that is written
@@ -332,36 +329,12 @@ class Service:
             for reference in recipe.references
         ]
 
-    async def sweep(self) -> None:
-        """Delete what is old, over and over: of the journal, and strangers' pictures. Runs until it is cancelled."""
-        while True:
-            await asyncio.to_thread(self.journal.sweep)
-            if self.public:
-                await asyncio.to_thread(self.everything.sweep, DAY)
-            await asyncio.sleep(DAY / 24)
-
     async def aclose(self) -> None:
-        """Close the connections. Previews that are still to be made are left to whoever opens History."""
-        for task in self._background:
-            task.cancel()
+        """Close the connections."""
+        self.upkeep.stop()
         await self._client.aclose()
         if self._keyed:
             await self._keyed.aclose()
-
-    def _make_preview(self, library: Library, path: Path) -> None:
-        """For History's grid, once nobody waits for a picture. Who opens History before makes it then."""
-
-        async def at_leisure(entry: Entry) -> Path:
-            async with self._one_at_a_time:
-                await self.orders.idle(LEISURE)
-                preview = await asyncio.to_thread(library.preview, entry, GRID_SIDE)
-                await asyncio.to_thread(_trim_memory)
-                return preview
-
-        if entry := library.entry_of(path):
-            task = asyncio.create_task(at_leisure(entry))
-            self._background.add(task)  # the loop itself keeps only weak references
-            task.add_done_callback(self._background.discard)
 
 
 def _save(
@@ -387,13 +360,6 @@ def _typed(text: str, background: str) -> str:
         path = Path(folder, "picture")
         path.write_bytes(data)
         return images.prepare(path, background).url
-
-
-def _trim_memory() -> None:
-    """Give freed memory back to the system. glibc keeps hundreds of MB after many pictures; others need no telling."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim:
-        trim(0)
 
 
 def _elsewhere() -> Library:

@@ -108,7 +108,7 @@ async def test_previews_for_history_are_made_off_the_way(service: Service, monke
         there.set()
         return made[0]
 
-    monkeypatch.setattr("qwen_demo.service.LEISURE", 0)
+    monkeypatch.setattr("qwen_demo.upkeep.LEISURE", 0)
     monkeypatch.setattr(Library, "preview", watched)
     order = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
     entry = service.everything.entry_of(order.pictures[0].path)

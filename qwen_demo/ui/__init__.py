@@ -100,7 +100,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await service.resume()
-        sweeping = asyncio.create_task(service.sweep())
+        sweeping = asyncio.create_task(service.upkeep.sweep())
         async with agents.run() if agents else nullcontext():
             yield
         sweeping.cancel()
@@ -113,6 +113,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
                 secret=settings.secret or kept_secret(service.everything.root),
                 trusted_proxies=settings.trusted_proxies,
                 public=settings.public,
+                names=settings.allowed_hosts,
                 max_upload_mb=settings.max_upload_mb,
                 login=settings.auth is not None,
                 script=_script(),
