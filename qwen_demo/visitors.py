@@ -1,5 +1,6 @@
 """Who asks, and the keys that visitors bring along."""
 
+import hashlib
 import logging
 import os
 import secrets
@@ -24,11 +25,18 @@ class Visitor:
         counted: the names under which quotas count, such as the cookie's and the address's: all of them must have some
             left, so that a new cookie brings no new quota.
         key: the own key that came with the request, or "".
+        known: whether the browser brought its cookie along.
     """
 
     name: str
     counted: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
+    known: bool = True
+
+    def in_page(self, session: str) -> "Visitor":
+        """The same request, from a page whose browser keeps no cookies: a visitor for as long as that page is open."""
+        name = f"page {hashlib.sha256(session.encode()).hexdigest()[:32]}"
+        return replace(self, name=name, counted=(name, *self.counted[1:]))
 
     def signed_in(self, user: str) -> "Visitor":
         """The same request, from whoever gave that name and a password: one visitor, in every browser."""

@@ -15,6 +15,7 @@ from ..service import Service
 from ..settings import Settings
 from ..visitors import kept_secret
 from ..web import count_scripts, door, health_routes
+from .controls import small_button
 from .edit import edit_tab
 from .endpoints import add_endpoints
 from .events import on
@@ -43,32 +44,29 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         share_parts(demo)
         with gr.Row(elem_id="top"):
             gr.HTML(f"<h1>{texts('en')['title']}</h1>", elem_id="title")
-            languages = {
-                language: gr.Button(
-                    texts(language)["language_name"], size="sm", min_width=0, elem_id=f"language-{language}"
-                )
-                for language in i18n.LANGUAGES
-            }
-            colours = gr.Button(t("colours"), size="sm", min_width=0, elem_id="colours")
+            names = {language: texts(language)["language_name"] for language in i18n.LANGUAGES}
+            languages = {language: small_button(name, f"language-{language}") for language, name in names.items()}
+            colours = small_button(t("colours"), "colours")
             on(colours.click, None, js="page.changeColours")
         if settings.offline or service.own_keys:
             with gr.Row(elem_id="lead"):
                 notice = gr.HTML(t("offline_notice"), visible=settings.offline, elem_id="notice")
                 if service.own_keys:
                     own_key_panel(demo, service, service.own_keys, notice if settings.offline else None)
+        gr.HTML(t("no_cookies"), elem_id="no-cookies", elem_classes="note")
         unread = Unread(service)
         with gr.Tabs() as tabs:
             with gr.Tab(t("tab_text"), id="text"):
-                text, text_results = text_to_image_tab(demo, service)
+                text = text_to_image_tab(demo, service)
             with gr.Tab(t("tab_edit"), id="edit"):
-                edit, edit_results = edit_tab(demo, service)
+                edit = edit_tab(demo, service)
             with gr.Tab(t("tab_fusion"), id="fusion"):
-                fusion, fusion_results = fusion_tab(demo, service)
+                fusion = fusion_tab(demo, service)
             with gr.Tab(t("tab_history"), id="history") as history_tab:
                 history = History(service)
-        forms = (text, edit, fusion)
+        everyones = (text, edit, fusion)
+        forms = [results.form for results in everyones]
         history.wire(history_tab, forms, tabs)
-        everyones = (text_results, edit_results, fusion_results)
         unread.wire(demo, [results.ran for results in everyones])
         for results in everyones:
             results.tools.wire(results.gallery, forms, tabs)

@@ -1,7 +1,8 @@
 """The functions for programs: three named endpoints beside the page, callable with gradio_client."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import gradio as gr
@@ -15,6 +16,7 @@ from ..orders import Order
 from ..service import Service, draw_seed
 from .events import in_words, visitor
 from .files import publish, uploaded
+from .form import SENT
 from .messages import describe
 
 Answer = tuple[list[gr.FileData], dict[str, Any]]
@@ -86,8 +88,7 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         known = catalog.find_model(model, "generations")
         if size is None and known:
             size = known.default_size
-        fields = _shared(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format)
-        return await _deliver(service, TextToImage(prompt=prompt, **fields), n, http)
+        return await _deliver(service, TextToImage(**_shared(locals())), n, http)
 
     async def edit_image(
         http: gr.Request,
@@ -103,9 +104,9 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         response_format: ResponseFormat = "url",
     ) -> Answer:
         """Change a picture by words."""
-        fields = _shared(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format)
+        shared = _shared(locals())
         reference = await _reference(service, image, http)
-        return await _deliver(service, ImageEdit(prompt=prompt, image=reference, **fields), n, http)
+        return await _deliver(service, ImageEdit(image=reference, **shared), n, http)
 
     async def fuse_images(
         http: gr.Request,
@@ -121,35 +122,21 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         response_format: ResponseFormat = "url",
     ) -> Answer:
         """Make one picture out of several."""
-        fields = _shared(model, size, seed, negative_prompt, optimize_prompt, watermark, response_format)
+        shared = _shared(locals())
         sources = images if isinstance(images, list) else [images]
         # More than fit are counted and refused by the request; they need not be read first.
         fit = len(sources) <= catalog.MAX_REFERENCES
         references = tuple([await _reference(service, image, http) if fit else "" for image in sources])
-        return await _deliver(service, ImageFusion(prompt=prompt, images=references, **fields), n, http)
+        return await _deliver(service, ImageFusion(images=references, **shared), n, http)
 
     return text_to_image, edit_image, fuse_images
 
 
-def _shared(
-    model: str,
-    size: str | None,
-    seed: int | None,
-    negative_prompt: str,
-    optimize_prompt: bool,
-    watermark: bool,
-    response_format: str,
-) -> dict[str, Any]:
-    """The fields that all three requests share, with the seed drawn where none is given."""
-    return {
-        "model": model,
-        "size": size,
-        "seed": draw_seed() if seed is None else seed,
-        "negative_prompt": negative_prompt or None,
-        "optimize_prompt": optimize_prompt,
-        "watermark": watermark,
-        "response_format": response_format,
-    }
+def _shared(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that all requests share, out of an endpoint's parameters, with the seed drawn where none is given."""
+    shared = {name: given[name] for name in SENT}
+    seed = draw_seed() if shared["seed"] is None else shared["seed"]
+    return {**shared, "seed": seed, "negative_prompt": shared["negative_prompt"] or None}
 
 
 async def _reference(service: Service, source: object, http: gr.Request) -> str:
@@ -185,8 +172,7 @@ def _details(order: Order) -> dict[str, Any]:
         # gradio_client takes any dict with a "path" for a file, and would try to fetch it.
         "request": {"endpoint": f"/{request.path}", "body": request.payload()},
         "pictures": [
-            {"seed": picture.seed, "width": picture.width, "height": picture.height, "request_id": picture.request_id}
-            for picture in order.pictures
+            {name: value for name, value in asdict(picture).items() if name != "path"} for picture in order.pictures
         ],
         "problems": [describe(problem, "en") for problem in order.problems],
     }

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from html import escape
 from typing import Any
 
@@ -12,9 +12,7 @@ from gradio.blocks import Block
 from gradio.context import LocalContext
 from gradio.events import Dependency
 
-from ..api.errors import QwenDemoError
 from ..i18n import preferred, translate
-from ..logs import InternalError
 from ..visitors import Visitor
 from ..web import VISITOR
 from .messages import describe
@@ -41,14 +39,20 @@ def visitor(http: gr.Request) -> Visitor:
     if http.request is None:  # called from Python, without a page
         return Visitor("")
     browser: Visitor = http.request.scope[VISITOR]
-    return browser.signed_in(http.username) if http.username else browser
+    if http.username:
+        return browser.signed_in(http.username)
+    return browser if browser.known or not http.session_hash else browser.in_page(http.session_hash)
 
 
-def on(trigger: Callable[..., Dependency], handler: Callable[..., Any] | None, **options: Any) -> Dependency:
-    """Bind a handler of the page to a trigger such as `button.click`; `options` are those of the trigger."""
+Trigger = Callable[..., Dependency]
+
+
+def on(trigger: Trigger | list[Trigger], handler: Callable[..., Any] | None, **options: Any) -> Dependency:
+    """Bind a handler of the page to a trigger such as `button.click`, or to several; `options` are Gradio's."""
     # Without parts to show progress on, Gradio need not look for all outputs in the page at each message: 20 ms each.
     options = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": [], **options}
-    return trigger(in_words(handler) if handler else None, **options)
+    bind = partial(gr.on, trigger) if isinstance(trigger, list) else trigger
+    return bind(in_words(handler) if handler else None, **options)
 
 
 def offer_file(button: gr.Button, make: Callable[..., str], inputs: Any, target: gr.DownloadButton) -> None:
@@ -106,7 +110,6 @@ def _errors_in_words(language: str | None) -> Iterator[None]:
     except gr.Error:
         raise
     except Exception as error:
-        problem = error if isinstance(error, QwenDemoError) else InternalError(error)
         spoken = language or language_of(LocalContext.request.get())
-        text = escape(describe(problem, spoken), quote=False)  # Gradio shows it as HTML
+        text = escape(describe(error, spoken), quote=False)  # Gradio shows it as HTML
         raise gr.Error(text, title=translate(spoken, "title_error"), print_exception=False) from error

@@ -10,7 +10,8 @@ from gradio.i18n import I18nData
 from ..api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError
 from ..i18n import texts, translate
 from ..images import Reference
-from ..orders import NotSaved, Order
+from ..logs import InternalError
+from ..orders import NotSaved, Order, State
 from ..quota import OverQuota
 from ..recipe import Recipe
 from ..usage import Prices, Usage, total_cost
@@ -22,13 +23,24 @@ def t(key: str) -> I18nData:
     return I18nData(key)
 
 
-def describe(error: QwenDemoError, language: str) -> str:
+def describe(error: Exception, language: str) -> str:
     """The error in that language, as plain text. It may hold words from outside: escape it where HTML is shown.
 
-    Its text is `error_` and the name of its class; one without a text speaks as its parent.
+    Its text is `error_` and the name of its class; one without a text speaks as its parent. What is no error of ours is
+    written to the log, and told by the id that it has there.
     """
+    if not isinstance(error, QwenDemoError):
+        error = InternalError(error)
     if isinstance(error, InvalidRequest):
         return _describe_invalid(error, language)
+    if isinstance(error, NotSaved | BadKey):  # the picture is there, or nothing was asked for yet
+        return _said(error, language)
+    billed = translate(language, "billed_maybe" if error.may_be_billed else "billed_no")
+    return f"{_said(error, language)} {billed}"
+
+
+def _said(error: QwenDemoError, language: str) -> str:
+    """What happened and what to do, without a word of money."""
     names = (f"error_{kind.__name__}" for kind in type(error).__mro__)
     key = next(name for name in names if name in texts(language))
     facts = {"message": str(error), **vars(error)}
@@ -41,10 +53,7 @@ def describe(error: QwenDemoError, language: str) -> str:
         facts["message"] = translate(language, f"failing_{error.problem}", **error.facts)
     if isinstance(error, APIError) and error.retry_after:
         key, facts["seconds"] = "error_wait", math.ceil(error.retry_after)
-    if isinstance(error, NotSaved | BadKey):  # the picture is there, or nothing was asked for yet
-        return translate(language, key, **facts)
-    billed = translate(language, "billed_maybe" if error.may_be_billed else "billed_no")
-    return f"{translate(language, key, **facts)} {billed}"
+    return translate(language, key, **facts)
 
 
 def _describe_invalid(error: InvalidRequest, language: str) -> str:
@@ -66,7 +75,7 @@ def usage_html(order: Order, used: Sequence[Usage], prices: Prices, language: st
         "usage_size": ", ".join(sizes),
         "usage_seed": ", ".join(map(str, seeds)),
         "usage_model": order.request.model,
-        "usage_seconds": _seconds(order.seconds, language),
+        "usage_seconds": translate(language, "usage_seconds_value", seconds=f"{order.seconds:.1f}"),
         "usage_cost": "" if cost is None else prices.written(cost),
     }
     rows = [(translate(language, key), value) for key, value in facts.items() if value]
@@ -74,6 +83,10 @@ def usage_html(order: Order, used: Sequence[Usage], prices: Prices, language: st
     listed = _listed(rows)
     if ids := "<br>".join(escape(request_id) for request_id in order.request_ids):
         listed += f'<div><dt>{escape(translate(language, "usage_request_id"))}</dt><dd class="ids">{ids}</dd></div>'
+    for revised in dict.fromkeys(picture.revised_prompt for picture in order.pictures if picture.revised_prompt):
+        take = f'<button type="button" class="take">{escape(translate(language, "revised_use"))}</button>'
+        label = escape(translate(language, "revised_prompt"))
+        listed += f"<div><dt>{label}</dt><dd><span>{escape(revised)}</span> {take}</dd></div>"
     session = translate(
         language,
         "session",
@@ -115,6 +128,7 @@ def recipe_html(recipe: Recipe | None, language: str) -> str:
         return status_html(translate(language, "recipe_missing"))
     facts = {
         "field_prompt": recipe.prompt,
+        "revised_prompt": recipe.revised_prompt,
         "field_negative_prompt": recipe.negative_prompt,
         "kind": translate(language, f"kind_{recipe.kind}") if f"kind_{recipe.kind}" in texts(language) else recipe.kind,
         "field_model": recipe.model,
@@ -146,10 +160,6 @@ def _usage_label(name: str, language: str) -> str:
     return translate(language, f"usage_{name}") if name in known else name
 
 
-def _seconds(seconds: float, language: str) -> str:
-    return translate(language, "usage_seconds_value", seconds=f"{seconds:.1f}")
-
-
 def progress_html(order: Order, usual: float | None, language: str) -> str:
     """The line while it runs: the place in line, or the seconds, how many of n have come, and the usual seconds."""
     seconds = int(order.seconds)
@@ -165,18 +175,35 @@ def progress_html(order: Order, usual: float | None, language: str) -> str:
 def outcome_html(order: Order, language: str) -> str:
     """The line at the end: done, or what came and what went wrong."""
     seconds = f"{order.seconds:.1f}"
-    problems = list(dict.fromkeys(describe(problem, language) for problem in order.problems))
-    if not problems and len(order.pictures) >= order.n:
+    if not order.problems and len(order.pictures) >= order.n:
         return status_html(translate(language, "status_done", seconds=seconds))
-    came = translate(language, "status_partly", count=len(order.pictures), n=order.n, seconds=seconds)
-    lines = [came, *problems] if order.pictures else problems
-    return status_html(" ".join(lines), problem=bool(problems))
+    if order.pictures:  # then some were billed, and each problem is about others
+        came = translate(language, "status_partly", count=len(order.pictures), n=order.n, seconds=seconds)
+        lines = [came, *dict.fromkeys(_said(problem, language) for problem in order.problems), _billed(order, language)]
+    else:
+        lines = list(dict.fromkeys(describe(problem, language) for problem in order.problems))
+    return status_html(" ".join(filter(None, lines)), problem=bool(order.problems))
+
+
+def _billed(order: Order, language: str) -> str:
+    """For how many pictures the account pays, surely or perhaps."""
+    counts = {"unbilled_count": sum(call.unbilled for call in order.calls), "billed_count": 0, "maybe_count": 0}
+    for call in order.calls:
+        surely = call.state in (State.ANSWERED, State.DONE)
+        counts["billed_count" if surely else "maybe_count"] += call.request.n - call.unbilled
+    keys = ("billed_count", "unbilled_count", "maybe_count")
+    return " · ".join(translate(language, key, count=counts[key]) for key in keys if counts[key]) + "."
 
 
 def cancelled_html(on_their_way: int, language: str) -> str:
     """The line after Cancel: nothing more comes, or so many pictures do."""
     key = "status_cancelled_ordered" if on_their_way else "status_cancelled"
     return status_html(translate(language, key, count=on_their_way))
+
+
+def problem_html(error: Exception, language: str) -> str:
+    """The line for an error."""
+    return status_html(describe(error, language), problem=True)
 
 
 def status_html(text: str, *, problem: bool = False) -> str:

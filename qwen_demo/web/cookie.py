@@ -38,7 +38,7 @@ class VisitorCookie:
         name = known or secrets.token_urlsafe(16)
         key = Headers(scope=scope).get("x-qwen-api-key", "")
         scope[ADDRESS] = address_of(scope, self._proxies)
-        scope[VISITOR] = Visitor(name, (f"cookie {name}", f"address {scope[ADDRESS]}"), key)
+        scope[VISITOR] = Visitor(name, (f"cookie {name}", f"address {scope[ADDRESS]}"), key, known is not None)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and not known:

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ async def test_keys_run_and_cancel(open_page: Open, app: RunningApp, language: s
     await expect(page.locator("#text-status")).to_contain_text(
         " · " + translate(language, "status_drawing", seconds="", count=0, n=1).rpartition(" · ")[2]
     )
+    await expect(page.locator("#text-cancel")).to_be_enabled()
+    await page.locator("#text-prompt textarea").focus()
+    await page.keyboard.press("Escape")  # whoever writes stops no order by it
+    await page.locator("#text-watermark input").focus()
     await expect(page.locator("#text-cancel")).to_be_enabled()
     await page.keyboard.press("Escape")
     await expect(page.locator("#text-status")).to_contain_text(begin(language, "status_cancelled_ordered"))
@@ -269,3 +274,39 @@ async def test_a_link_carries_the_settings(
     await expect(fresh.get_by_text(left_out)).to_be_visible()
     await fresh.context.close()
     assert len(app.orders) == 1
+
+
+async def test_the_prompt_that_the_api_made_is_shown_and_taken_with_a_click(open_page: Open, app: RunningApp) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "PNG")
+    datum = {"b64_json": base64.b64encode(buffer.getvalue()).decode(), "revised_prompt": "a finer <b>hill</b>"}
+    app.backend.refusal = lambda _: httpx.Response(200, json={"data": [datum]})
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await run_and_wait(page, "text")
+    usage = page.locator("#text-usage")
+    await expect(usage).to_contain_text("a finer <b>hill</b>")
+    await usage.get_by_role("button", name="Use it").click()
+    await expect(page.locator("#text-prompt textarea")).to_have_value("a finer <b>hill</b>")
+
+
+async def test_what_cant_be_read_is_told_saved_fetched_again_and_forgotten(open_page: Open, app: RunningApp) -> None:
+    app.backend.refusal = lambda _: httpx.Response(200, json={"pictures_of_the_future": ["?"]})
+    page = await open_page()
+    unread = page.locator("#unread")
+    await expect(unread).to_be_hidden()
+    await page.locator("#text-prompt textarea").fill("a <b>hill</b> of the future")
+    await page.locator("#text-run").click()
+    await expect(unread).to_contain_text("Pictures that are paid for and not here yet: 1.")
+    await expect(unread).to_contain_text("a <b>hill</b> of the future")
+    await expect(page.locator("#lost-again")).to_be_hidden()
+    archive = await download(page, "#unread-raw")
+    with zipfile.ZipFile(archive) as opened:
+        assert [b"pictures_of_the_future" in opened.read(name) for name in opened.namelist()] == [True]
+    await page.locator("#unread-fetch").click()
+    await expect(unread).to_contain_text("the answer holds no picture")
+    again = await page.context.new_page()
+    await again.goto(app.url, wait_until="domcontentloaded")
+    await expect(again.locator("#unread")).to_be_visible()
+    await again.locator("#unread-forget").click()
+    await expect(again.locator("#unread")).to_be_hidden()

@@ -148,7 +148,7 @@ def test_text_to_image_answers_with_files_and_details(client: Client, app: Runni
         "n": 1,
         "usage": {"total_tokens": 1, "output_tokens": 1, "input_tokens_details": {}},
         "request": {"endpoint": "/images/generations", "body": body},
-        "pictures": [{"seed": 12345, "width": 1664, "height": 928, "request_id": request_id}],
+        "pictures": [{"seed": 12345, "width": 1664, "height": 928, "request_id": request_id, "revised_prompt": None}],
         "problems": [],
     }
     assert sizes(files) == [(1664, 928)]

@@ -47,7 +47,7 @@ async def test_a_visitor_counts_by_cookie_and_address_and_brings_a_key() -> None
         await http.get("/", headers={"X-Qwen-Api-Key": "sk-own-0123"})
     name = seen[0].name
     counted = (f"cookie {name}", "address 203.0.113.1")
-    assert seen == [Visitor(name, counted), Visitor(name, counted, "sk-own-0123")]
+    assert seen == [Visitor(name, counted, known=False), Visitor(name, counted, "sk-own-0123")]
 
 
 async def test_the_cookie_is_kept_from_scripts_and_fits_the_scheme() -> None:

@@ -1,0 +1,66 @@
+"""A browser that keeps no cookies, as some do in a Space's frame: what is ordered in a page is known to that page."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.async_api import expect
+
+from qwen_demo.api.client import QwenClient
+from qwen_demo.library import Library
+from qwen_demo.orders import Orders
+from qwen_demo.service import Service
+from qwen_demo.web.cookie import VisitorCookie
+from tests.browser.conftest import NewContext
+from tests.browser.steps import run_and_wait
+from tests.conftest import KEY, Backend, RunningApp, launched
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.fixture(scope="module")
+def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """The app as such a browser sees it: no cookie that it sets ever comes back. Each sees own pictures alone."""
+    backend = Backend()
+    client = QwenClient(KEY, "http://offline/v1", transport=backend)
+    service = Service(client, Orders(8), Library(tmp_path_factory.mktemp("forgetful")), public=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VisitorCookie, "_cookie", lambda *_: "gone=; Max-Age=0")
+        with launched(service, QWEN_DEMO_PUBLIC="1") as url:
+            yield RunningApp(url, backend)
+
+
+async def test_an_order_is_followed_cancelled_and_its_pictures_used(
+    new_context: NewContext, forgetful: RunningApp
+) -> None:
+    context = await new_context(locale="en-US", viewport={"width": 1400, "height": 900})
+    await context.add_init_script("Object.defineProperty(document, 'cookie', { get: () => '', set: () => {} })")
+    page = await context.new_page()
+    await page.goto(forgetful.url, wait_until="domcontentloaded")
+    told = page.locator("#no-cookies")
+    await expect(told).to_contain_text("This browser keeps no cookies here")
+    await expect(told.get_by_role("link")).to_have_attribute("target", "_blank")
+    await page.locator("#text-prompt textarea").fill("a hill without cookies")
+    forgetful.backend.open.clear()
+    await page.locator("#text-run").click()
+    await expect(page.locator("#text-cancel")).to_be_enabled()
+    assert await context.cookies() == []
+    await page.locator("#text-cancel").click()
+    await expect(page.locator("#text-status")).to_contain_text("Already ordered: 1")
+    forgetful.backend.open.set()
+    await run_and_wait(page, "text")
+    await page.locator("#text-edit-this").click()
+    await expect(page.locator("#edit-image img")).to_be_visible()
+    other = await context.new_page()
+    await other.goto(forgetful.url, wait_until="domcontentloaded")
+    await other.get_by_role("tab", name="History").click()
+    await expect(other.get_by_text("Nothing here yet.")).to_be_visible()
+    await context.close()
+
+
+async def test_where_cookies_are_kept_nothing_is_said(new_context: NewContext, app: RunningApp) -> None:
+    context = await new_context(locale="en-US")
+    page = await context.new_page()
+    await page.goto(app.url, wait_until="domcontentloaded")
+    await page.locator("#text-run").wait_for()
+    await expect(page.locator("#no-cookies")).to_be_hidden()
+    await context.close()
