@@ -2,7 +2,10 @@
 
 import asyncio
 import ctypes
+import shutil
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from .journal import DAY, Journal
@@ -45,10 +48,15 @@ class Upkeep:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def sweep(self) -> None:
-        """Delete what is old, hour after hour. Runs until it is cancelled."""
+    async def sweep(self, published: Path) -> None:
+        """Delete what is old, hour after hour. Runs until it is cancelled.
+
+        Args:
+            published: where uploads and second names of pictures lie, a folder each: they are for a day.
+        """
         while True:
             await asyncio.to_thread(self._journal.sweep)
+            await asyncio.to_thread(sweep_folders, published)
             if self._public:
                 await asyncio.to_thread(self._library.sweep, DAY)
             await asyncio.sleep(DAY / 24)
@@ -57,6 +65,14 @@ class Upkeep:
         """Leave the previews that are still to be made to whoever opens History."""
         for task in self._tasks:
             task.cancel()
+
+
+def sweep_folders(folder: Path) -> None:
+    """Delete the folders in this one that are older than a day. A second name itself is as old as its picture."""
+    with suppress(FileNotFoundError):  # nothing was published yet, or someone else sweeps too
+        for inner in folder.iterdir():
+            if inner.is_dir() and inner.stat().st_mtime < time.time() - DAY:
+                shutil.rmtree(inner, ignore_errors=True)
 
 
 def _trim_memory() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from .. import i18n
 from ..i18n import texts
@@ -98,7 +99,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await service.resume()
-        sweeping = asyncio.create_task(service.upkeep.sweep())
+        sweeping = asyncio.create_task(service.upkeep.sweep(Path(get_upload_folder())))
         async with agents.run() if agents else nullcontext():
             yield
         sweeping.cancel()

@@ -12,6 +12,7 @@ from ..api.errors import shorten
 from ..i18n import translate
 from ..orders import Call, Order
 from ..service import Service
+from .controls import small_button
 from .events import Updates, language_of, offer_file, on, visitor
 from .files import fresh_folder
 from .messages import describe, t
@@ -31,11 +32,11 @@ class Unread:
         with gr.Column(visible=False, elem_id="unread") as self._panel:
             self._told = gr.HTML("")
             with gr.Row(elem_classes="chips"):
-                self._fetch = gr.Button(t("unread_fetch"), size="sm", elem_id="unread-fetch")
-                self._raw = gr.Button(t("unread_raw"), size="sm", elem_id="unread-raw")
-                self._again = gr.Button(t("lost_again"), size="sm", elem_id="lost-again")
-                self._forget = gr.Button(t("unread_forget"), size="sm", elem_id="unread-forget")
-                self._file = gr.DownloadButton(visible="hidden", elem_id="unread-file")
+                self._fetch = small_button(t("unread_fetch"), "unread-fetch")
+                self._raw = small_button(t("unread_raw"), "unread-raw")
+                self._again = small_button(t("lost_again"), "lost-again")
+                self._forget = small_button(t("unread_forget"), "unread-forget")
+        self._file = gr.DownloadButton(visible="hidden", elem_id="unread-file")  # within, it would come into sight too
 
     def wire(self, demo: gr.Blocks, runs: Iterable[Dependency]) -> None:
         """Look when the page is loaded, and after each run."""
