@@ -24,6 +24,7 @@ from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
 PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
+UPLOADS_AT_ONCE = 2  # made ready; others wait here, and not in threads that everyone needs
 ANSWERS_IN_MEMORY = 6  # with pictures inside, until those are saved
 
 
@@ -67,6 +68,7 @@ class Service:
         self.public = public
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
         self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
+        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     def library(self, owner: str) -> Library:
         """The pictures that a visitor of that name may see: the own ones in public, else all."""
@@ -91,7 +93,8 @@ class Service:
             except OSError:  # it can't be found again later, and can be used all the same
                 return reference, _elsewhere().keep_reference(reference)
 
-        return await asyncio.to_thread(work)
+        async with self._uploads:
+            return await asyncio.to_thread(work)
 
     async def reference(self, source: Path | str, owner: str, background: str = "white") -> str:
         """A reference picture as the text that a request takes, whatever door it came through.
@@ -103,7 +106,8 @@ class Service:
             InvalidRequest: it can't be used; the error says why.
         """
         if isinstance(source, str):
-            return await asyncio.to_thread(_typed, source, background)
+            async with self._uploads:
+                return await asyncio.to_thread(_typed, source, background)
         if known := await asyncio.to_thread(self.library(owner).known_reference, source):
             return await asyncio.to_thread(images.data_url, known)
         reference, _ = await self.prepare(source, owner, background)

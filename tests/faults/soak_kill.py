@@ -14,13 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
-import pytest
 from PIL import Image
 
 from qwen_demo.journal import FOLDER
 from qwen_demo.recipe import read
 from tests.faults.server import Exchange, faulty_server
-from tests.faults.cases import http as answering
+from tests.faults.server import http as answering
 from tests.test_app import start
 
 ORDERS, LIVES = 100, 5
@@ -77,10 +76,6 @@ async def place(http: httpx.AsyncClient, seed: int) -> None:
         await http.post("/gradio_api/call/v2/text_to_image", json=asked)
 
 
-def entries(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(file.read_bytes()) for file in (folder / "outputs" / FOLDER).glob("*.json")]
-
-
 async def test_what_was_answered_is_on_disk_or_told_whenever_the_app_is_killed(tmp_path: Path) -> None:
     chance = random.Random(11)  # noqa: S311 - no secret
     api = Api(chance)
@@ -111,18 +106,19 @@ async def test_what_was_answered_is_on_disk_or_told_whenever_the_app_is_killed(t
                 await asyncio.sleep(0.1)
             process.terminate()
             output, _ = process.communicate(timeout=PATIENCE)
-    found = entries(tmp_path)
-    states = {
-        call["seed"]: call["state"]
-        for entry in found
-        for call in entry["calls"]  # type: ignore[attr-defined]
-    }
-    saved = [read(path).seed for path in (tmp_path / "outputs").glob("20*/*.png")]
+    check(api, tmp_path, output)
+
+
+def check(api: Api, folder: Path, output: str) -> None:
+    """Nothing is lost, nothing is twice, nothing is secret."""
+    found = [json.loads(file.read_bytes()) for file in (folder / "outputs" / FOLDER).glob("*.json")]
+    states = {call["seed"]: call["state"] for entry in found for call in entry["calls"]}
+    saved = [read(path).seed for path in (folder / "outputs").glob("20*/*.png")]
     assert len(saved) == len(set(saved)), "a picture was saved twice"
     told = {seed for seed, state in states.items() if state == "sent"}
     assert set(saved) | told >= api.came, "something was sent, and nobody knows of it"
     assert not set(saved) & told
-    # What the app had heard whole is never lost. A few answers may be on the line at the moment of a kill: those are told.
+    # What the app had heard whole is never lost. Some answers are on the line at the moment of a kill: they are told.
     lost = api.answered - set(saved)
     assert lost <= told
     assert len(lost) <= LIVES * 3
@@ -132,4 +128,4 @@ async def test_what_was_answered_is_on_disk_or_told_whenever_the_app_is_killed(t
         f"sent {len(api.came)}, saved {len(saved)}, told {len(told)}, answered and on the line at a kill {len(lost)}"
     )
     assert KEY not in output
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []
+    assert [path for path in folder.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []

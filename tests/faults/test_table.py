@@ -23,7 +23,7 @@ from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.ui.messages import outcome_html
 from qwen_demo.visitors import Visitor
-from tests.faults.cases import BILLED, CASES, FINE, FREE, KEY, SERVED, SLOW, UNREACHED, WISH, Case, bad, said_no
+from tests.faults.cases import BILLED, CASES, FINE, FREE, KEY, SERVED, SLOW, UNREACHED, WISH, Case, bad
 from tests.faults.server import (
     close,
     drip,

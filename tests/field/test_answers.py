@@ -187,7 +187,8 @@ def service_of(folder: Path, answer: Any, **options: Any) -> tuple[Service, list
 
     def api(request: httpx.Request) -> httpx.Response:
         sent.append(request)
-        return answer(request) if callable(answer) else answer
+        found: httpx.Response = answer(request) if callable(answer) else answer
+        return found
 
     client = QwenClient("sk-0123456789abcdef", "https://api.example/v1", transport=httpx.MockTransport(api))
     return Service(client, Orders(8), Library(folder), **options), sent
