@@ -5,24 +5,34 @@ import binascii
 import hashlib
 import io
 import math
+import struct
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import Image
 
+from . import containers
 from .api.errors import BadResponse, InvalidRequest
+from .colour import srgb
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """The formats that are read, by content and never by name; no other parser is open to what comes from outside."""
 
 MAX_UPLOAD_BYTES = 30_000_000  # of a file as it comes in
-MAX_UPLOAD_PIXELS = 40_000_000
+MAX_UPLOAD_PIXELS = 50_000_000  # of a picture that is decoded whole, in up to 16 bytes a pixel
+MAX_JPEG_PIXELS = 100_000_000  # of one that can be decoded at half its sides, or an eighth
 MAX_RATIO = 8  # of the longer side to the shorter
 MIN_SIDE, MAX_SIDE = 384, 3072  # px of a reference picture as the API takes it (maker)
 MAX_SENT_BYTES = 10_000_000  # of a reference picture as it is sent (maker)
+PLACES = {"top": 0.0, "left": 0.0, "middle": 0.5, "bottom": 1.0, "right": 1.0}
+"""Where a part lies in a picture that is too long: how much of what is cut off is in front of it."""
+
+DECODES = threading.BoundedSemaphore(2)
+"""How many pictures are decoded at a time: memory is the machine's, so this is one for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +76,17 @@ class Verified:
     height: int
 
 
+class Upload(NamedTuple):
+    """An upload within the API's sides, upright and in sRGB, perhaps still transparent; and how it came."""
+
+    picture: Image.Image
+    came_as: str
+    came_with: tuple[int, int]
+    located: bool
+
+
 def prepare(path: Path, background: str = "white") -> Reference:
-    """Make an upload ready for the API. Takes up to a second: not for the event loop.
+    """Make an upload ready for the API. Takes up to a second, and its turn: not for the event loop.
 
     Args:
         path: the upload. Its name says nothing about what it is.
@@ -76,55 +95,48 @@ def prepare(path: Path, background: str = "white") -> Reference:
     Raises:
         InvalidRequest: it is no picture that can be read, or too large, or too long for its width.
     """
-    try:
-        if (length := path.stat().st_size) > MAX_UPLOAD_BYTES:
-            raise InvalidRequest("image", "picture_bytes", path.name, mb=math.ceil(length / 1e6), limit=30)
-        with _reading(path.open("rb")) as image:
-            # From the header alone: a decompression bomb costs neither memory nor time.
-            width, height = image.size
-            if width * height > MAX_UPLOAD_PIXELS:
-                raise InvalidRequest("image", "picture_pixels", path.name, limit=40)
-            if max(width, height) > MAX_RATIO * min(width, height):
-                raise InvalidRequest("image", "picture_ratio", path.name, width=width, height=height, limit=MAX_RATIO)
-            with _reading(path.open("rb")) as whole:
-                whole.verify()  # a PNG's checksums and its end, which Pillow passes over when it decodes
-            # A phone's JPEG with a second picture inside is an MPO to Pillow, and a JPEG to everyone else.
-            came_as, located = (image.format or "").replace("MPO", "JPEG"), ExifTags.IFD.GPSInfo in image.getexif()
-            ImageOps.exif_transpose(image, in_place=True)
-            upright = _plain(image)
-            # Colours are converted after scaling: there are fewer of them.
-            picture = _srgb(_within_limits(upright))
-            if picture.mode == "RGBA":
-                paper = Image.new("RGBA", picture.size, background)
-                picture = Image.alpha_composite(paper, picture).convert("RGB")
-    except InvalidRequest:  # a ValueError too
-        raise
-    except Image.DecompressionBombError as error:  # so large that Pillow doesn't even say how large
-        raise InvalidRequest("image", "picture_pixels", path.name, limit=40) from error
-    except _UNREADABLE as error:
-        raise InvalidRequest("image", "not_a_picture", path.name) from error
-    picture.info.clear()  # Pillow would write comments and profiles again
-    data, mime = _encoded(picture, lossy=came_as in ("JPEG", "WEBP", "HEIF"))
-    return Reference(data, mime, picture.size, came_as, upright.size, located)
+    with _turn(path):
+        picture, came_as, came_with, located = _upload(path)
+        if picture.mode == "RGBA":
+            paper = Image.new("RGBA", picture.size, background)
+            picture = Image.alpha_composite(paper, picture).convert("RGB")
+        picture, data, mime = _encoded(picture, lossy=came_as in ("JPEG", "WEBP", "AVIF", "HEIF"))
+    return Reference(data, mime, picture.size, came_as, came_with, located)
+
+
+def crop(path: Path, place: str) -> bytes:
+    """The part that can be used of an upload that is too long for its width: as much as the ratio allows, as a PNG.
+
+    Args:
+        path: the upload.
+        place: where the part lies, one of `PLACES`.
+
+    Raises:
+        InvalidRequest: it is no picture that can be read, or too large.
+    """
+    with _turn(path):
+        return _saved(_upload(path, PLACES[place]).picture, "PNG", compress_level=1)
 
 
 def verify(data: bytes) -> Verified:
     """Look at a result, so that nothing is kept that can't be opened.
 
     A PNG says itself whether it is whole and as it was made: by its end and a checksum of each part. That takes a
-    twentieth of the time of decoding it. Any other picture is decoded, whole.
+    twentieth of the time of decoding it; parts that are damaged and hold no pixels are left out. Any other picture is
+    decoded, whole.
 
     Raises:
         BadResponse: it is not a picture.
     """
     try:
-        with _reading(io.BytesIO(data)) as image:
+        is_png = data.startswith(containers.PNG)
+        data = containers.mended(data) if is_png else data
+        with _opened(data if is_png else containers.bare(data).data) as image:
             if image.width * image.height > MAX_UPLOAD_PIXELS:
                 raise BadResponse("too_many_pixels", width=image.width, height=image.height)
-            if image.format == "PNG":
-                image.verify()
-            else:
-                image.load()
+            if not is_png:
+                with DECODES:
+                    image.load()
             return Verified(data, image.format or "", image.width, image.height)
     except _UNREADABLE as error:
         raise BadResponse("not_a_picture") from error
@@ -138,7 +150,7 @@ def data_url(path: Path) -> str:
 def shape(reference: str) -> tuple[int, int] | None:
     """Width and height of a picture in a `data:` text; None for an address, or where it can't be read."""
     try:
-        with _reading(io.BytesIO(base64.b64decode(reference.partition(",")[2]))) as image:
+        with _opened(containers.bare(base64.b64decode(reference.partition(",")[2])).data) as image:
             return image.size
     except (*_UNREADABLE, binascii.Error):
         return None
@@ -150,7 +162,7 @@ def _data_url(data: bytes, mime: str) -> str:
 
 def as_png(data: bytes) -> bytes:
     """A verified picture of another format as a PNG of the same pixels."""
-    with _reading(io.BytesIO(data)) as image:
+    with DECODES, _opened(containers.bare(data).data) as image:
         picture = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else image.convert("RGB")
         return _saved(picture, "PNG", compress_level=1)
 
@@ -161,23 +173,89 @@ def preview(path: Path, side: int) -> bytes:
     Raises:
         OSError: the file is gone, or is no picture.
     """
-    with _reading(path.open("rb")) as image:
+    with DECODES, _opened(path.read_bytes()) as image:
         image.thumbnail((side, side))
         return _saved(image, "WEBP", quality=80, method=2)
 
 
-# What Pillow and its decoders raise on damaged files. SyntaxError is how its PNG reader reports a wrong checksum.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, LookupError, OverflowError, Image.DecompressionBombError)
+# What Pillow and its decoders raise on damaged files. SyntaxError is how its PNG reader reports what it can't read.
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, AttributeError),
+    *(AssertionError, RuntimeError, MemoryError, struct.error, Image.DecompressionBombError),
+)
 
 
 @contextmanager
-def _reading(file: Any) -> Iterator[Image.Image]:
+def _turn(path: Path) -> Iterator[None]:
+    """Time for an upload to be read, with what goes wrong in words. Its length needs no turn to be judged."""
+    try:
+        if (length := path.stat().st_size) > MAX_UPLOAD_BYTES:
+            raise InvalidRequest("image", "picture_bytes", path.name, mb=math.ceil(length / 1e6), limit=30)
+        with DECODES:
+            yield
+    except InvalidRequest:  # a ValueError too
+        raise
+    except Image.DecompressionBombError as error:  # so large that Pillow doesn't even say how large
+        raise InvalidRequest("image", "picture_pixels", path.name, limit=MAX_UPLOAD_PIXELS // 1_000_000) from error
+    except _UNREADABLE as error:
+        raise InvalidRequest("image", "not_a_picture", path.name) from error
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
     """Open a picture's header; pixels are decoded when they are first used."""
     import pillow_heif  # here, for it takes a while and not every session meets an iPhone
 
     pillow_heif.register_heif_opener()
-    with file, Image.open(file, formats=FORMATS) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         yield image
+
+
+def _upload(path: Path, cut: float | None = None) -> Upload:
+    """Read an upload, or of one that is too long a part: `cut` of what is left over comes before it.
+
+    As little as possible is done to many pixels: they are decoded no finer than needed, and turned and converted after
+    they are scaled, when there are fewer.
+    """
+    bare = containers.bare(path.read_bytes())
+    with _opened(bare.data) as image:
+        # From the header alone: a decompression bomb costs neither memory nor time.
+        limit = MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_UPLOAD_PIXELS
+        if (width := image.width) * (height := image.height) > limit:
+            raise InvalidRequest("image", "picture_pixels", path.name, limit=limit // 1_000_000)
+        lies = containers.told(image.info.get("exif", b""))[0] if image.format == "AVIF" else bare.orientation
+        came_with = (height, width) if lies >= 5 else (width, height)
+        if cut is None and max(came_with) > MAX_RATIO * min(came_with):
+            facts = {"width": came_with[0], "height": came_with[1], "limit": MAX_RATIO}
+            raise InvalidRequest("image", "picture_ratio", path.name, **facts)
+        box = _part(image.size, cut or 0, lies)
+        size = _within_limits((box[2] - box[0], box[3] - box[1]))
+        if image.format == "JPEG":
+            fineness = max(size[0] / (box[2] - box[0]), size[1] / (box[3] - box[1]))
+            image.draft(None, (math.ceil(width * fineness), math.ceil(height * fineness)))
+        plain = _plain(image)
+        left, right = (min(plain.width, edge * plain.width / width) for edge in box[::2])
+        top, bottom = (min(plain.height, edge * plain.height / height) for edge in box[1::2])
+        picture = srgb(plain.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom)))
+        picture = picture.transpose(_TURNS[lies]) if lies in _TURNS else picture
+        picture.info.clear()  # Pillow would write comments and profiles again
+        return Upload(picture, image.format or "", came_with, bare.located)
+
+
+_TURNS = dict(enumerate((
+    Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90,
+), start=2))  # fmt: skip
+
+
+def _part(size: tuple[int, int], cut: float, lies: int) -> tuple[int, int, int, int]:
+    """The largest part of an allowed ratio, as the picture lies in its file; `cut` is as people see it, upright."""
+    width, height = size
+    if lies in ((2, 3, 7, 8) if width > height else (3, 4, 6, 7)):  # its begin is shown at the end
+        cut = 1 - cut
+    part = min(width, MAX_RATIO * height), min(height, MAX_RATIO * width)
+    left, top = round((width - part[0]) * cut), round((height - part[1]) * cut)
+    return left, top, left + part[0], top + part[1]
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -185,37 +263,26 @@ def _plain(image: Image.Image) -> Image.Image:
 
     Grey of more bits is scaled and not clipped: integers as of 16 bits, floats up to their highest.
     """
+    image.load()
     if image.mode == "F":
         _, high = image.getextrema()
         scale = 255 / max(1.0, float(high)) if isinstance(high, int | float) else 1.0
         return image.point(lambda value: value * scale + 0).convert("L")
     if image.mode.startswith("I"):
         return image.convert("I").point(lambda value: value * (255 / 65535) + 0).convert("L")
-    if image.mode in ("1", "P", "PA", "LA") or "transparency" in image.info:
+    if image.mode in ("1", "P", "PA") or "transparency" in image.info:
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
 
 
-def _srgb(image: Image.Image) -> Image.Image:
-    """In the colours that a screen shows."""
-    mode = "RGBA" if image.mode == "RGBA" else "RGB"
-    with suppress(ImageCms.PyCMSError, OSError):  # a profile that doesn't fit its picture is as good as none
-        if profile := image.info.get("icc_profile"):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "sRGB" not in ImageCms.getProfileDescription(source):
-                screen = ImageCms.createProfile("sRGB")
-                return ImageCms.profileToProfile(image, source, screen, outputMode=mode) or image
-    return image.convert(mode)
+def _within_limits(size: tuple[int, int]) -> tuple[int, int]:
+    scale = max(min(1.0, MAX_SIDE / max(size)), MIN_SIDE / min(size))
+    width, height = (min(MAX_SIDE, max(MIN_SIDE, round(side * scale))) for side in size)
+    return width, height
 
 
-def _within_limits(image: Image.Image) -> Image.Image:
-    scale = max(min(1.0, MAX_SIDE / max(image.size)), MIN_SIDE / min(image.size))
-    width, height = (min(MAX_SIDE, max(MIN_SIDE, round(side * scale))) for side in image.size)
-    return image.resize((width, height), Image.Resampling.LANCZOS)
-
-
-def _encoded(image: Image.Image, *, lossy: bool) -> tuple[bytes, str]:
-    """A PNG if it fits, else the JPEG of the highest quality that does.
+def _encoded(image: Image.Image, *, lossy: bool) -> tuple[Image.Image, bytes, str]:
+    """A PNG if it fits, else the JPEG of the highest quality that does, else a smaller picture. With what is in it.
 
     A large photo that was lossy before goes as a JPEG at once: as a PNG it seldom fits, and takes two seconds to know.
     """
@@ -224,9 +291,14 @@ def _encoded(image: Image.Image, *, lossy: bool) -> tuple[bytes, str]:
         attempts.insert(0, ("PNG", {"compress_level": 1}))
     for format, options in attempts:
         data = _saved(image, format, **options)
-        if len(data) <= MAX_SENT_BYTES:
+        if len(data) < MAX_SENT_BYTES:
             break
-    return data, f"image/{format.lower()}"
+    while len(data) >= MAX_SENT_BYTES:
+        scale = 0.98 * math.sqrt(MAX_SENT_BYTES / len(data))
+        width, height = (max(MIN_SIDE, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+        data = _saved(image, format, **options)
+    return image, data, f"image/{format.lower()}"
 
 
 def _png_may_fit(image: Image.Image) -> bool:
