@@ -8,16 +8,15 @@ import sys
 import time
 
 import httpx
-from dotenv import load_dotenv
+from dotenv import find_dotenv, load_dotenv
 
-from qwen_demo import logs
+from qwen_demo import environment, logs
 from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
-from qwen_demo.ui import build_app, launch_options
 from qwen_demo.usage import Prices
 
 log = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ def make_service(settings: Settings) -> Service:
         backend = httpx.ASGITransport(create_app())
         client = QwenClient("offline", "http://offline/v1", timeout=settings.timeout, transport=backend)
     else:
-        client = QwenClient(settings.api_key, settings.base_url, timeout=settings.timeout)
+        client = _client(settings, settings.api_key)
     quota = Quota(settings.visitor_quota, settings.total_quota, settings.quota_storage)
     return Service(
         client,
@@ -40,9 +39,13 @@ def make_service(settings: Settings) -> Service:
         prices=Prices(settings.prices, settings.currency),
         base_url=settings.base_url,
         quota=quota if settings.visitor_quota or settings.total_quota else None,
-        keyed=QwenClient("", settings.base_url, timeout=settings.timeout) if settings.own_keys else None,
+        keyed=_client(settings, "") if settings.own_keys else None,
         public=settings.public,
     )
+
+
+def _client(settings: Settings, key: str) -> QwenClient:
+    return QwenClient(key, settings.base_url, timeout=settings.timeout, trusted_hosts=settings.trusted_hosts)
 
 
 def serve() -> None:
@@ -57,7 +60,17 @@ def serve() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, drain)
     gc.freeze()  # what was loaded stays: to look through it for garbage again and again would stop everyone for 0.1 s
-    demo.launch(prevent_thread_lock=True, **launch_options(service, settings))
+    port = os.environ.get("GRADIO_SERVER_PORT")  # a chosen one is meant: Gradio by itself would go on to the next
+    try:
+        demo.launch(
+            prevent_thread_lock=True, server_port=int(port) if port else None, **launch_options(service, settings)
+        )
+    except OSError:
+        host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+        sys.exit(
+            f"GRADIO_SERVER_NAME and GRADIO_SERVER_PORT must be a free address of this computer, which "
+            f"{host}:{port or '7860'} is not: another program listens there, maybe this app itself, or it is elsewhere."
+        )
     while not service.orders.draining:
         time.sleep(0.1)
     log.info("draining", extra={logs.FACTS: {"orders": service.orders.running, "seconds": settings.drain}})
@@ -68,11 +81,17 @@ def serve() -> None:
     demo.close(verbose=False)
 
 
-load_dotenv()
 try:
+    load_dotenv(stream=environment.env_file(find_dotenv()))
+    environment.put_right(os.environ)
     settings = Settings.from_env(os.environ)
+    environment.check_folders(settings.outputs, os.environ)
 except WrongSetting as error:
     sys.exit(str(error))
+
+# Not before: Gradio reads the environment when it is imported.
+from qwen_demo.ui import build_app, launch_options  # noqa: E402
+
 logs.set_up(as_json=settings.log_json, key=settings.api_key)
 service = make_service(settings)
 demo = build_app(service, settings)

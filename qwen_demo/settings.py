@@ -1,7 +1,9 @@
 """The settings: every environment variable in one table, read once, checked, frozen."""
 
 import importlib.util
+import ipaddress
 import re
+import string
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,6 +23,16 @@ class WrongSetting(ValueError):
     """A variable has a value that can't be used; the text names the variable, the rule and the value."""
 
 
+_AROUND = string.whitespace + "\xa0\xad\u3000\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u2060\ufeff"
+
+
+def tidy(text: str) -> str:
+    """A value without what clings to it from where it was copied: blanks, line ends, what no one sees, its quotes."""
+    text = text.strip(_AROUND)
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1].strip(_AROUND) if quoted else text
+
+
 def _like(pattern: str, rule: str, read: Callable[[str], Any] = str) -> Callable[[str], Any]:
     """A reader of texts that match a pattern as a whole; `rule` is the pattern in words."""
 
@@ -33,7 +45,11 @@ def _like(pattern: str, rule: str, read: Callable[[str], Any] = str) -> Callable
 
 
 # It goes into a header as it is; a pasted line break or curly quote would fail there, with the key in the error.
-_key = _like(r"[!-~]*", "a key without spaces, in plain ASCII")
+_key = _like(
+    r"(?i)((authorization:\s*)?bearer(\s+|$))?[!-~]*",
+    "a key without spaces, in plain ASCII",
+    lambda text: tidy(re.sub(r"(?i)^(authorization:\s*)?bearer(\s+|$)", "", text)),
+)
 _switch = _like("(?i)1|0|true|false", "1 or 0", lambda text: text.lower() in ("1", "true"))
 _log_form = _like("text|json", "text or json", lambda text: text == "json")
 _login = _like("([^:]+:.+)?", "name:password", lambda text: tuple(text.split(":", 1)) if text else None)
@@ -49,11 +65,50 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+_ENDPOINT = re.compile(r"(?i)/(images/(generations|edits)|chat/completions|models|services/aigc/.*)$")
+
+
+def host_name(name: str) -> str:
+    """A host's name or IP address, as requests spell it.
+
+    Raises:
+        ValueError: it can be neither.
+    """
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(name.strip("[]")))
+    name = name.rstrip(".").encode("idna").decode("ascii")
+    if not re.fullmatch(r"[\w-]+(\.[\w-]+)*", name) or name in ("http", "https"):  # one address pasted into another
+        raise ValueError(name)
+    return name
+
+
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("an http:// or https:// address such as https://host/v1")
-    return text.rstrip("/")
+    if "?" in text or "#" in text:
+        raise ValueError("the API's address such as https://host/v1, without ? and #, which web pages have")
+    with suppress(ValueError):  # of a port that is no number, of brackets that don't close, of an odd name
+        parts, path = urlsplit(text), re.sub("/+", "/", urlsplit(text).path).rstrip("/")
+        plain = re.fullmatch(r"(?a)[\w/.~%+-]*", path) and "@" not in text and not re.search(r"\s", text)
+        if plain and parts.scheme in ("http", "https") and parts.port != 0 and host_name(parts.hostname or ""):
+            return f"{parts.scheme}://{parts.netloc}{_ENDPOINT.sub('', path)}"
+    raise ValueError("an http:// or https:// address such as https://host/v1")
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_host(entry) for entry in re.split(r"[,;，；\s]+", text) if entry))
+
+
+def _host(entry: str) -> str:
+    """A host or a suffix; people paste whole addresses, and write `*.` in front of a suffix."""
+    plain = entry.lower().removeprefix("*")
+    suffix = "." if plain.startswith(".") else ""
+    plain = plain.removeprefix(".")
+    with suppress(ValueError):
+        return str(ipaddress.IPv6Address(plain))  # its colons are not those before a port
+    with suppress(ValueError):
+        parts = urlsplit(plain if "://" in plain else f"//{plain}")
+        if parts.path in ("", "/") and not parts.query and "@" not in plain:
+            return suffix + host_name(parts.hostname or "")
+    raise ValueError("names of hosts, or suffixes such as .example.com, with commas between them")
 
 
 def _quota(text: str) -> str:
@@ -103,6 +158,7 @@ class Settings:
     base_url: str = _variable("QWEN_BASE_URL", DEFAULT_BASE_URL, _url)
     max_in_flight: int = _variable("QWEN_MAX_IN_FLIGHT", "32", _whole(1, 1000))
     timeout: int = _variable("QWEN_TIMEOUT", "300", _whole(1, 3600))
+    trusted_hosts: tuple[str, ...] = _variable("QWEN_DEMO_TRUSTED_RESULT_HOSTS", "", _hosts)
     outputs: Path = _variable("QWEN_DEMO_OUTPUTS", "outputs", Path)
     embed_recipe: bool = _variable("QWEN_DEMO_EMBED_RECIPE", "1", _switch)
     drain: int = _variable("QWEN_DEMO_DRAIN", "60", _whole(0, 3600))
@@ -116,6 +172,7 @@ class Settings:
     visitor_in_flight: int = _variable("QWEN_DEMO_VISITOR_IN_FLIGHT", "0", _whole(0, 1000))
     quota_storage: str = _variable("QWEN_DEMO_QUOTA_STORAGE", "memory://", _storage, secret=True)
     trusted_proxies: int = _variable("QWEN_DEMO_TRUSTED_PROXIES", "0", _whole(0, 9))
+    allowed_hosts: tuple[str, ...] = _variable("QWEN_DEMO_ALLOWED_HOSTS", "", _hosts)
     auth: tuple[str, str] | None = _variable("QWEN_DEMO_AUTH", "", _login, secret=True)
     secret: bytes = _variable("QWEN_DEMO_SECRET", "", _secret, secret=True)
     mcp: bool = _variable("QWEN_DEMO_MCP", "0", _mcp)
@@ -128,7 +185,7 @@ class Settings:
             WrongSetting: a value can't be used. Its text never holds a secret.
         """
         values = {}
-        given = {name: text.strip() for name, text in environ.items() if text.strip()}
+        given = {tidy(name): tidy(text) for name, text in environ.items() if tidy(text)}
         given = {**_defaults(given), **given}
         for variable in fields(cls):
             name, default, read = (variable.metadata[key] for key in ("name", "default", "read"))
@@ -136,7 +193,7 @@ class Settings:
             try:
                 values[variable.name] = read(text)
             except ValueError as error:
-                shown = repr(text) if variable.repr else "what it is"
+                shown = _shown(text, given) if variable.repr else "what it is"
                 raise WrongSetting(f"{name} must be {error}, not {shown}.") from None
         if values["mcp"] and values["auth"]:
             raise WrongSetting("QWEN_DEMO_MCP must be 0 with QWEN_DEMO_AUTH: agents can't log in.")
@@ -151,6 +208,14 @@ class Settings:
     def max_upload_mb(self) -> int:
         """The largest file that is taken, in MB."""
         return 12 if self.public else 30
+
+
+def _shown(text: str, given: Mapping[str, str]) -> str:
+    """A wrong value, unless a secret may have come into it: a key in the wrong place, a password in an address."""
+    key = given.get("QWEN_API_KEY", "")
+    if (key and key in text) or re.search(r"(?i)sk-|bearer|@", text) or re.fullmatch(r"[\w-]{24,}", text):
+        return "what it is"
+    return repr(re.sub(r"(?s)(?<=[?#]).*", "…", text))
 
 
 def _defaults(given: Mapping[str, str]) -> dict[str, str]:

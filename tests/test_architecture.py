@@ -9,11 +9,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
-    {"api"},
+    {"api", "containers", "colour"},
     {"i18n", "visitors", "images", "snippets", "logs"},
     {"recipe", "quota", "offline", "settings"},
-    {"orders", "library"},
+    {"orders", "library", "environment"},
     {"usage", "journal"},
+    {"upkeep"},
     {"service"},
     {"web"},
     {"ui"},

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from anyio import fail_after
 
-from .addresses import public_address
+from .addresses import check_for_proxy, is_named, is_past_proxies, proxies, public_addresses
 from .answer import Answer, as_json, network_errors, read_whole
 from .errors import APIError, BadResponse, ConnectionFailed, ModelUnavailable, NotTheAPI, RateLimited
 from .refusals import parse_error
@@ -27,6 +27,10 @@ FETCHES = 3  # of a result
 pause = asyncio.sleep  # between tries
 FETCH_TIMEOUT = 120.0  # seconds for one try
 DEFAULT_BASE_URL = "https://model-api.skyengine.com.cn/v1"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+"""Of pictures; HEIF and AVIF have `ftyp` a little later."""
 _MISSING_MODEL = re.compile(
     r"model.{0,80}(not[ _](found|exist|support|available)|does ?n.t exist)|no such model|模型.{0,20}不存在"
 )
@@ -44,7 +48,8 @@ class QwenClient:
         base_url: up to and with the version, without the endpoint.
         timeout: seconds until a whole answer must be there; connecting may take half of them, at most 5.
         transport: what carries the calls in place of the network, such as `httpx.ASGITransport`.
-        resolve: host and port of a result's URL → the public IP address to connect to.
+        resolve: host and port of a result's URL → the public IP addresses to connect to, in turn.
+        trusted_hosts: names, or suffixes such as `.aliyuncs.com`, of hosts whose addresses are not checked.
     """
 
     def __init__(
@@ -54,16 +59,24 @@ class QwenClient:
         *,
         timeout: float = 300.0,
         transport: httpx.AsyncBaseTransport | None = None,
-        resolve: Callable[[str, int], Awaitable[str]] = public_address,
+        resolve: Callable[[str, int], Awaitable[list[str]]] = public_addresses,
+        trusted_hosts: Iterable[str] = (),
     ) -> None:
         self._key = api_key
         self._timeout = timeout
         self._resolve = resolve
+        self._trusted_hosts = tuple(trusted_hosts)
         # The line before the calls is the service's; here nobody waits for a connection.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60)
         timeouts = httpx.Timeout(timeout, connect=min(5.0, timeout / 2))
         self._api = httpx.AsyncClient(base_url=base_url, timeout=timeouts, limits=limits, transport=transport)
-        self._results = httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=5.0), limits=limits, transport=transport)
+        # Which way a result comes is decided here and not by httpx: a fixed address is no name that NO_PROXY knows.
+        known = {} if transport else proxies()
+        patience = httpx.Timeout(60.0, connect=5.0)
+        ways = {scheme: httpx.AsyncHTTPTransport(proxy=url, limits=limits) for scheme, url in known.items()}
+        self._proxied = {scheme: httpx.AsyncClient(timeout=patience, transport=way) for scheme, way in ways.items()}
+        direct = transport or httpx.AsyncHTTPTransport(limits=limits)
+        self._results = httpx.AsyncClient(timeout=patience, transport=direct)
 
     @property
     def host(self) -> str:
@@ -81,7 +94,8 @@ class QwenClient:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._api.aclose()
-        await self._results.aclose()
+        for results in (self._results, *self._proxied.values()):
+            await results.aclose()
 
     async def send(self, request: ImageRequest, key: str = "") -> ImagesResponse:
         """`open`, `Answer.content` and `understand` in one; raises what they raise."""
@@ -136,23 +150,33 @@ class QwenClient:
             await answer.close()
 
     async def fetch(self, image: ResultImage) -> bytes:
-        """The bytes of a result, decoded or fetched, in three tries. Not yet known to be a picture.
+        """The bytes of a result, decoded, or fetched in three tries. Not yet known to be a picture.
 
         Raises:
             ConnectionFailed: its host was not reached, or not heard to the end.
             BadResponse: there is no picture at that address, it is larger than 40 MB, or it is nowhere public.
         """
         if image.b64 is not None:
-            return await asyncio.to_thread(decode, image.b64)
-        for attempt in itertools.count(1):
             try:
-                with network_errors(after_sending=True), fail_after(FETCH_TIMEOUT):
-                    return await self._download(image.url or "")
-            except ConnectionFailed as error:
-                if attempt == FETCHES:
+                content = await asyncio.to_thread(decode, image.b64)
+            except BadResponse:
+                if not image.url:
                     raise
-                await pause(wait_before(error, attempt))
-        raise AssertionError("the last attempt returns or raises")
+            else:
+                if not image.url or content.startswith(_BEGINNINGS) or content[4:8] == b"ftyp":
+                    return content
+        if not image.url:
+            raise BadResponse("not_https", scheme="no address")
+        with network_errors(after_sending=True):
+            asked = self._api.base_url.join(image.url)
+        if asked.scheme != "http" or asked.host == self.host:
+            return await self._download_in_tries(asked)
+        try:  # only the operator's own host is asked in plain
+            return await self._download_in_tries(asked.copy_with(scheme="https"))
+        except (ConnectionFailed, BadResponse) as error:
+            if isinstance(error.__cause__, _NOT_REACHED) or getattr(error, "problem", "") == "not_public":
+                raise BadResponse("not_https", scheme="http") from error
+            raise
 
     async def _post(self, answer: Answer) -> None:
         headers = {"Authorization": f"Bearer {answer.key}"}
@@ -171,10 +195,20 @@ class QwenClient:
                 error.host = self.host
             raise error
 
-    async def _download(self, address: str) -> bytes:
-        url = httpx.URL(address)
+    async def _download_in_tries(self, url: httpx.URL) -> bytes:
+        for attempt in itertools.count(1):
+            try:
+                with network_errors(after_sending=True), fail_after(FETCH_TIMEOUT):
+                    return await self._download(url)
+            except ConnectionFailed as error:
+                if attempt == FETCHES:
+                    raise
+                await pause(wait_before(error, attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _download(self, url: httpx.URL) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._results.stream("GET", **await self._target(url)) as answer:
+            async with self._reach(url) as answer:
                 if answer.has_redirect_location:
                     target = url.join(answer.headers["location"])
                     if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
@@ -190,19 +224,42 @@ class QwenClient:
                 return await read_whole(answer, MAX_PICTURE_BYTES)
         raise BadResponse("circles")
 
-    async def _target(self, url: httpx.URL) -> dict[str, Any]:
+    @asynccontextmanager
+    async def _reach(self, url: httpx.URL) -> AsyncIterator[httpx.Response]:
+        """What answers there, still to be read: of a host's addresses, the first one that can be reached."""
+        proxied = self._proxied.get(url.scheme)
+        if proxied and is_past_proxies(url.host, url.port or DEFAULT_PORTS[url.scheme]):
+            proxied = None
+        targets = await self._targets(url, through_proxy=proxied is not None)
+        for target in targets:
+            request = (proxied or self._results).build_request("GET", **target)
+            try:
+                answer = await (proxied or self._results).send(request, stream=True)
+                break
+            except _NOT_REACHED:
+                if target is targets[-1]:
+                    raise
+        try:
+            yield answer
+        finally:
+            await answer.aclose()
+
+    async def _targets(self, url: httpx.URL, *, through_proxy: bool) -> list[dict[str, Any]]:
         """Where to connect for a result. The operator's own host is trusted; any other is https and public."""
-        if url.scheme in ("http", "https") and url.host == self.host:
-            return {"url": url}
-        if url.scheme != "https":
-            raise BadResponse("not_https", scheme=url.scheme or "no address")
-        address = await self._resolve(url.host, url.port or 443)
+        if url.scheme in DEFAULT_PORTS and url.host == self.host:
+            return [{"url": url}]
+        if url.scheme != "https" or not url.host:
+            raise BadResponse("not_https", scheme="no address" if url.scheme == "https" else url.scheme)
+        host = url.raw_host.decode("ascii")
+        if is_named(host, self._trusted_hosts):
+            return [{"url": url}]
+        if through_proxy:  # there the name is resolved, and the certificate is checked against what stands in the URL
+            check_for_proxy(host)
+            return [{"url": url}]
         # The name stays in the Host header and in the certificate's check; only the address is fixed.
-        return {
-            "url": url.copy_with(host=address),
-            "headers": {"Host": url.netloc.decode("ascii")},
-            "extensions": {"sni_hostname": url.host},
-        }
+        pinned = {"headers": {"Host": url.netloc.decode("ascii")}, "extensions": {"sni_hostname": host}}
+        addresses = await self._resolve(host, url.port or DEFAULT_PORTS["https"])
+        return [{"url": url.copy_with(host=address), **pinned} for address in addresses]
 
 
 def should_resend(error: Exception, attempt: int) -> bool:

@@ -18,6 +18,8 @@ Every error knows whether the request may have been billed: only delivered pictu
 API took the request is free, and what was lost after it is not surely free.
 """
 
+from typing import Any
+
 RULES = {
     "required": "must not be empty",
     "text": "must be text",
@@ -52,6 +54,8 @@ FAILINGS = {
     "not_public": "the picture's address is not a public one",
     "not_a_picture": "what came is not a picture",
     "too_many_pixels": "the picture has {width}×{height} pixels, too many to open",
+    "fake_address": "a proxy program on this network hides where {host} is (fake-IP, 198.18.x.x); if you run this app, "
+    "set QWEN_DEMO_TRUSTED_RESULT_HOSTS={host}",
 }
 """What can be wrong with an answer, in English; other languages translate by the same names."""
 
@@ -170,7 +174,9 @@ class NotTheAPI(APIError):
         host: where.
     """
 
-    host = ""
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.host = ""
 
 
 def shorten(text: str, limit: int) -> str:

@@ -1,6 +1,8 @@
 """The door before Gradio, in plain ASGI: names browsers by a signed cookie, refuses what no page of this app sends,
 slows those who guess passwords, says what a page may do, sends files. It knows neither Gradio nor the app's purpose."""
 
+from collections.abc import Sequence
+
 from starlette.middleware import Middleware
 
 from .cookie import VISITOR, VisitorCookie
@@ -14,7 +16,15 @@ __all__ = ["VISITOR", "count_scripts", "door", "health_routes"]
 
 
 def door(
-    *, secret: bytes, trusted_proxies: int, public: bool, max_upload_mb: int, login: bool, script: str, scripts: int
+    *,
+    secret: bytes,
+    trusted_proxies: int,
+    public: bool,
+    names: Sequence[str],
+    max_upload_mb: int,
+    login: bool,
+    script: str,
+    scripts: int,
 ) -> list[Middleware]:
     """The middlewares, the outermost first.
 
@@ -25,7 +35,7 @@ def door(
     local = not public and not trusted_proxies
     return [
         Middleware(VisitorCookie, secret=secret, proxies=trusted_proxies),
-        Middleware(Guard, local=local, max_upload_mb=max_upload_mb),
+        Middleware(Guard, local=local, max_upload_mb=max_upload_mb, names=names),
         *([Middleware(SlowLogin)] if login else []),
         Middleware(Page, script=script, scripts=scripts, frames=frames),
         Middleware(Files),

@@ -21,8 +21,8 @@ KEY = "sk-test-4f1c"
 Handler = Callable[[httpx.Request], Coroutine[Any, Any, httpx.Response]]
 
 
-async def somewhere(host: str, port: int) -> str:
-    return "198.51.100.7"
+async def somewhere(host: str, port: int) -> list[str]:
+    return ["198.51.100.7"]
 
 
 def client_of(handler: Callable[[httpx.Request], httpx.Response]) -> QwenClient:
@@ -161,8 +161,10 @@ async def test_a_redirect_on_the_same_host_is_followed() -> None:
         ("https://r.example/a", httpx.Response(302, headers={"location": "/a"}), "in circles"),
         ("https://r.example/a", httpx.Response(403), "has expired or is gone .HTTP 403."),
         ("https://r.example/a", httpx.Response(418), "answers with HTTP 418"),
-        ("http://r.example/a", httpx.Response(200), "http, not https"),
         ("file:///etc/passwd", httpx.Response(200), "file, not https"),
+        ("ftp://r.example/a", httpx.Response(200), "ftp, not https"),
+        ("https://[::1", httpx.Response(200), "leads nowhere"),
+        ("", httpx.Response(200), "no address, not https"),
     ],
 )
 async def test_a_result_that_cant_be_had_is_a_bad_response(url: str, answer: httpx.Response, message: str) -> None:

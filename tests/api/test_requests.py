@@ -191,7 +191,7 @@ def test_without_a_seed_none_is_invented_here() -> None:
     assert [part.seed for part in split(TextToImage(prompt="a"), 2)] == [None, None]
 
 
-@pytest.mark.parametrize("n", [0, 7, True, 2.0])
+@pytest.mark.parametrize("n", [0, 7, True, 2.5, "2", float("nan")])
 def test_an_order_is_of_1_to_6_pictures(n: Any) -> None:
     with pytest.raises(InvalidRequest, match="n must be a whole number from 1 to 6"):
         split(TextToImage(prompt="a"), n)

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from httpx import Response
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -9,6 +10,18 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from qwen_demo.web.guard import Guard
+
+
+async def asked(method: str, headers: dict[str, str], *, local: bool = True, names: tuple[str, ...] = ()) -> Response:
+    """What the guard lets through, or says."""
+
+    def well(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("well")
+
+    guard = Middleware(Guard, local=local, max_upload_mb=1, names=names)
+    app = Starlette(routes=[Route("/", well, methods=["GET", "POST"])], middleware=[guard])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+        return await http.request(method, "/", headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -24,12 +37,72 @@ from qwen_demo.web.guard import Guard
     ],
 )
 async def test_a_local_app_answers_to_local_names_alone(local: bool, host: str, status: int) -> None:
-    def well(_: Request) -> PlainTextResponse:
-        return PlainTextResponse("well")
-
-    app = Starlette(routes=[Route("/", well)], middleware=[Middleware(Guard, local=local, max_upload_mb=1)])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
-        answer = await http.get("/", headers={"Host": host})
+    answer = await asked("GET", {"Host": host}, local=local)
     assert answer.status_code == status
     if status == 200:
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+NAMES = ("demo.example", ".corp.example", "10.0.0.5")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("demo.example", 200),
+        ("DEMO.example:8443", 200),
+        ("demo.example.", 200),
+        ("a.corp.example", 200),
+        ("localhost:7860", 200),
+        ("a.demo.example", 403),
+        ("evilcorp.example", 403),
+        ("corp.example.evil.example", 403),
+        ("demo.example:port", 403),
+    ],
+)
+async def test_it_answers_to_the_names_that_are_set_too(host: str, status: int) -> None:
+    assert (await asked("GET", {"Host": host}, names=NAMES)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("demo.example", "https://demo.example", 200),
+        ("backend:7860", "https://demo.example", 200),  # a proxy changed the name
+        ("127.0.0.1:7860", "https://a.corp.example:8443", 200),
+        ("localhost", "http://localhost:80", 200),
+        ("localhost:443", "https://LOCALHOST", 200),
+        ("localhost:7860", "http://localhost:3000", 403),
+        ("localhost:7860", "https://evil.example", 403),
+        ("demo.example", "https://evil.example", 403),
+        ("demo.example", "null", 403),
+        ("demo.example", "http://[", 403),
+    ],
+)
+async def test_pages_under_the_names_that_are_set_are_its_own(host: str, origin: str, status: int) -> None:
+    answer = await asked("POST", {"Host": host, "Origin": origin}, names=NAMES)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en-GB,en;q=0.9", "set QWEN_DEMO_ALLOWED_HOSTS=nas.fritz.box and start it again"),
+        ("zh-TW,zh;q=0.9", "请设置 QWEN_DEMO_ALLOWED_HOSTS=nas.fritz.box 并重新启动"),
+        ("", "set QWEN_DEMO_ALLOWED_HOSTS=nas.fritz.box and start it again"),
+    ],
+)
+async def test_a_refusal_names_the_setting_in_the_browsers_language(language: str, words: str) -> None:
+    answer = await asked("GET", {"Host": "nas.fritz.box:7860", "Accept-Language": language})
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "text/plain; charset=utf-8")
+    assert words in answer.text
+    headers = {"Host": "backend:7860", "Origin": "https://nas.fritz.box", "Accept-Language": language}
+    answer = await asked("POST", headers)
+    assert answer.status_code == 403
+    assert words in answer.json()["detail"]  # what Gradio's script shows
+
+
+async def test_a_refusal_speaks_as_chosen_on_the_page_and_repeats_no_nonsense() -> None:
+    answer = await asked("GET", {"Host": "<b>.evil.example", "Cookie": "language=zh-CN", "Accept-Language": "en"})
+    assert "QWEN_DEMO_ALLOWED_HOSTS=… 并重新启动" in answer.text
+    assert "<b>" not in answer.text
