@@ -33,6 +33,7 @@ class CodePanel:
             gr.HTML(t("code_note"), elem_classes="note")
             # Not a gr.Code: its editor would be 130 KB more for every page, and nobody edits here.
             self._shown = gr.Markdown(latex_delimiters=[], visible=False, elem_classes="code")
+        on(self._form.input, lambda form, texts: texts[form], inputs=[self._form, self._texts], outputs=self._shown)
 
     def outputs(self) -> list[Component]:
         """What `show` changes."""
@@ -40,29 +41,18 @@ class CodePanel:
 
     def show(self, base_url: str, requests: Sequence[ImageRequest]) -> Updates:
         """Take the requests of an order."""
-        texts = {
+        codes = {
             "JSON": as_json(requests),
             "curl": as_curl(base_url, requests),
             "Python": as_python(base_url, requests),
             "OpenAI": as_openai(base_url, requests),
         }
-        return {
-            self._texts: texts,
-            self._form: "JSON",
-            self._shown: gr.update(value=_fenced("JSON", texts["JSON"]), visible=True),
-        }
-
-    def wire(self) -> None:
-        """Let the choice change the code."""
-
-        def choose(form: str, texts: dict[str, str]) -> Updates:
-            return {self._shown: _fenced(form, texts.get(form, ""))}
-
-        on(self._form.input, choose, inputs=[self._form, self._texts], outputs=self._shown)
+        texts = {form: _fenced(FORMS[form], code) for form, code in codes.items()}
+        return {self._texts: texts, self._form: "JSON", self._shown: gr.update(value=texts["JSON"], visible=True)}
 
 
-def _fenced(form: str, text: str) -> str:
+def _fenced(language: str, text: str) -> str:
     """The code as Markdown. The fence is longer than any that the text could close it with."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{FORMS[form]}\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"

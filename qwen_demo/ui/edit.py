@@ -3,39 +3,32 @@
 from pathlib import Path
 
 import gradio as gr
-from gradio.events import Dependency
 
 from ..api.requests import ImageEdit
 from ..i18n import translate
 from ..service import Service
-from .actions import actions
-from .controls import common_controls
+from .controls import small_button
 from .events import Updates, language_of, nothing, on, visitor
-from .examples import EDIT, Chips
+from .examples import EDIT
 from .files import publish
-from .form import Form, Slot, picture_slot
+from .form import Form
 from .messages import t
 from .results import Results
+from .slot import Slot
 
 
-def edit_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Results]:
+def edit_tab(demo: gr.Blocks, service: Service) -> Results:
     """Build the tab, inside the caller's `gr.Tab`."""
-    chips = Chips(EDIT)
     with gr.Row(elem_classes="studio"):
         with gr.Column(elem_classes="controls", min_width=0):
-            slot = picture_slot("edit-image", "field_image", height=200)
-            controls, beside = common_controls(
-                "edit", "edits", "prompt_edit_hint", chips.draw, auto_info="size_auto_info"
-            )
-            acting = actions("edit", "run_edit")
-        form = Form("edit", ImageEdit, controls, [slot], beside.background)
+            slot = Slot("edit-image", "field_image", height=200)
+            form = Form("edit", ImageEdit, EDIT, "prompt_edit_hint", "run_edit", "size_auto_info", slots=[slot])
         with gr.Column(elem_classes="results", min_width=0):
-            results = Results(service, form, acting)
+            results = Results(service, form)
             steps = Steps(service, slot)
-    form.wire(service)
-    chips.wire(form)
-    steps.wire(results, results.wire(demo, beside.recent))
-    return form, results
+    results.wire(demo)
+    steps.wire(results)
+    return results
 
 
 class Steps:
@@ -60,13 +53,13 @@ class Steps:
             )
             with gr.Row(elem_classes="chips"):
                 self._step = gr.Radio([], label=t("compare_with"), min_width=0, elem_id="edit-step", elem_classes="bar")
-                self._back = gr.Button(t("compare_back"), size="sm", min_width=0, elem_id="edit-back")
+                self._back = small_button(t("compare_back"), "edit-back")
 
-    def wire(self, results: Results, run: Dependency) -> None:
+    def wire(self, results: Results) -> None:
         """Add a step after each run that brought a picture."""
         outputs = [self._files, self._siblings, self._slider, self._step]
         inputs = [self._files, self._siblings, results.tools.names, results.ordered]
-        on(run.then, self._add, inputs=inputs, outputs=outputs)
+        on(results.ran.then, self._add, inputs=inputs, outputs=outputs)
         on(self._step.input, self._compare, inputs=[self._step, self._files], outputs=self._slider)
         back = on(self._back.click, self._go_back, inputs=[self._step, self._files], outputs=self._slot.outputs())
         on(back.then, None, js="page.showUp('edit-image')")

@@ -1,128 +1,156 @@
-"""A tab's form: what an order reads, and what an example, a recipe or another picture fills."""
+"""A tab's form: its controls, what an order reads of them, and what an example, a recipe or another picture fills."""
 
-import asyncio
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.components import Component
 
 from ..api import catalog
-from ..api.errors import InvalidRequest
 from ..api.requests import ImageRequest, make
+from ..i18n import translate
 from ..recipe import Recipe
 from ..service import Service
-from .controls import Controls, sizes_of
-from .events import Updates, language_of, nothing, on, visitor
-from .files import publish, uploaded
-from .messages import describe, reference_html, status_html, t
+from .controls import AUTO, NEGATIVES, STYLES, adding, counted, sizes_of, small_button
+from .events import Updates, language_of, on
+from .examples import Example
+from .messages import status_html, t
+from .slot import Slot, Upload
 
-Upload = dict[str, Any] | None
-"""What a slot's image is to a handler: Gradio's dict with its path, or None."""
+Part = TypeVar("Part", bound=Component)
 
-
-@dataclass(frozen=True)
-class Slot:
-    """A place for a reference picture: an upload, or an address that is passed on as it is."""
-
-    image: gr.Image
-    address: gr.Textbox
-    note: gr.HTML
-    original: gr.State
-    """The upload as it came, to be made ready once more on another background."""
-
-    def outputs(self) -> list[Component]:
-        return [self.image, self.address, self.note, self.original]
-
-    def fill(self, picture: Path | str | None) -> Updates:
-        """Put a file or an https:// address in, or empty the slot."""
-        file = publish(picture) if isinstance(picture, Path) else None
-        address = picture if isinstance(picture, str) else ""
-        return {self.image: file, self.address: address, self.note: "", self.original: ""}
+CONTROLS = (
+    *("prompt", "negative_prompt", "model", "size", "n"),
+    *("seed", "random_seed", "watermark", "optimize_prompt", "response_format"),
+)
+"""The controls of every form: what a request has, by the API's names, and whether its seed is drawn."""
+SENT = tuple(name for name in CONTROLS if name not in ("n", "random_seed"))
+"""Those that every request of an order has as they are; how many pictures, the order says."""
 
 
-def picture_slot(elem_id: str, label: str, *, height: int) -> Slot:
-    """A slot of that height in pixels."""
-    with gr.Column(elem_classes="slot", min_width=0):
-        image = gr.Image(
-            type="filepath",
-            sources=["upload", "clipboard"],
-            label=t(label),
-            height=height,
-            placeholder=t("drop_hint"),  # type: ignore[arg-type]  # is translated all the same
-            buttons=[],
-            elem_id=elem_id,
-            elem_classes="image-slot",
-        )
-        address = gr.Textbox(
-            show_label=False,
-            label=t("image_address"),
-            placeholder=t("image_address_hint"),
-            max_lines=1,
-            elem_id=f"{elem_id}-address",
-            elem_classes="address",
-        )
-        note = gr.HTML("", elem_id=f"{elem_id}-note", elem_classes="slot-note")
-    return Slot(image, address, note, gr.State(""))
-
-
-@dataclass(frozen=True)
 class Form:
-    """The controls of a tab with its picture slots.
+    """The left side of a tab, drawn at this place: the controls, and the way to run, which is always in view.
 
-    Attributes:
+    Args:
         tab: the tab's id, and the prefix of its elements' ids.
         request_type: the request it makes.
-        background: the colour behind what is transparent in an upload; only where there are slots.
+        examples: each becomes a button that fills the form.
+        hint: the text that says what to write.
+        run: the text of the run button.
+        auto_info: the text that says what the size "Auto" means.
+        slots: its picture slots, drawn above. With them there is that size, and the colour behind what is transparent.
+        note: a line that is placed below the prompt.
     """
 
-    tab: str
-    request_type: type[ImageRequest]
-    controls: Controls
-    slots: Sequence[Slot] = ()
-    background: gr.ColorPicker | None = None
+    def __init__(
+        self,
+        tab: str,
+        request_type: type[ImageRequest],
+        examples: Sequence[Example],
+        hint: str,
+        run: str,
+        auto_info: str = "",
+        *,
+        slots: Sequence[Slot] = (),
+        note: gr.HTML | None = None,
+    ) -> None:
+        self.tab, self.request_type, self.slots = tab, request_type, slots
+        self._models = catalog.models_for(request_type.task)
+
+        def part(kind: Callable[..., Part], name: str, label: str, *args: Any, **options: Any) -> Part:
+            return kind(*args, label=t(label), elem_id=f"{tab}-{name}", **options)
+
+        words = partial(part, counted, placeholder=t(hint), lines=4, max_lines=12, elem_classes="prompt")
+        self.prompt = words("prompt", "field_prompt", catalog.MAX_PROMPT)
+        if note:
+            note.render()  # type: ignore[no-untyped-call]
+        with gr.Row(elem_classes="chips"):
+            chips = [small_button(t(f"example_{example.key}")) for example in examples]
+        words = partial(part, counted, placeholder=t("negative_hint"), lines=1, max_lines=4)
+        self.negative_prompt = words("negative", "field_negative_prompt", catalog.MAX_NEGATIVE_PROMPT)
+        with gr.Accordion(t("ideas"), open=False, elem_id=f"{tab}-ideas", elem_classes="accordion"):
+            self.recent = part(gr.Dropdown, "recent", "recent", [])
+            adding(self.prompt, t("style_presets"), [f"style_{name}" for name in STYLES])
+            adding(self.negative_prompt, t("negative_presets"), [f"negative_{name}" for name in NEGATIVES])
+        sizes = sizes_of(self._models[0], auto=bool(slots))
+        info = t(auto_info) if auto_info else None
+        self.size = part(gr.Radio, "size", "field_size", info=info, elem_classes="shapes", **sizes)
+        # The names of models begin alike: cut short they could not be told apart.
+        names = [model.name for model in self._models]
+        self.model = part(gr.Dropdown, "model", "field_model", names, value=names[0])
+        whole = partial(part, gr.Slider, step=1, buttons=[])
+        with gr.Row():
+            self.n = whole("count", "field_n", 1, catalog.MAX_PICTURES, min_width=0, elem_classes="pictures")
+            with gr.Column(elem_classes="switches", min_width=0):
+                self.optimize_prompt = part(gr.Checkbox, "optimize", "field_optimize_prompt", value=True)
+                self.watermark = part(gr.Checkbox, "watermark", "field_watermark")
+        self.seed = whole("seed", "field_seed", 0, catalog.MAX_SEED)
+        with gr.Row(elem_classes="seed-row"):
+            self.random_seed = part(gr.Checkbox, "random-seed", "random_seed", value=True, min_width=0)
+            one_more = small_button(t("next_seed"), f"{tab}-next-seed")
+        with gr.Accordion(t("advanced"), open=False, elem_classes="accordion"):
+            formats = [(t(f"response_format_{name}"), name) for name in catalog.RESPONSE_FORMATS]
+            self.response_format = part(gr.Radio, "format", "field_response_format", formats, value=formats[0][1])
+            info = t("background_info")
+            self._background = part(
+                gr.ColorPicker, "background", "background", value="#ffffff", info=info, visible=bool(slots)
+            )
+        self._draw_actions(run)
+
+        # Only where a visitor chooses: what fills the form sets these too.
+        on(
+            self.model.input,
+            self._follow_model,
+            inputs=[self.model, self.size],
+            outputs=[self.size, self.optimize_prompt],
+            preprocess=False,  # Gradio may not know yet that there is this size
+        )
+        on(self.recent.input, None, inputs=self.recent, outputs=self.prompt, js="page.same")
+        seeds = [self.seed, self.random_seed]
+        on(one_more.click, None, inputs=self.seed, outputs=seeds, js=f"page.nextSeed({catalog.MAX_SEED})")
+        # Whoever moves the slider wants this seed.
+        on(self.seed.input, None, outputs=self.random_seed, js="page.off")
+        for button, example in zip(chips, examples, strict=True):
+            on(button.click, self._filler(example), outputs=self.outputs())
+
+    def _draw_actions(self, run: str) -> None:
+        tab = self.tab
+        with gr.Column(elem_classes="actions", min_width=0):
+            with gr.Row():
+                large = partial(gr.Button, size="lg", min_width=0)
+                self.run = large(t(run), variant="primary", scale=3, elem_id=f"{tab}-run", elem_classes="run")
+                self.cancel = large(
+                    t("cancel"), interactive=False, scale=1, elem_id=f"{tab}-cancel", elem_classes="cancel"
+                )
+            with gr.Row():
+                self.status = gr.HTML(status_html(""), elem_id=f"{tab}-status", elem_classes="status")
+                self.estimate = gr.HTML("", elem_id=f"{tab}-estimate", elem_classes="estimate")
+                """What the order will cost, where a price is known."""
+                self.left = gr.HTML("", elem_id=f"{tab}-left", elem_classes="estimate")
+                """How many pictures the visitor may still order, where that is limited."""
+
+    def controls(self) -> dict[str, Component]:
+        return {name: getattr(self, name) for name in CONTROLS}
 
     def inputs(self) -> dict[str, Component]:
-        """By the names of the order handler's parameters."""
-        named: dict[str, Component] = dict(vars(self.controls))
-        for number, slot in enumerate(self.slots, start=1):
-            named |= {f"image_{number}": slot.image, f"address_{number}": slot.address}
-        return named | ({"background": self.background} if self.background else {})
+        """All that an order reads, by the names of what a handler is `given`."""
+        places = {
+            f"{name}_{at}": getattr(slot, name) for at, slot in enumerate(self.slots) for name in ("image", "address")
+        }
+        return {**self.controls(), **places, "background": self._background}
 
     def outputs(self) -> list[Component]:
         """All that `fill` may change."""
-        return [*vars(self.controls).values(), *(part for slot in self.slots for part in slot.outputs())]
+        return [*self.controls().values(), *(part for slot in self.slots for part in slot.outputs())]
 
-    def fill(self, recipe: Recipe, pictures: Sequence[Path | str | None] = ()) -> Updates:
-        """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays."""
-        to = self.controls
-        task = self.request_type.task
-        model = catalog.find_model(recipe.model, task)
-        sizes = sizes_of(model or catalog.models_for(task)[0], recipe.size, auto=bool(self.slots))
-        updates: Updates = {
-            to.prompt: recipe.prompt,
-            to.negative: recipe.negative_prompt or "",
-            to.size: sizes["value"],
-            to.count: recipe.n,
-            to.random_seed: recipe.seed is None,
-            to.watermark: bool(recipe.watermark),
-            to.optimize: recipe.optimize_prompt is not False,
-            to.format: recipe.response_format,
-        }
-        if recipe.seed is not None:
-            updates[to.seed] = recipe.seed
-        if model:
-            updates |= {to.model: model.name, to.size: gr.update(**sizes)}
-            updates[to.optimize] = gr.update(value=recipe.optimize_prompt is not False, interactive=model.rewrites)
-        for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
-            updates |= slot.fill(picture)
-        return updates
+    def held(self, given: Mapping[str, Any]) -> list[tuple[Upload, str]]:
+        """The picture and the address of each slot."""
+        return [(given[f"image_{at}"], given[f"address_{at}"]) for at in range(len(self.slots))]
 
-    def request(self, references: Sequence[str], **fields: Any) -> ImageRequest:
+    def request(self, references: Sequence[str], given: Mapping[str, Any]) -> ImageRequest:
         """The request of this form. Empty texts in `references` are empty slots.
 
         Raises:
@@ -131,42 +159,55 @@ class Form:
         filled = list(references)
         while filled and not filled[-1]:  # an empty slot in between stays: it would renumber those after it
             filled.pop()
-        return make(self.request_type.kind, filled, **fields)
+        sent = {name: given[name] for name in SENT}
+        sent["size"] = None if given["size"] == AUTO else given["size"]
+        sent["negative_prompt"] = given["negative_prompt"] or None
+        return make(self.request_type.kind, filled, **sent)
+
+    def fill(self, recipe: Recipe, pictures: Sequence[Path | str | None] = ()) -> Updates:
+        """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays."""
+        model = catalog.find_model(recipe.model, self.request_type.task)
+        sizes = sizes_of(model or self._models[0], recipe.size, auto=bool(self.slots))
+        optimize = recipe.optimize_prompt is not False
+        updates: Updates = {
+            self.prompt: recipe.prompt,
+            self.negative_prompt: recipe.negative_prompt or "",
+            self.model: model.name if model else gr.skip(),
+            self.size: gr.update(**sizes) if model else sizes["value"],
+            self.n: recipe.n,
+            self.seed: gr.skip() if recipe.seed is None else recipe.seed,
+            self.random_seed: recipe.seed is None,
+            self.watermark: bool(recipe.watermark),
+            self.optimize_prompt: gr.update(value=optimize, interactive=model.rewrites) if model else optimize,
+            self.response_format: recipe.response_format,
+        }
+        for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
+            updates |= slot.fill(picture)
+        return updates
+
+    def _filler(self, example: Example) -> Callable[[gr.Request], Updates]:
+        def fill(http: gr.Request) -> Updates:
+            language, key = language_of(http), f"example_{example.key}"
+            recipe = Recipe(
+                kind=self.request_type.kind,
+                prompt=translate(language, f"{key}_prompt"),
+                negative_prompt=translate(language, f"{key}_negative") if example.negative else None,
+                model=self._models[0].name,
+                size=example.size,
+                seed=example.seed,
+                watermark=example.watermark,
+            )
+            return self.fill(recipe, example.pictures)
+
+        return fill
+
+    def _follow_model(self, name: str, before: str) -> tuple[Any, Any]:
+        chosen = catalog.find_model(name, self.request_type.task) or self._models[0]
+        kept = before if before in chosen.size_names else None
+        sizes = sizes_of(chosen, kept, auto=bool(self.slots))
+        return gr.update(**sizes), gr.update(interactive=chosen.rewrites)
 
     def wire(self, service: Service) -> None:
-        """Make uploads ready as they come, and let picture and address take turns."""
+        """Let the slots make ready what comes."""
         for slot in self.slots:
-            self._wire_slot(service, slot)
-
-    def _wire_slot(self, service: Service, slot: Slot) -> None:
-        async def prepare(upload: Upload, original: str, background: str, http: gr.Request) -> Updates:
-            try:
-                path = uploaded(upload or {"path": original})
-                reference, kept = await service.prepare(path, visitor(http).name, colour(background))
-            except InvalidRequest as error:
-                problem = status_html(describe(error, language_of(http)), problem=True)
-                return {**slot.fill(None), slot.note: problem}
-            note = reference_html(reference, language_of(http))
-            return {**await asyncio.to_thread(slot.fill, kept), slot.note: note, slot.original: str(path)}
-
-        async def came(image: Upload, background: str, http: gr.Request) -> Updates:
-            return await prepare(image, "", background, http) if image else slot.fill(None)
-
-        async def recoloured(original: str, background: str, http: gr.Request) -> Updates:
-            return await prepare(None, original, background, http) if original else nothing()
-
-        with_background = [self.background] if self.background else []
-        parts = slot.outputs()
-        on(slot.image.upload, came, inputs=[slot.image, *with_background], outputs=parts, preprocess=False)
-        on(slot.image.clear, lambda: ("", ""), outputs=[slot.note, slot.original])
-        on(slot.address.input, lambda: (None, "", ""), outputs=[slot.image, slot.note, slot.original])
-        if self.background:
-            on(self.background.change, recoloured, inputs=[slot.original, self.background], outputs=parts)
-
-
-def colour(picked: str | None) -> str:
-    """A colour picker's value as Pillow reads it, white where it is none; Gradio's picker also gives `rgba(…)`."""
-    if picked and re.fullmatch(r"#[0-9a-fA-F]{6}", picked):
-        return picked
-    parts = re.findall(r"\d+(?:\.\d+)?", picked or "")[:3]
-    return "#" + "".join(f"{min(255, round(float(part))):02x}" for part in parts) if len(parts) == 3 else "white"
+            slot.wire(service, self._background)

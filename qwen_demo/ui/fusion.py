@@ -1,9 +1,9 @@
 """The third tab: two or three pictures become one. They change places, and what doesn't fit together is told."""
 
 import re
-from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import gradio as gr
 
@@ -12,42 +12,49 @@ from ..api import catalog
 from ..api.requests import ImageFusion
 from ..i18n import texts, translate
 from ..service import Service
-from .actions import actions
-from .controls import AUTO, Controls, common_controls
+from .controls import AUTO, small_button
 from .events import Updates, language_of, on
-from .examples import FUSION, Chips
+from .examples import FUSION
 from .files import uploaded
-from .form import Form, Slot, Upload, picture_slot
+from .form import Form
 from .messages import status_html, t
 from .results import Results
+from .slot import Slot, Upload
+
+NUMBERS = range(1, catalog.MAX_REFERENCES + 1)
 
 
-def fusion_tab(demo: gr.Blocks, service: Service) -> tuple[Form, Results]:
+def fusion_tab(demo: gr.Blocks, service: Service) -> Results:
     """Build the tab, inside the caller's `gr.Tab`."""
-    chips = Chips(FUSION)
-
-    def below_prompt() -> None:
-        bench.draw_check()
-        chips.draw()
-
+    # What doesn't fit. It stands below the prompt, or that would move while one types.
+    check = gr.HTML("", render=False, elem_id="fusion-check", elem_classes="slot-note")
     with gr.Row(elem_classes="studio"):
         with gr.Column(elem_classes="controls", min_width=0):
             with gr.Row(elem_classes="slots"):
-                numbers = range(1, catalog.MAX_REFERENCES + 1)
-                slots = [picture_slot(f"fusion-image-{n}", f"field_image_{n}", height=120) for n in numbers]
-            bench = Bench(slots)
-            controls, beside = common_controls(
-                "fusion", "edits", "prompt_fusion_hint", below_prompt, auto_info="size_auto_info_fusion"
+                slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=120) for n in NUMBERS]
+            with gr.Row(elem_classes="swaps"):
+                swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in NUMBERS[:-1]]
+            gr.HTML(t("fusion_note"), elem_classes="note")
+            with gr.Row(elem_classes="chips"):
+                for n in NUMBERS:
+                    small_button(t(f"name_{n}"), f"fusion-name-{n}", elem_classes="insert")
+            form = Form(
+                "fusion",
+                ImageFusion,
+                FUSION,
+                "prompt_fusion_hint",
+                "run_fusion",
+                "size_auto_info_fusion",
+                slots=slots,
+                note=check,
             )
-            acting = actions("fusion", "run_fusion")
-        form = Form("fusion", ImageFusion, controls, slots, beside.background)
         with gr.Column(elem_classes="results", min_width=0):
-            results = Results(service, form, acting)
-    form.wire(service)
-    bench.wire(controls)
-    chips.wire(form)
-    results.wire(demo, beside.recent)
-    return form, results
+            results = Results(service, form)
+    for number, button, (one, other) in zip(NUMBERS, swaps, pairwise(slots), strict=False):
+        _wire_swap(button, number, one, other, form.prompt)
+    _wire_check(check, form)
+    results.wire(demo)
+    return results
 
 
 @cache
@@ -73,89 +80,39 @@ def renumbered(prompt: str, one: int, other: int) -> str:
     return _names().sub(lambda found: re.sub(r"\d", lambda number: swapped.get(number[0], number[0]), found[0]), prompt)
 
 
-class Bench:
-    """Under the slots: buttons to swap them, and their names for the prompt. Drawn at this place."""
+def _wire_swap(button: gr.Button, number: int, one: Slot, other: Slot, prompt: gr.Textbox) -> None:
+    """Let a button have two neighbours change places, in the prompt too."""
+    parts = [*one.outputs(), *other.outputs()]
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
-        self._slots = slots
-        with gr.Row(elem_classes="swaps"):
-            self._swaps = [
-                gr.Button(t(f"swap_{number}"), size="sm", min_width=0, elem_id=f"fusion-swap-{number}")
-                for number in range(1, len(slots))
-            ]
-        gr.HTML(t("fusion_note"), elem_classes="note")
-        with gr.Row(elem_classes="chips"):
-            for number in range(1, len(slots) + 1):
-                gr.Button(t(f"name_{number}"), size="sm", elem_classes="insert", elem_id=f"fusion-name-{number}")
+    def swap(words: str, *held: Any) -> Updates:
+        mine, others = held[: len(parts) // 2], held[len(parts) // 2 :]
+        return {prompt: renumbered(words, number, number + 1), **_put(one, *others), **_put(other, *mine)}
 
-    def draw_check(self) -> None:
-        """The line that tells what doesn't fit, at this place: below the prompt, or that would move while one types."""
-        self._check = gr.HTML("", elem_id="fusion-check", elem_classes="slot-note")
+    on(button.click, swap, inputs=[prompt, *parts], outputs=[prompt, *parts], preprocess=False)
 
-    def wire(self, controls: Controls) -> None:
-        """Bind the buttons, and look again whenever the prompt, a picture or the size changes."""
-        for (number, one), (_, other) in pairwise(enumerate(self._slots, start=1)):
-            self._wire_swap(self._swaps[number - 1], number, one, other, controls.prompt)
-        places = [part for slot in self._slots for part in (slot.image, slot.address)]
-        watched = [controls.prompt, controls.size, *places]
-        on(
-            partial(gr.on, [part.change for part in watched]),
-            self._look,
-            inputs=watched,
-            outputs=self._check,
-            preprocess=False,
-            trigger_mode="always_last",
-        )
 
-    def _wire_swap(self, button: gr.Button, number: int, one: Slot, other: Slot, prompt: gr.Textbox) -> None:
-        def swap(
-            words: str,
-            image: Upload,
-            address: str,
-            note: str,
-            original: str,
-            other_image: Upload,
-            other_address: str,
-            other_note: str,
-            other_original: str,
-        ) -> Updates:
-            return {
-                prompt: renumbered(words, number, number + 1),
-                **_placed(one, other_image, other_address, other_note, other_original),
-                **_placed(other, image, address, note, original),
-            }
+def _put(slot: Slot, image: Upload, address: str, note: str, original: str) -> Updates:
+    return slot.put(str(uploaded(image)) if image else None, address, note, original)
 
-        parts = [*one.outputs(), *other.outputs()]
-        on(button.click, swap, inputs=[prompt, *parts], outputs=[prompt, *parts], preprocess=False)
 
-    def _look(
-        self,
-        prompt: str,
-        size: str,
-        image_1: Upload,
-        address_1: str,
-        image_2: Upload,
-        address_2: str,
-        image_3: Upload,
-        address_3: str,
-        http: gr.Request,
-    ) -> str:
+def _wire_check(check: gr.HTML, form: Form) -> None:
+    """Look again whenever the prompt, a picture or the size changes."""
+
+    def look(http: gr.Request, **given: Any) -> str:
         language = language_of(http)
-        held = (image_1 or address_1, image_2 or address_2, image_3 or address_3)
-        there = {number for number, picture in enumerate(held, start=1) if picture}
-        names = named(prompt)
+        there = {number for number, held in enumerate(form.held(given), start=1) if any(held)}
+        names = named(given["prompt"])
 
         def said(key: str, numbers: set[int]) -> str:
             listed = translate(language, "comma").join(translate(language, "name", number=n) for n in sorted(numbers))
             return status_html(translate(language, key, names=listed), problem=key != "sets_shape") if numbers else ""
 
-        shaping = {max(there)} if there and size == AUTO else set()
-        forgotten = there - names if prompt.strip() and len(there) > 1 else set()
+        shaping = {max(there)} if there and given["size"] == AUTO else set()
+        forgotten = there - names if given["prompt"].strip() and len(there) > 1 else set()
         gap = set(range(1, max(there, default=1))) - there
         absent = names - there - gap
         return said("sets_shape", shaping) + said("gap", gap) + said("not_there", absent) + said("not_named", forgotten)
 
-
-def _placed(slot: Slot, image: Upload, address: str, note: str, original: str) -> Updates:
-    picture = str(uploaded(image)) if image else None
-    return {slot.image: picture, slot.address: address, slot.note: note, slot.original: original}
+    places = [part for slot in form.slots for part in (slot.image, slot.address)]
+    changes = [part.change for part in (form.prompt, form.size, *places)]
+    on(changes, look, inputs_kwargs=form.inputs(), outputs=check, preprocess=False, trigger_mode="always_last")

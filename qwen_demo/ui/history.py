@@ -1,9 +1,9 @@
 """The fourth tab: what was made, newest first, and settings restored from any picture of ours."""
 
 import asyncio
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -14,10 +14,12 @@ from ..library import GRID_SIDE
 from ..recipe import BadRecipe
 from ..service import Service
 from ..usage import as_csv
+from .controls import small_button
 from .events import Updates, language_of, nothing, offer_file, on, visitor
 from .files import fresh_folder, publish, uploaded
-from .form import Form, Upload
+from .form import Form
 from .messages import recipe_html, status_html, t
+from .slot import Upload
 from .tools import Tools
 
 PAGE = 24
@@ -34,19 +36,15 @@ class History:
                 self._words = gr.Textbox(
                     label=t("search"), placeholder=t("search_hint"), max_lines=1, elem_id="history-search"
                 )
+
+                def choice(name: str, label: str, choices: list[Any]) -> gr.Dropdown:
+                    any_of = [(t("any"), ""), *choices]
+                    return gr.Dropdown(any_of, value="", label=t(label), min_width=0, elem_id=f"history-{name}")
+
                 with gr.Row():
                     kinds = [(t(f"kind_{kind.kind}"), kind.kind) for kind in (TextToImage, ImageEdit, ImageFusion)]
-                    self._kind = gr.Dropdown(
-                        [(t("any"), ""), *kinds], value="", label=t("kind"), min_width=0, elem_id="history-kind"
-                    )
-                    models = [model.name for model in catalog.MODELS]
-                    self._model = gr.Dropdown(
-                        [(t("any"), ""), *models],
-                        value="",
-                        label=t("field_model"),
-                        min_width=0,
-                        elem_id="history-model",
-                    )
+                    self._kind = choice("kind", "kind", kinds)
+                    self._model = choice("model", "field_model", [model.name for model in catalog.MODELS])
                 self._picture = gr.Image(
                     type="filepath",
                     show_label=False,
@@ -63,7 +61,7 @@ class History:
                 )
                 self._status = gr.HTML("", elem_id="history-status", elem_classes="status")
                 with gr.Row(elem_classes="chips"):
-                    self._csv = gr.Button(t("usage_csv"), size="sm", elem_id="history-csv")
+                    self._csv = small_button(t("usage_csv"), "history-csv")
                     self._csv_file = gr.DownloadButton(visible="hidden", elem_id="history-csv-file")
             with gr.Column(elem_classes="results", min_width=0):
                 self._empty = gr.HTML(t("empty_history"), elem_classes="empty-note")
@@ -80,51 +78,58 @@ class History:
                     elem_classes="gallery-card grid",
                 )
                 with gr.Row(elem_classes="chips"):
-                    self._newer = gr.Button(t("newer"), size="sm", elem_id="history-newer", interactive=False)
-                    self._older = gr.Button(t("older"), size="sm", elem_id="history-older", interactive=False)
+                    self._newer = small_button(t("newer"), "history-newer", interactive=False)
+                    self._older = small_button(t("older"), "history-older", interactive=False)
         self._at = gr.State(((), 0))
         """What was looked for last, and how many pictures come before the page."""
 
     def wire(self, tab: gr.Tab, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         """Load the first page when the tab is opened, and bind what is in it."""
-        search = [self._words, self._kind, self._model]
-        page = [self._empty, self._gallery, *self._tools.outputs(), self._at, self._newer, self._older]
+        asked = {
+            "inputs": [self._words, self._kind, self._model, self._at],
+            "outputs": [self._empty, self._gallery, *self._tools.outputs(), self._at, self._newer, self._older],
+        }
 
-        async def look(words: str, kind: str, model: str, at: At, http: gr.Request) -> Updates:
-            looked_for, skip = at
-            return await self._page(words, kind, model, skip if looked_for == (words, kind, model) else 0, http)
+        def looking(step: int = 0) -> Callable[[str, str, str, At, gr.Request], Awaitable[Updates]]:
+            async def look(words: str, kind: str, model: str, at: At, http: gr.Request) -> Updates:
+                looked_for, skip = at
+                skip = max(0, skip + step) if looked_for == (words, kind, model) else 0
+                return await self._page(words, kind, model, skip, http)
 
-        async def newer(words: str, kind: str, model: str, at: At, http: gr.Request) -> Updates:
-            return await self._page(words, kind, model, max(0, at[1] - PAGE), http)
-
-        async def older(words: str, kind: str, model: str, at: At, http: gr.Request) -> Updates:
-            return await self._page(words, kind, model, at[1] + PAGE, http)
+            return look
 
         # One listener for all of them, of which only the last counts: a slow first page can't replace what was found.
-        on(
-            partial(gr.on, [tab.select, self._words.change, self._kind.input, self._model.input]),
-            look,
-            inputs=[*search, self._at],
-            outputs=page,
-            trigger_mode="always_last",
-        )
-        on(self._newer.click, newer, inputs=[*search, self._at], outputs=page)
-        on(self._older.click, older, inputs=[*search, self._at], outputs=page)
+        changes = [tab.select, self._words.change, self._kind.input, self._model.input]
+        on(changes, looking(), **asked, trigger_mode="always_last")
+        on(self._newer.click, looking(-PAGE), **asked)
+        on(self._older.click, looking(PAGE), **asked)
         self._tools.wire(self._gallery, forms, tabs)
-        on(self._tools.deleted.then, look, inputs=[*search, self._at], outputs=page)
+        on(self._tools.deleted.then, looking(), **asked)
         on(self._tools.chosen.change, self._detail, inputs=self._tools.chosen, outputs=[self._picture, self._recipe])
-        everywhere = [tabs, self._file, self._status, *(part for form in forms for part in form.outputs())]
 
         def usage(http: gr.Request) -> str:
             path = fresh_folder() / "qwen-usage.csv"
             path.write_text(as_csv(self._service.ledger.of(visitor(http).name)), encoding="utf-8-sig")  # for Excel
             return str(path)
 
-        offer_file(self._csv, usage, None, self._csv_file)
-
         def restore(file: Upload, http: gr.Request) -> Updates:
-            return self._restore(file, forms, tabs, http)
+            language = language_of(http)
+            if file is None:
+                return nothing()
+            try:
+                recipe = self._service.restore(uploaded(file))
+            except BadRecipe as error:
+                problem = translate(language, f"recipe_{error.problem}")
+                return {self._file: None, self._status: status_html(problem, problem=True)}
+            form = next(form for form in forms if form.request_type.kind == recipe.kind)
+            pictures = self._service.references(recipe, visitor(http).name)
+            gone = sum(picture is None for picture in pictures)
+            said = translate(language, "recipe_restored_without" if gone else "recipe_restored", count=gone)
+            filled = {**form.fill(recipe, pictures), tabs: gr.update(selected=form.tab)}
+            return {**filled, self._file: None, self._status: status_html(said)}
 
+        offer_file(self._csv, usage, None, self._csv_file)
+        everywhere = [tabs, self._file, self._status, *(part for form in forms for part in form.outputs())]
         on(self._file.upload, restore, inputs=self._file, outputs=everywhere, preprocess=False)
 
     async def _page(self, words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
@@ -156,23 +161,3 @@ class History:
             return None, ""
         shown = await self._service.shown(entry, owner)
         return await asyncio.to_thread(publish, shown), recipe_html(entry.recipe, language_of(http))
-
-    def _restore(self, file: Upload, forms: Sequence[Form], tabs: gr.Tabs, http: gr.Request) -> Updates:
-        language = language_of(http)
-        if file is None:
-            return nothing()
-        try:
-            recipe = self._service.restore(uploaded(file))
-        except BadRecipe as error:
-            problem = translate(language, f"recipe_{error.problem}")
-            return {self._file: None, self._status: status_html(problem, problem=True)}
-        form = next(form for form in forms if form.request_type.kind == recipe.kind)
-        pictures = self._service.references(recipe, visitor(http).name)
-        gone = sum(picture is None for picture in pictures)
-        said = translate(language, "recipe_restored_without" if gone else "recipe_restored", count=gone)
-        return {
-            **form.fill(recipe, pictures),
-            tabs: gr.update(selected=form.tab),
-            self._file: None,
-            self._status: status_html(said),
-        }

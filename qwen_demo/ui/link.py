@@ -70,16 +70,13 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
 
     filled = [tabs, *(part for form in forms for part in form.outputs())]
     followed = on(demo.load, follow, inputs=address, outputs=filled, js="page.keptQuery")
-    # Or a reload would fill the form again.
     on(followed.then, None, js="page.forgetQuery")
 
 
 def choose_language(button: gr.Button, language: str, forms: Sequence[Form]) -> None:
     """Load the page in that language when the button is pressed, with the open tab's settings."""
-    names = [*_READ, "random_seed"]
-    parts = ("prompt", "model", "size", "count", "seed", "negative", "watermark", "optimize", "random_seed")
-    inputs = [getattr(form.controls, part) for form in forms for part in parts]
-    tabs = [form.tab for form in forms]
+    names, tabs = [*_READ, "random_seed"], [form.tab for form in forms]
+    inputs = [form.controls()[name] for form in forms for name in names]
     on(button.click, None, inputs=inputs, js=f"page.chooseLanguage('{language}', {tabs}, {names})")
 
 

@@ -103,9 +103,11 @@ window.page = (() => {
       event.preventDefault();
       seen(".actions .run:not(:disabled)")?.click();
     }
-    // Escape first closes what is open: a list, a picture in full size, a large one.
-    if (event.key === "Escape" && !document.fullscreenElement && !seen("ul[role=listbox]")) {
-      (seen(LARGE) ?? seen(".actions .cancel:not(:disabled)"))?.click();
+    // Escape first closes what is open: a list, a picture in full size, a large one. Whoever writes means no order by it,
+    // and in the middle of a word nothing but what the input method offers.
+    if (event.key === "Escape" && !event.isComposing && !document.fullscreenElement && !seen("ul[role=listbox]")) {
+      const writes = event.target.closest("textarea, input:not([type=checkbox], [type=radio], [type=range])");
+      (seen(LARGE) ?? (writes ? undefined : seen(".actions .cancel:not(:disabled)")))?.click();
     }
   }, true);
 
@@ -121,9 +123,57 @@ window.page = (() => {
     prompt.dispatchEvent(new Event("input", { bubbles: true }));
     prompt.focus();
   };
+
+  /** Tell a note's listener which place was chosen with a button of it. @param {HTMLElement} note @param {Function} trigger */
+  const tellPlace = (note, trigger) => note.addEventListener("click", (event) => {
+    const place = event.target.closest("button[data-place]")?.dataset.place;
+    if (place) trigger("click", { place });
+  });
+
+  // Gradio and file dialogs go by a file's type, and not every system knows one for these. What a file is, the app sees
+  // by its content.
+  const UNTYPED = /\.(heic|heif|hif|avif|tiff?)$/i;
+  const SLOT = ".image-slot input[type=file]";
+  /** @param {FileList} files @returns {DataTransfer | undefined} them with types; nothing where they have some */
+  const typed = (files) => {
+    const unknown = (file) => !file.type.startsWith("image/") && UNTYPED.test(file.name);
+    if (![...files].some(unknown)) return undefined;
+    const all = new DataTransfer();
+    for (const file of files) {
+      const type = unknown(file) ? `image/${UNTYPED.exec(file.name)[1].toLowerCase()}` : file.type;
+      all.items.add(new File([file], file.name, { type }));
+    }
+    return all;
+  };
+  document.addEventListener("click", ({ target }) => {
+    if (target.matches(SLOT)) target.accept = "image/*,.heic,.heif,.hif,.avif,.tif,.tiff";
+  }, true);
+  document.addEventListener("change", ({ target }) => {
+    const all = target.matches(SLOT) && typed(target.files);
+    if (all) target.files = all.files;
+  }, true);
+  document.addEventListener("drop", (event) => {
+    const all = event.target.closest(".image-slot") && typed(event.dataTransfer.files);
+    if (!all) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    event.target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: all }));
+  }, true);
+
+  // In a frame of another site some browsers keep no cookies. Then the page says so.
+  document.cookie = "probe=1; path=/; " + (location.protocol === "https:" ? "samesite=none; secure; partitioned" : "");
+  document.documentElement.classList.toggle("no-cookies", !document.cookie.includes("probe=1"));
+
   document.addEventListener("click", (event) => {
     const word = event.target.closest("button.insert");
     if (word) insert(word.closest(".controls").querySelector(".prompt textarea"), word.textContent.trim());
+    const take = event.target.closest("button.take"); // the prompt that the API made of the own one
+    if (take) {
+      const prompt = take.closest(".studio").querySelector(".prompt textarea");
+      prompt.value = take.previousElementSibling.textContent;
+      prompt.dispatchEvent(new Event("input", { bubbles: true }));
+      prompt.focus();
+    }
     const run = event.target.closest(".actions .run");
     if (run) seen(LARGE)?.click();
     if (innerWidth > 900) return;
@@ -135,6 +185,6 @@ window.page = (() => {
 
   return {
     changeColours, chooseLanguage, clickOn, copyLink, counted, focus, forgetQuery, keepPrompt, keepResults, keptQuery,
-    keptResults, nextSeed, off, same, showUp,
+    keptResults, nextSeed, off, same, showUp, tellPlace,
   };
 })();

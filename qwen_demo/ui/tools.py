@@ -2,19 +2,31 @@
 
 import asyncio
 from collections.abc import Sequence
-from itertools import zip_longest
+from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from ..i18n import translate
 from ..library import Entry
+from ..recipe import Recipe
 from ..service import Service
+from .controls import small_button
 from .events import Updates, language_of, nothing, offer_file, on, refusal, visitor
 from .files import fresh_folder, publish
-from .form import Form, Upload
+from .form import Form
 from .link import write
 from .messages import t
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A place in the gallery: the picture's name in the library, or "", its published file, and the words on it."""
+
+    name: str
+    file: str
+    caption: str | None = None
 
 
 class Tools:
@@ -30,7 +42,7 @@ class Tools:
         self.chosen = gr.State("")
 
         def button(key: str) -> gr.Button:
-            return gr.Button(t(f"tool_{key}"), size="sm", min_width=0, elem_id=f"{prefix}-{key}")
+            return small_button(t(f"tool_{key}"), f"{prefix}-{key}")
 
         # Shown by the style sheet while there are pictures: Gradio, told to hide and show in quick succession, at times
         # ends up with the first.
@@ -66,96 +78,87 @@ class Tools:
             self._asking: gr.update(visible=False),
         }
 
+    async def tiles(self, names: Sequence[str], owner: str, language: str = "") -> list[Tile]:
+        """Those of a visitor's pictures that are there, with their seeds on them where a language is given."""
+        library = self._service.library(owner)
+        tiles = []
+        for entry in filter(None, map(library.find, names)):
+            seed = entry.recipe.seed if entry.recipe and language else None
+            caption = None if seed is None else translate(language, "caption_seed", seed=seed)
+            path = await self._service.shown(entry, owner)
+            tiles.append(Tile(entry.name, await asyncio.to_thread(publish, path), caption))
+        return tiles
+
     def wire(self, gallery: gr.Gallery, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         """Bind the buttons to the gallery and to the forms that they fill."""
         service = self._service
         of_kind = {form.request_type.kind: form for form in forms}
         _, edit, fusion = forms
 
+        def found(name: str, http: gr.Request) -> Entry:
+            if entry := service.library(visitor(http).name).find(name):
+                return entry
+            raise refusal("picture_gone", http)
+
+        def recipe_of(name: str, http: gr.Request) -> tuple[Recipe, Form]:
+            recipe = found(name, http).recipe
+            if recipe is None or recipe.kind not in of_kind:
+                raise refusal("recipe_missing", http)
+            return recipe, of_kind[recipe.kind]
+
         def choose(names: list[str], event: gr.SelectData, http: gr.Request) -> Updates:
             at = event.index if isinstance(event.index, int) else -1
             return self._choose(names[at] if 0 <= at < len(names) else "", visitor(http).name)
 
         def use(name: str, http: gr.Request) -> Updates:
-            entry = _found(service, name, http)
-            if entry.recipe is None or entry.recipe.kind not in of_kind:
-                raise refusal("recipe_missing", http)
-            form = of_kind[entry.recipe.kind]
-            return {
-                **form.fill(entry.recipe, service.references(entry.recipe, visitor(http).name)),
-                tabs: gr.update(selected=form.tab),
-            }
+            recipe, form = recipe_of(name, http)
+            pictures = service.references(recipe, visitor(http).name)
+            return {**form.fill(recipe, pictures), tabs: gr.update(selected=form.tab)}
 
         def edit_this(name: str, http: gr.Request) -> Updates:
-            entry = _found(service, name, http)
-            return {**edit.slots[0].fill(entry.path), tabs: gr.update(selected=edit.tab)}
+            return {**edit.slots[0].fill(found(name, http).path), tabs: gr.update(selected=edit.tab)}
 
-        def add_to_fusion(
-            name: str,
-            image_1: Upload,
-            address_1: str,
-            image_2: Upload,
-            address_2: str,
-            image_3: Upload,
-            address_3: str,
-            http: gr.Request,
-        ) -> Updates:
-            entry = _found(service, name, http)
-            held = (image_1 or address_1, image_2 or address_2, image_3 or address_3)
-            free = next((slot for slot, taken in zip_longest(fusion.slots, held) if not taken), None)
-            if free is None:
+        def add_to_fusion(http: gr.Request, name: str, **given: Any) -> Updates:
+            entry = found(name, http)
+            free = [slot for slot, held in zip(fusion.slots, fusion.held(given), strict=True) if not any(held)]
+            if not free:
                 language = language_of(http)
                 gr.Warning(translate(language, "fusion_full"), title=translate(language, "title_warning"))
                 return nothing()
-            return {**free.fill(entry.path), tabs: gr.update(selected=fusion.tab)}
+            return {**free[0].fill(entry.path), tabs: gr.update(selected=fusion.tab)}
 
         def link(name: str, http: gr.Request) -> str:
-            recipe = _found(service, name, http).recipe
-            if recipe is None or recipe.kind not in of_kind:
-                raise refusal("recipe_missing", http)
+            recipe, form = recipe_of(name, http)
             language = language_of(http)
             gr.Info(translate(language, "link_copied"), title=translate(language, "title_info"), duration=3)
-            return write(recipe, of_kind[recipe.kind].tab)
+            return write(recipe, form.tab)
 
         def archive(names: list[str], http: gr.Request) -> str:
             library = service.library(visitor(http).name)
-            entries = [entry for name in names if (entry := library.find(name))]
-            return str(library.zip(entries, fresh_folder() / "qwen-images.zip"))
+            return str(library.zip(list(filter(None, map(library.find, names))), fresh_folder() / "qwen-images.zip"))
 
         async def delete(name: str, names: list[str], http: gr.Request) -> Updates:
             owner = visitor(http).name
             library = service.library(owner)
             if entry := library.find(name):
                 library.delete(entry)
-            left = [other for other in names if other != name]
-            entries = [entry for other in left if (entry := library.find(other))]
-            shown = [await service.shown(entry, owner) for entry in entries]
-            files = [
-                (await asyncio.to_thread(publish, path), caption(entry, http))
-                for path, entry in zip(shown, entries, strict=True)
-            ]
+            left = await self.tiles([other for other in names if other != name], owner, language_of(http))
             # None chosen in the gallery, or it would show another picture than the one the tools act on.
             return {
-                gallery: gr.update(value=files, selected_index=None),
-                **await asyncio.to_thread(self.show, left, owner),
+                gallery: gr.update(value=[(tile.file, tile.caption) for tile in left], selected_index=None),
+                **await asyncio.to_thread(self.show, [tile.name for tile in left], owner),
             }
 
-        def caption(entry: Entry, http: gr.Request) -> str | None:
-            seed = entry.recipe.seed if entry.recipe else None
-            return None if seed is None else translate(language_of(http), "caption_seed", seed=seed)
-
-        fusion_slots = {name: part for name, part in fusion.inputs().items() if name.startswith(("image_", "address_"))}
         on(gallery.select, choose, inputs=self.names, outputs=[self.chosen, self._download, self._asking])
-        everywhere = [tabs, *(part for form in forms for part in form.outputs())]
-        on(self._use.click, use, inputs=self.chosen, outputs=everywhere)
-        on(self._edit.click, edit_this, inputs=self.chosen, outputs=[tabs, *edit.outputs()])
         on(
-            self._fuse.click,
-            add_to_fusion,
-            inputs_kwargs={"name": self.chosen, **fusion_slots},
-            outputs=[tabs, *fusion.outputs()],
-            preprocess=False,
+            self._use.click,
+            use,
+            inputs=self.chosen,
+            outputs=[tabs, *(part for form in forms for part in form.outputs())],
         )
+        on(self._edit.click, edit_this, inputs=self.chosen, outputs=[tabs, *edit.outputs()])
+        places, added = {"name": self.chosen, **fusion.inputs()}, [tabs, *fusion.outputs()]
+        on(self._fuse.click, add_to_fusion, inputs_kwargs=places, outputs=added, preprocess=False)
         offer_file(self._zip, archive, self.names, self._archive)
         linked = on(self._copy.click, link, inputs=self.chosen, outputs=self._link)
         on(linked.then, None, inputs=self._link, js="page.copyLink")
@@ -163,9 +166,3 @@ class Tools:
         on(asked.then, None, js=f"page.focus('{self._no.elem_id}')")
         on(self._no.click, lambda: gr.update(visible=False), outputs=self._asking)
         self.deleted = on(self._yes.click, delete, inputs=[self.chosen, self.names], outputs=[gallery, *self.outputs()])
-
-
-def _found(service: Service, name: str, http: gr.Request) -> Entry:
-    if entry := service.library(visitor(http).name).find(name):
-        return entry
-    raise refusal("picture_gone", http)

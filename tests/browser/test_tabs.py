@@ -1,8 +1,12 @@
 """The three tabs by what a person sees and does."""
 
+import base64
+import io
 from typing import Any
 
+import pillow_heif
 import pytest
+from PIL import Image
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import PHOTOS, Open
@@ -245,7 +249,7 @@ async def test_bad_input_is_told_at_once_and_nothing_is_sent(open_page: Open, ap
     text_file: Any = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no picture at all"}
     await page.locator("#edit-image input[type=file]").set_input_files(text_file)
     await expect(page.locator("#edit-image-note [role=alert]")).to_have_text(
-        "Picture: 'notes.png' can't be read as a picture. Use a JPG, PNG, WEBP, BMP, TIFF, GIF or HEIC."
+        "Picture: 'notes.png' can't be read as a picture. Use a JPG, PNG, WEBP, BMP, TIFF, GIF, HEIC or AVIF."
     )
     await refused(page, "edit", "Picture: add a picture first.")
     await tab(page, "Fuse")
@@ -272,3 +276,56 @@ async def test_a_number_out_of_range_is_told_at_once_and_put_back_into_it(open_p
         await number.fill("3")
         await expect(page.locator("#text-status [role=alert]")).to_have_count(0)
     assert app.orders == []
+
+
+def picture(width: int, height: int, format: str = "PNG") -> bytes:
+    pillow_heif.register_heif_opener()
+    Image.new("RGB", (width, height), "teal").save(buffer := io.BytesIO(), format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["", "application/octet-stream"])
+async def test_a_heic_whose_type_the_system_doesnt_know_can_be_chosen_and_dropped(open_page: Open, kind: str) -> None:
+    page = await open_page()
+    await tab(page, "Edit")
+    async with page.expect_file_chooser() as chooser:
+        await page.locator("#edit-image button").first.click()
+    shown = await (await chooser.value).element.get_attribute("accept")
+    assert {".heic", ".heif", ".avif", ".tif"} <= set((shown or "").split(","))
+    photo: Any = {"name": "IMG_0001.HEIC", "mimeType": kind, "buffer": picture(400, 500, "HEIF")}
+    await (await chooser.value).set_files(photo)
+    await expect(page.locator("#edit-image-note p")).to_have_text("400×500 HEIC")
+    await tab(page, "Fuse")
+    data = base64.b64encode(photo["buffer"]).decode()
+    await page.locator("#fusion-image-1 button").first.evaluate(
+        """(zone, [data, type]) => {
+            const files = new DataTransfer();
+            files.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], "a.heic", { type }));
+            zone.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files }));
+        }""",
+        [data, kind],
+    )
+    await expect(page.locator("#fusion-image-1-note p")).to_have_text("400×500 HEIC")
+
+
+@pytest.mark.parametrize(
+    ("size", "parts", "came"),
+    [
+        ((236, 2400), ["Top", "Middle", "Bottom"], "384×3072 PNG"),
+        ((2400, 236), ["Left", "Middle", "Right"], "3072×384 PNG"),
+    ],
+)
+async def test_of_a_picture_that_is_too_long_a_part_is_taken_with_a_click(
+    open_page: Open, size: tuple[int, int], parts: list[str], came: str
+) -> None:
+    page = await open_page()
+    await tab(page, "Edit")
+    shot: Any = {"name": "shot.png", "mimeType": "image/png", "buffer": picture(*size)}
+    await page.locator("#edit-image input[type=file]").set_input_files(shot)
+    note = page.locator("#edit-image-note")
+    await expect(note.locator("[role=alert]")).to_contain_text("too long and narrow")
+    await expect(note.locator("button")).to_have_text(parts)
+    await note.locator("button").last.click()
+    await expect(note.locator("[role=status]")).to_have_text(came)
+    await expect(note.locator("button")).to_have_count(0)
+    await expect(page.locator("#edit-image img")).to_be_visible()

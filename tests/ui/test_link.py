@@ -8,18 +8,17 @@ import pytest
 
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.recipe import Recipe
-from qwen_demo.ui.controls import common_controls
-from qwen_demo.ui.form import Form, picture_slot
+from qwen_demo.ui.form import Form
 from qwen_demo.ui.link import read, write
+from qwen_demo.ui.slot import Slot
 
 
 @pytest.fixture(scope="module")
 def forms() -> Iterator[list[Form]]:
     with gr.Blocks():
-        text, _ = common_controls("text", "generations", "prompt_text_hint", lambda: None)
-        slot = picture_slot("edit-image", "field_image", height=200)
-        edit, beside = common_controls("edit", "edits", "prompt_edit_hint", lambda: None, auto_info="size_auto_info")
-        yield [Form("text", TextToImage, text), Form("edit", ImageEdit, edit, [slot], beside.background)]
+        text = Form("text", TextToImage, [], "prompt_text_hint", "run")
+        slot = Slot("edit-image", "field_image", height=200)
+        yield [text, Form("edit", ImageEdit, [], "prompt_edit_hint", "run_edit", slots=[slot])]
 
 
 def test_a_link_brings_back_what_it_was_made_of(forms: list[Form]) -> None:

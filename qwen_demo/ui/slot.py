@@ -1,0 +1,121 @@
+"""A place for a reference picture, which is made ready as it comes."""
+
+import asyncio
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from .. import images
+from ..api.errors import InvalidRequest
+from ..i18n import translate
+from ..service import Service
+from .events import Updates, language_of, nothing, on, visitor
+from .files import fresh_folder, publish, uploaded
+from .messages import problem_html, reference_html, t
+
+Upload = dict[str, Any] | None
+"""What a slot's image is to a handler: Gradio's dict with its path, or None."""
+
+
+class Slot:
+    """An upload, or an address that is passed on as it is. Drawn at this place, so many pixels high."""
+
+    def __init__(self, elem_id: str, label: str, *, height: int) -> None:
+        with gr.Column(elem_classes="slot", min_width=0):
+            self.image = gr.Image(
+                type="filepath",
+                sources=["upload", "clipboard"],
+                label=t(label),
+                height=height,
+                placeholder=t("drop_hint"),  # type: ignore[arg-type]  # is translated all the same
+                buttons=[],
+                elem_id=elem_id,
+                elem_classes="image-slot",
+            )
+            self.address = gr.Textbox(
+                show_label=False,
+                label=t("image_address"),
+                placeholder=t("image_address_hint"),
+                max_lines=1,
+                elem_id=f"{elem_id}-address",
+                elem_classes="address",
+            )
+            told = "page.tellPlace(element, trigger)"
+            self._note = gr.HTML("", elem_id=f"{elem_id}-note", elem_classes="slot-note", js_on_load=told)
+        self._original = gr.State("")
+        """The upload as it came, to be made ready once more on another background."""
+
+    def outputs(self) -> list[Component]:
+        return [self.image, self.address, self._note, self._original]
+
+    def put(self, image: str | None, address: str = "", note: str = "", original: str = "") -> Updates:
+        """What `outputs` are, anew."""
+        return dict(zip(self.outputs(), (image, address, note, original), strict=True))
+
+    def fill(self, picture: Path | str | None) -> Updates:
+        """Put a file or an https:// address in, or empty the slot."""
+        return self.put(publish(picture)) if isinstance(picture, Path) else self.put(None, picture or "")
+
+    def wire(self, service: Service, background: gr.ColorPicker) -> None:
+        """Make uploads ready, anew when the background changes, and let picture and address take turns."""
+
+        async def prepare(source: Upload | str, background: str, http: gr.Request) -> Updates:
+            if not source:
+                return nothing()
+            try:
+                path = uploaded({"path": source} if isinstance(source, str) else source)
+                reference, kept = await service.prepare(path, visitor(http).name, colour(background))
+            except InvalidRequest as error:
+                parts = parts_html(error, language_of(http))
+                note = problem_html(error, language_of(http)) + parts
+                return self.put(None, note=note, original=str(path) if parts else "")
+            shown = await asyncio.to_thread(publish, kept)
+            return self.put(shown, note=reference_html(reference, language_of(http)), original=str(path))
+
+        async def cut(original: str, background: str, http: gr.Request, event: gr.EventData) -> Updates:
+            part = await asyncio.to_thread(cropped, uploaded({"path": original}), str(event.place))
+            return await prepare(part, background, http)
+
+        parts = self.outputs()
+        on(self.image.upload, prepare, inputs=[self.image, background], outputs=parts, preprocess=False)
+        on(self._note.click, cut, inputs=[self._original, background], outputs=parts)
+        on(background.change, prepare, inputs=[self._original, background], outputs=parts)
+        on(self.image.clear, lambda: ("", ""), outputs=[self._note, self._original])
+        on(self.address.input, lambda: (None, "", ""), outputs=[self.image, self._note, self._original])
+
+
+def parts_html(error: InvalidRequest, language: str) -> str:
+    """What of an upload can be used that is refused for its ratio, to be chosen with a click; else nothing."""
+    if error.problem != "picture_ratio":
+        return ""
+    tall = {"top": "part_top", "middle": "part_middle", "bottom": "part_bottom"}
+    wide = {"left": "part_left", "middle": "part_middle", "right": "part_right"}
+    offered = tall if int(str(error.facts["height"])) > int(str(error.facts["width"])) else wide
+    buttons = (
+        f'<button type="button" data-place="{place}">{escape(translate(language, key))}</button>'
+        for place, key in offered.items()
+    )
+    return f"<p>{escape(translate(language, 'part_offer'))} {' '.join(buttons)}</p>"
+
+
+def cropped(upload: Path, place: str) -> str:
+    """The file of an upload's part. Not for the event loop.
+
+    Raises:
+        InvalidRequest: the upload can't be used.
+    """
+    part = fresh_folder() / f"{upload.stem}.png"
+    part.write_bytes(images.crop(upload, place))
+    return str(part)
+
+
+def colour(picked: str | None) -> str:
+    """A colour picker's value as Pillow reads it, white where it is none; Gradio's picker also gives `rgba(…)`."""
+    if picked and re.fullmatch(r"#[0-9a-fA-F]{6}", picked):
+        return picked
+    parts = re.findall(r"\d+(?:\.\d+)?", picked or "")[:3]
+    return "#" + "".join(f"{min(255, round(float(part))):02x}" for part in parts) if len(parts) == 3 else "white"
