@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..api.catalog import MAX_REFERENCES, MAX_SEED, Task, pixels
+from ..api.catalog import DEFAULT_SIZE, MAX_REFERENCES, MAX_SEED, Task, pixels
 from ..api.errors import InvalidRequest
 from ..api.requests import ImageRequest, make
 from .canvas import sign
@@ -63,7 +63,7 @@ def _request(body: bytes, task: Task) -> ImageRequest:
     """The request in a JSON body; null is absent. Raises InvalidRequest, or ValueError where the form is wrong."""
     fields = _object(json.loads(body), "the body")
     options = _object(fields.get("optimize_prompt_options", {}), "optimize_prompt_options")
-    values = {"prompt": ""} | {name: fields[name] for name in FIELDS if name in fields}
+    values = {"prompt": "", "size": None} | {name: fields[name] for name in FIELDS if name in fields}
     values |= {"optimize_prompt": options.get("enable"), "negative_prompt": options.get("negative_prompt")}
     if task == "generations":
         return make("text_to_image", (), **values)
@@ -83,7 +83,10 @@ def _object(value: object, name: str) -> dict[str, Any]:
 def _datum(call: Request, request: ImageRequest, pictures: list[Image.Image], seed: int) -> dict[str, str]:
     """The request's picture for a seed, a PNG, as the answer brings it."""
     size = pixels(request.size) if request.size else None
-    image = draw(request.prompt, seed, size) if size and not pictures else retouch(request.prompt, pictures, seed, size)
+    if pictures:
+        image = retouch(request.prompt, pictures, seed, size)
+    else:
+        image = draw(request.prompt, seed, size or pixels(DEFAULT_SIZE))
     if request.watermark:
         sign(image, "offline preview")
     image.save(png := BytesIO(), "PNG", compress_level=2)  # 6, the default, takes twice as long for a tenth fewer bytes
