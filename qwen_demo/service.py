@@ -3,9 +3,13 @@
 import asyncio
 import secrets
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from . import images
 from .api import catalog
@@ -26,6 +30,8 @@ from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
 UPLOADS_AT_ONCE = 2  # made ready; others wait here, and not in threads that everyone needs
 ANSWERS_IN_MEMORY = 6  # with pictures inside, until those are saved
+
+T = TypeVar("T")
 
 
 class Service:
@@ -69,6 +75,7 @@ class Service:
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
         self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self._desk = ThreadPoolExecutor(4, "journal")
 
     def library(self, owner: str) -> Library:
         """The pictures that a visitor of that name may see: the own ones in public, else all."""
@@ -129,7 +136,7 @@ class Service:
         """
         requests = split(request, n)
         n = sum(request.n for request in requests)
-        references = await asyncio.to_thread(names_of, request.references)
+        references = await self._aside(names_of, request.references)
         key = self.key_of(visitor)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
@@ -177,7 +184,7 @@ class Service:
                 call.state, call.reason = State.FAILED, str(error)
             raise
         call.state, call.answered, call.headers = State.ANSWERED, datetime.now(), answer.headers
-        await asyncio.to_thread(self.journal.keep_answer, order, call, content)
+        await self._aside(self.journal.keep_answer, order, call, content)
         await self._note(order)
         return content
 
@@ -188,7 +195,7 @@ class Service:
             response = await asyncio.to_thread(client.understand, content, call.headers)
         except APIError as error:
             call.state, call.reason, call.unbilled = State.FAILED, str(error), call.request.n
-            await asyncio.to_thread(self.journal.drop_answer, order, call)
+            await self._aside(self.journal.drop_answer, order, call)
             raise
         order.understood(call, response)
         numbers = [call.first + index for index in range(len(response.images))]
@@ -204,7 +211,7 @@ class Service:
         if not missing():
             call.state = State.DONE
             await self._note(order)
-            await asyncio.to_thread(self.journal.drop_answer, order, call)
+            await self._aside(self.journal.drop_answer, order, call)
 
     async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int) -> None:
         """One picture of an answer, the order's `number`th, fetched, looked at, and saved."""
@@ -223,14 +230,18 @@ class Service:
 
     async def _note(self, order: Order) -> None:
         async with order.noting:  # or an older state could be the last that is written
-            await asyncio.to_thread(self.journal.write, order)
+            await self._aside(self.journal.write, order)
+
+    async def _aside(self, work: Callable[..., T], *args: object) -> T:
+        """Do short work in threads of its own: what goes to the journal never waits behind pictures."""
+        return await asyncio.get_running_loop().run_in_executor(self._desk, partial(work, *args))
 
     def _client_for(self, order: Order) -> QwenClient:
         return self._keyed if order.own_key and self._keyed else self._client
 
     async def resume(self) -> None:
         """Take up again what the app knew before it was started anew: answers that are here are read and fetched."""
-        for order in await asyncio.to_thread(lambda: list(self.journal.orders())):
+        for order in await self._aside(lambda: list(self.journal.orders())):
             self.orders.take_back(order)
             if order.unread:
                 self.fetch_again(order)
@@ -240,7 +251,7 @@ class Service:
 
         async def take_up(call: Call) -> None:
             async with self._answers:
-                await self._take_in(order, call, await asyncio.to_thread(self.journal.answer, order, call))
+                await self._take_in(order, call, await self._aside(self.journal.answer, order, call))
 
         async def run() -> None:
             await self._settle(order)
@@ -274,7 +285,7 @@ class Service:
     async def forget(self, order: Order) -> None:
         """Nobody wants what is unread of it."""
         self.orders.forget(order)
-        await asyncio.to_thread(self.journal.drop, order)
+        await self._aside(self.journal.drop, order)
 
     def key_of(self, visitor: Visitor) -> str:
         """The visitor's own key: the one that came with the request, else the one that was entered; or "".
@@ -336,6 +347,7 @@ class Service:
     async def aclose(self) -> None:
         """Close the connections."""
         self.upkeep.stop()
+        self._desk.shutdown(wait=False)
         await self._client.aclose()
         if self._keyed:
             await self._keyed.aclose()

@@ -31,6 +31,7 @@ async def browser() -> AsyncIterator[Browser]:
 EXPECTED = {
     "net::ERR_INTERNET_DISCONNECTED": "a test takes the network away, and Chromium says so",
     "AbortError": "Gradio's streams end when the page loads itself anew, and it says so",
+    "Connection errored out": "as it says of whatever else was under way when a page is left, or the network goes",
 }
 """What pages may log as an error, as regular expressions, each with its reason."""
 
