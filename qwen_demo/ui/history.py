@@ -103,7 +103,7 @@ class History:
         on(changes, looking(), **asked, trigger_mode="always_last")
         on(self._newer.click, looking(-PAGE), **asked)
         on(self._older.click, looking(PAGE), **asked)
-        self._tools.wire(self._gallery, forms, tabs)
+        self._tools.wire(self._gallery, forms, tabs, looks_again=True)
         on(self._tools.deleted.then, looking(), **asked)
         on(self._tools.chosen.change, self._detail, inputs=self._tools.chosen, outputs=[self._picture, self._recipe])
 

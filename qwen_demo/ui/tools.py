@@ -89,8 +89,11 @@ class Tools:
             tiles.append(Tile(entry.name, await asyncio.to_thread(publish, path), caption))
         return tiles
 
-    def wire(self, gallery: gr.Gallery, forms: Sequence[Form], tabs: gr.Tabs) -> None:
-        """Bind the buttons to the gallery and to the forms that they fill."""
+    def wire(self, gallery: gr.Gallery, forms: Sequence[Form], tabs: gr.Tabs, *, looks_again: bool = False) -> None:
+        """Bind the buttons to the gallery and to the forms that they fill.
+
+        `looks_again` is for a gallery that is filled anew after a deletion by whoever holds it.
+        """
         service = self._service
         of_kind = {form.request_type.kind: form for form in forms}
         _, edit, fusion = forms
@@ -142,7 +145,10 @@ class Tools:
             library = service.library(owner)
             if entry := library.find(name):
                 library.delete(entry)
-            left = await self.tiles([other for other in names if other != name], owner, language_of(http))
+            names = [other for other in names if other != name]
+            if looks_again:  # and shows previews: the originals of a whole page would be loaded for nothing
+                return await asyncio.to_thread(self.show, names, owner)
+            left = await self.tiles(names, owner, language_of(http))
             # None chosen in the gallery, or it would show another picture than the one the tools act on.
             return {
                 gallery: gr.update(value=[(tile.file, tile.caption) for tile in left], selected_index=None),

@@ -277,3 +277,25 @@ async def test_whatever_goes_wrong_inside_is_told_and_one_can_run_again(
     )
     monkeypatch.undo()
     await run_and_wait(page, "text")
+
+
+async def test_deleting_in_history_loads_no_originals_but_the_one_that_is_shown(
+    open_page: Open, app: RunningApp
+) -> None:
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill("a walrus to be deleted")
+    await fill_number(page, "text-count", 4)
+    await run_and_wait(page, "text")
+    await tab(page, "History")
+    await page.locator("#history-search input, #history-search textarea").fill("walrus")
+    tiles = page.locator("#history-gallery .thumbnail-item")
+    await expect(tiles).to_have_count(4)
+    await expect(page.locator("#history-picture img")).to_be_visible()
+    originals: set[str] = set()
+    page.on("request", lambda request: originals.add(request.url) if request.url.endswith(".png") else None)
+    await page.locator("#history-delete").click()
+    await page.locator("#history-delete-yes").click()
+    await expect(tiles).to_have_count(3)
+    sources = [await tile.locator("img").get_attribute("src") or "" for tile in await tiles.all()]
+    assert all(source.endswith(".webp") for source in sources)
+    assert len(originals) <= 1
