@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -151,10 +151,12 @@ class Service:
         """An order's way to its end: its calls side by side, of which a failed one stops none of the others."""
         for call in order.calls if not order.cancelled else ():
             call.task = asyncio.create_task(self._see_through(order, call, key))
-        await self._settle(order)
-        await charge.give_back(sum(call.unbilled for call in order.calls))
-        self.ledger.enter(order)
-        self.orders.end(order)
+        try:
+            await self._settle(order)
+            await charge.give_back(sum(call.unbilled for call in order.calls))
+            self.ledger.enter(order)
+        finally:
+            self.orders.end(order)
 
     async def _settle(self, order: Order) -> None:
         outcomes = await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
@@ -254,8 +256,10 @@ class Service:
                 await self._take_in(order, call, await self._aside(self.journal.answer, order, call))
 
         async def run() -> None:
-            await self._settle(order)
-            self.orders.end(order)
+            try:
+                await self._settle(order)
+            finally:
+                self.orders.end(order)
 
         for call in order.unread:
             call.task = asyncio.create_task(take_up(call))
@@ -269,8 +273,7 @@ class Service:
             InvalidRequest: a reference picture is not here any more.
             QwenDemoError: as for `order`.
         """
-        library = self.library(order.visitor)
-        files = [name if name.startswith("https://") else library.find_reference(name) for name in order.references]
+        files = self.references(order.references, order.visitor)
         references = [
             await asyncio.to_thread(images.data_url, file) if isinstance(file, Path) else file or "" for file in files
         ]
@@ -279,7 +282,7 @@ class Service:
             request = make(order.request.kind, references, **asked(call.request))
             placed.append(await self.order(request, request.n, visitor))
             call.state = State.FAILED
-        await self._note(order)
+            await self._note(order)
         return placed
 
     async def forget(self, order: Order) -> None:
@@ -336,13 +339,10 @@ class Service:
         check_foreign(recipe)
         return recipe
 
-    def references(self, recipe: Recipe, owner: str) -> list[Path | str | None]:
+    def references(self, names: Sequence[str], owner: str) -> list[Path | str | None]:
         """The reference pictures of a recipe: the kept file, the https:// address, or None for one that is gone."""
         library = self.library(owner)
-        return [
-            reference if reference.startswith("https://") else library.find_reference(reference)
-            for reference in recipe.references
-        ]
+        return [name if name.startswith("https://") else library.find_reference(name) for name in names]
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -84,19 +84,21 @@ async def test_a_recipe_finds_its_reference_pictures_again(service: Service, pho
     request = ImageEdit(prompt="warmer", image=await service.reference(photo, "visitor"), seed=1)
     order = await (await service.order(request, 1, Visitor("visitor"))).finish()
     recipe = read(order.pictures[0].path)
-    (kept,) = service.references(recipe, "visitor")
+    (kept,) = service.references(recipe.references, "visitor")
     assert isinstance(kept, Path)
     assert recipe.references == (hashlib.sha256(kept.read_bytes()).hexdigest(),)
     # What was made ready once goes as it is: no second loss, the same bytes, the same hash.
     assert await service.reference(kept, "visitor") == request.image
     kept.unlink()
-    assert service.references(recipe, "visitor") == [None]
+    assert service.references(recipe.references, "visitor") == [None]
 
 
 async def test_an_address_in_a_recipe_stays_an_address(service: Service) -> None:
     request = ImageEdit(prompt="warmer", image="https://pictures.example/cat.png", seed=1)
     order = await (await service.order(request, 1, Visitor("visitor"))).finish()
-    assert service.references(read(order.pictures[0].path), "visitor") == ["https://pictures.example/cat.png"]
+    assert service.references(read(order.pictures[0].path).references, "visitor") == [
+        "https://pictures.example/cat.png"
+    ]
 
 
 async def test_previews_for_history_are_made_off_the_way(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ class History:
                 problem = translate(language, f"recipe_{error.problem}")
                 return {self._file: None, self._status: status_html(problem, problem=True)}
             form = next(form for form in forms if form.request_type.kind == recipe.kind)
-            pictures = self._service.references(recipe, visitor(http).name)
+            pictures = self._service.references(recipe.references, visitor(http).name)
             gone = sum(picture is None for picture in pictures)
             said = translate(language, "recipe_restored_without" if gone else "recipe_restored", count=gone)
             filled = {**form.fill(recipe, pictures), tabs: gr.update(selected=form.tab)}

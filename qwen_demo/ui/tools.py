@@ -115,7 +115,7 @@ class Tools:
 
         def use(name: str, http: gr.Request) -> Updates:
             recipe, form = recipe_of(name, http)
-            pictures = service.references(recipe, visitor(http).name)
+            pictures = service.references(recipe.references, visitor(http).name)
             return {**form.fill(recipe, pictures), tabs: gr.update(selected=form.tab)}
 
         def edit_this(name: str, http: gr.Request) -> Updates:
