@@ -206,4 +206,32 @@ CASES: dict[str, Case] = {
     "too many pixels": Case(FINE, bad("the picture has 8000×8000 pixels, too many to open"), get=http(200, bomb(8000))),
     "a picture cut short": Case(FINE, bad("what came is not a picture"), get=http(200, picture(side=99)[:-30])),
     "an endless picture": Case(FINE, bad("what came is larger than 40 MB"), get=endless),
+    # As the maker, gateways and people's own engines say it
+    "a rate limit whose code speaks of a quota": Case(
+        in_turn(told(429, {"code": "Throttling.RateQuota", "message": "Requests rate limit exceeded"}), FINE),
+        DONE,
+        posts=2,
+        pictures=1,
+    ),
+    "a debt with 429": Case(told(429, {"error": {"code": "insufficient_quota", "message": "x"}}), OVERDUE),
+    "a balance that is used up": Case(
+        told(403, {"error": {"code": "insufficient_user_quota", "message": "x"}}), OVERDUE
+    ),
+    "refused in the maker's words": Case(told(400, {"error": {"code": "data_inspection_failed"}}), REFUSED),
+    "refused in OpenAI's words": Case(told(400, {"error": {"code": "content_policy_violation"}}), REFUSED),
+    "a reason in detail": Case(
+        told(422, {"detail": [{"loc": ["body", "size"], "msg": "no"}]}), said_no(422, "size: no")
+    ),
+    "half a character in a reason": Case(http(400, rb'{"message": "half \ud83d"}'), said_no(400, "half \ufffd")),
+    "a task": Case(
+        told(200, {"output": {"task_id": "t1", "task_status": "PENDING"}}),
+        bad("it began a task, t1, in place of a picture"),
+    ),
+    "a web server's 404": Case(http(404, b"<html>", "text/html"), "Nothing like the API answers at 127.0.0.1."),
+    "base64 in lines": Case(told(200, {"data": [{"b64_json": base64.encodebytes(PNG).decode()}]}), DONE, pictures=1),
+    "base64 for addresses, unpadded": Case(
+        told(200, {"images": [base64.urlsafe_b64encode(PNG).decode().rstrip("=")]}), DONE, pictures=1
+    ),
+    "an address without a host": Case(told(200, {"data": [{"url": "/fine.png"}]}), DONE, pictures=1),
+    "an AVIF": Case(FINE, DONE, get=http(200, picture("AVIF"), "image/avif"), pictures=1),
 }
