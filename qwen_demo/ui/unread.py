@@ -36,7 +36,9 @@ class Unread:
                 self._raw = small_button(t("unread_raw"), "unread-raw")
                 self._again = small_button(t("lost_again"), "lost-again")
                 self._forget = small_button(t("unread_forget"), "unread-forget")
-        self._file = gr.DownloadButton(visible="hidden", elem_id="unread-file")  # within, it would come into sight too
+        self._file = gr.DownloadButton(
+            visible="hidden", size="sm", elem_id="unread-file"
+        )  # within, it would come into sight too
 
     def wire(self, demo: gr.Blocks, runs: Iterable[Dependency]) -> None:
         """Look when the page is loaded, and after each run."""
