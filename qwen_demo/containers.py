@@ -64,9 +64,9 @@ def mended(data: bytes, keep: Callable[[bytes], bool] = lambda name: True) -> by
     names = [name for name, _ in chunks]
     if names[:1] != [b"IHDR"] or b"IDAT" not in names or names[-1] != b"IEND":
         raise ValueError("a part is missing")
-    chunks = _understood([(name, chunk) for name, chunk in chunks if not _beside(name) or keep(name)])
-    mended = PNG + b"".join(chunk for _, chunk in chunks)
-    return data if len(mended) == len(data) else mended
+    kept = _understood([(name, chunk) for name, chunk in chunks if not _beside(name) or keep(name)])
+    whole = len(kept) == len(names) and end == len(data)
+    return data if whole else PNG + b"".join(chunk for _, chunk in kept)
 
 
 Chunks = list[tuple[bytes, bytes]]
@@ -75,11 +75,12 @@ Chunks = list[tuple[bytes, bytes]]
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Names, chunks, and whether they are as they were written; up to the end, behind which anything may lie."""
-    at, name = len(PNG), b""
+    at, name, view = len(PNG), b"", memoryview(data)
     while name != b"IEND":
         length, name = struct.unpack_from(">I4s", data, at)
         chunk = data[at : at + length + 12]
-        yield name, chunk, len(chunk) == length + 12 and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
+        checksum = zlib.crc32(view[at + 4 : at + length + 8])  # of a view: pixels need not be copied once more
+        yield name, chunk, len(chunk) == length + 12 and checksum == int.from_bytes(chunk[-4:], "big")
         at += length + 12
 
 

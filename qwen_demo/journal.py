@@ -65,18 +65,20 @@ class Journal:
             log.error("order %s is not in the journal: %s", order.id, error.strerror)
 
     def keep_answer(self, order: Order, call: Call, content: bytes) -> None:
-        """Put down an answer as it came."""
+        """Put down an answer as it came, and how the order stands then."""
         try:
             self._replace(self.answer_file(order, call), content)
         except OSError as error:
             log.error("an answer to order %s is not in the journal: %s", order.id, error.strerror)
+        self.write(order)
 
     def answer_file(self, order: Order, call: Call) -> Path:
         """Where an answer is, as long as its pictures are not all saved."""
         return self._folder / f"{order.id}.{call.first}.answer"
 
     def drop_answer(self, order: Order, call: Call) -> None:
-        """Its pictures are saved, or nobody wants them."""
+        """Put down how the order stands now that this answer's pictures are saved, or can't be had; and let it go."""
+        self.write(order)
         self.answer_file(order, call).unlink(missing_ok=True)
 
     def answer(self, order: Order, call: Call) -> bytes:
@@ -120,9 +122,12 @@ class Journal:
         return self._folder / f"{order.id}.json"
 
     def _replace(self, path: Path, content: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         half = path.with_name(f"{path.name}.part")
-        half.write_bytes(content)
+        try:
+            half.write_bytes(content)
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            half.write_bytes(content)
         os.replace(half, path)
 
 

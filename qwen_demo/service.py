@@ -136,7 +136,7 @@ class Service:
         """
         requests = split(request, n)
         n = sum(request.n for request in requests)
-        references = await self._aside(names_of, request.references)
+        references = await self._aside(names_of, request.references) if request.references else ()
         key = self.key_of(visitor)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
@@ -163,7 +163,8 @@ class Service:
         for outcome in outcomes:
             if isinstance(outcome, Exception):  # a dropped call's CancelledError is none
                 order.fail(outcome)
-        await self._note(order)
+        if any(call.state is not State.DONE for call in order.calls):
+            await self._note(order)
 
     async def _see_through(self, order: Order, call: Call, key: str) -> None:
         """A call's way: sent, answered, its pictures fetched and kept."""
@@ -186,8 +187,7 @@ class Service:
                 call.state, call.reason = State.FAILED, str(error)
             raise
         call.state, call.answered, call.headers = State.ANSWERED, datetime.now(), answer.headers
-        await self._aside(self.journal.keep_answer, order, call, content)
-        await self._note(order)
+        await self._note(order, self.journal.keep_answer, call, content)
         return content
 
     async def _take_in(self, order: Order, call: Call, content: bytes) -> None:
@@ -197,7 +197,7 @@ class Service:
             response = await asyncio.to_thread(client.understand, content, call.headers)
         except APIError as error:
             call.state, call.reason, call.unbilled = State.FAILED, str(error), call.request.n
-            await self._aside(self.journal.drop_answer, order, call)
+            await self._note(order, self.journal.drop_answer, call)
             raise
         order.understood(call, response)
         numbers = [call.first + index for index in range(len(response.images))]
@@ -212,8 +212,7 @@ class Service:
                 order.fail(outcome)
         if not missing():
             call.state = State.DONE
-            await self._note(order)
-            await self._aside(self.journal.drop_answer, order, call)
+            await self._note(order, self.journal.drop_answer, call)
 
     async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int) -> None:
         """One picture of an answer, the order's `number`th, fetched, looked at, and saved."""
@@ -230,9 +229,9 @@ class Service:
         order.add(number, Picture(path, *size, seed, response.request_id, image.prompt))
         self.upkeep.preview_later(library, path)
 
-    async def _note(self, order: Order) -> None:
+    async def _note(self, order: Order, how: Callable[..., None] | None = None, *more: object) -> None:
         async with order.noting:  # or an older state could be the last that is written
-            await self._aside(self.journal.write, order)
+            await self._aside(how or self.journal.write, order, *more)
 
     async def _aside(self, work: Callable[..., T], *args: object) -> T:
         """Do short work in threads of its own: what goes to the journal never waits behind pictures."""

@@ -115,11 +115,11 @@ async def test_a_picture_that_was_saved_before_the_end_is_not_saved_twice(
     saved, go = asyncio.Event(), asyncio.Event()
     note = service._note
 
-    async def hang_when_saved(order: Order) -> None:
+    async def hang_when_saved(order: Order, *how: Any) -> None:
         if order.pictures:
             saved.set()
             await go.wait()
-        await note(order)
+        await note(order, *how)
 
     monkeypatch.setattr(service, "_note", hang_when_saved)
     await service.order(HILL, 1, ANN)
