@@ -54,9 +54,8 @@ def mended(data: bytes, keep: Callable[[bytes], bool] = lambda name: True) -> by
     Raises:
         ValueError, struct.error: what is damaged, or missing, is a part of the pixels.
     """
-    chunks, end = [], len(PNG)
+    chunks = []
     for name, chunk, whole in _png_chunks(data):
-        end += len(chunk)
         if whole:
             chunks.append((name, chunk))
         elif not _beside(name):
@@ -65,8 +64,8 @@ def mended(data: bytes, keep: Callable[[bytes], bool] = lambda name: True) -> by
     if names[:1] != [b"IHDR"] or b"IDAT" not in names or names[-1] != b"IEND":
         raise ValueError("a part is missing")
     kept = _understood([(name, chunk) for name, chunk in chunks if not _beside(name) or keep(name)])
-    whole = len(kept) == len(names) and end == len(data)
-    return data if whole else PNG + b"".join(chunk for _, chunk in kept)
+    left = sum(len(chunk) for _, chunk in kept)
+    return data if len(PNG) + left == len(data) else PNG + b"".join(chunk for _, chunk in kept)
 
 
 Chunks = list[tuple[bytes, bytes]]
