@@ -39,6 +39,7 @@ def make_service(settings: Settings) -> Service:
         prices=Prices(settings.prices, settings.currency),
         base_url=settings.base_url,
         quota=quota if settings.visitor_quota or settings.total_quota else None,
+        attempts=settings.visitor_attempts,
         keyed=_client(settings, "") if settings.own_keys else None,
         public=settings.public,
     )

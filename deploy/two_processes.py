@@ -61,6 +61,14 @@ def main() -> None:
         say(f"one visitor, eight requests: all at {stays}", len(stays) == 1)
         say(f"thirty visitors: spread over {len(spread)} processes", len(spread) == 2)
 
+        with httpx.Client(base_url=url, timeout=60) as http:
+            (path,) = http.post("/gradio_api/upload", files={"files": ("my-holiday.jpg", b"x")}).json()
+            http.get(f"/gradio_api/file={path}").raise_for_status()
+            served(http, log)
+        logged = log.read_text()
+        named = "GET /gradio_api/file=\n" not in logged or "holiday" in logged
+        say("an upload is fetched: the log has no file's name", not named)
+
         delivered = asyncio.run(ask_for_more_than_the_quota((first, second)))
         say(f"a quota of {QUOTA}, thirty pictures asked for at both: {delivered} delivered", delivered == QUOTA)
 
@@ -111,6 +119,7 @@ def adapted(folder: Path, log: Path, first: int, second: int, front: int) -> str
         "127.0.0.1:7862": f"127.0.0.1:{second}",
         "listen 8080": f"listen 127.0.0.1:{front}",
         "/var/log/nginx/qwen-image-demo.log": str(log),
+        "/var/log/nginx/qwen-image-demo.error.log": str(folder / "error.log"),
         "worker_processes auto;": f"daemon off; pid {folder}/nginx.pid; {user}worker_processes 1;",
         "http {": f"http {{ {writable}",
     }.items():

@@ -11,7 +11,7 @@ import os
 import re
 import ssl
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ from .settings import WrongSetting, host_name, tidy
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OURS = re.compile(r"(?i)GRADIO_\w+|(http|https|all|no)_proxy|SSL_CERT_(FILE|DIR)")
+PARTS = "parts"
+"""The folder of temporary files, in Gradio's folder of uploads."""
 _NO_PROXY_AT_ALL = ("none", "off", "no", "false", "null", "direct", "disabled", "0", "-")
 
 
@@ -126,14 +128,17 @@ def _check_port(port: str) -> None:
         raise WrongSetting(f"GRADIO_SERVER_PORT must be a whole number from 1 to 65535, not {port!r}.")
 
 
-def check_folders(outputs: Path, environ: Mapping[str, str]) -> None:
+def check_folders(outputs: Path, environ: MutableMapping[str, str]) -> None:
     """See that pictures and uploads can be written; the folders are made.
+
+    All temporary files go below Gradio's folder from here on: what a crash leaves there is swept. For that
+    GRADIO_TEMP_DIR is written out, which Gradio would look for among them otherwise.
 
     Raises:
         WrongSetting: one can't be.
     """
-    uploads = environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir(), "gradio")  # Gradio's default
-    for name, path in {"QWEN_DEMO_OUTPUTS": outputs, "GRADIO_TEMP_DIR": Path(uploads)}.items():
+    uploads = Path(environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir(), "gradio"))  # Gradio's default
+    for name, path in {"QWEN_DEMO_OUTPUTS": outputs, "GRADIO_TEMP_DIR": uploads}.items():
         try:
             folder = path.expanduser()
             folder.mkdir(parents=True, exist_ok=True)
@@ -142,3 +147,7 @@ def check_folders(outputs: Path, environ: Mapping[str, str]) -> None:
         except (OSError, ValueError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise WrongSetting(f"{name} must be a folder that can be written, not {str(path)!r}: {reason}.") from None
+    uploads = uploads.expanduser().resolve()
+    environ["GRADIO_TEMP_DIR"] = str(uploads)
+    (uploads / PARTS).mkdir(mode=0o700, exist_ok=True)
+    tempfile.tempdir = str(uploads / PARTS)

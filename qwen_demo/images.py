@@ -2,16 +2,19 @@
 
 import base64
 import binascii
+import ctypes
 import hashlib
 import io
 import math
 import struct
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
 from PIL import Image
 
@@ -19,7 +22,9 @@ from . import containers
 from .api.errors import BadResponse, InvalidRequest
 from .colour import srgb
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
+Arguments = ParamSpec("Arguments")
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "AVIF", "HEIF")  # the last four make Pillow load what it has
 """The formats that are read, by content and never by name; no other parser is open to what comes from outside."""
 
 MAX_UPLOAD_BYTES = 30_000_000  # of a file as it comes in
@@ -31,8 +36,8 @@ MAX_SENT_BYTES = 10_000_000  # of a reference picture as it is sent (maker)
 PLACES = {"top": 0.0, "left": 0.0, "middle": 0.5, "bottom": 1.0, "right": 1.0}
 """Where a part lies in a picture that is too long: how much of what is cut off is in front of it."""
 
-DECODES = threading.BoundedSemaphore(2)
-"""How many pictures are decoded at a time: memory is the machine's, so this is one for all."""
+DECODES = threading.Lock()
+"""Held while a picture is decoded in this process: memory is the machine's. Strangers' ones are not, see `decoding`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Upload(NamedTuple):
 
 
 def prepare(path: Path, background: str = "white") -> Reference:
-    """Make an upload ready for the API. Takes up to a second, and its turn: not for the event loop.
+    """Make an upload ready for the API. It may take seconds, and break what it runs in: `decoding` is for strangers'.
 
     Args:
         path: the upload. Its name says nothing about what it is.
@@ -160,6 +165,21 @@ def _data_url(data: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
+def _given_back(work: Callable[Arguments, bytes]) -> Callable[Arguments, bytes]:
+    """The same work, after which freed memory goes back to the system: glibc would keep hundreds of MB of pictures."""
+
+    @wraps(work)
+    def done(*args: Arguments.args, **named: Arguments.kwargs) -> bytes:
+        try:
+            return work(*args, **named)
+        finally:
+            if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+                trim(0)
+
+    return done
+
+
+@_given_back
 def as_png(data: bytes) -> bytes:
     """A verified picture of another format as a PNG of the same pixels."""
     with DECODES, _opened(containers.bare(data).data) as image:
@@ -167,6 +187,7 @@ def as_png(data: bytes) -> bytes:
         return _saved(picture, "PNG", compress_level=1)
 
 
+@_given_back
 def preview(path: Path, side: int) -> bytes:
     """A picture, at most `side` px wide and high, as a light WebP.
 
@@ -195,6 +216,8 @@ def _turn(path: Path) -> Iterator[None]:
             yield
     except InvalidRequest:  # a ValueError too
         raise
+    except (containers.Costly, MemoryError) as error:
+        raise InvalidRequest("image", "picture_costly", path.name) from error
     except Image.DecompressionBombError as error:  # so large that Pillow doesn't even say how large
         raise InvalidRequest("image", "picture_pixels", path.name, limit=MAX_UPLOAD_PIXELS // 1_000_000) from error
     except _UNREADABLE as error:
@@ -204,10 +227,12 @@ def _turn(path: Path) -> Iterator[None]:
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
     """Open a picture's header; pixels are decoded when they are first used."""
-    import pillow_heif  # here, for it takes a while and not every session meets an iPhone
+    *others, _ = FORMATS
+    if is_heif := data[4:8] == b"ftyp":
+        import pillow_heif  # here, for it takes a while and not every session meets an iPhone
 
-    pillow_heif.register_heif_opener()
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        pillow_heif.register_heif_opener()
+    with Image.open(io.BytesIO(data), formats=FORMATS if is_heif else others) as image:
         yield image
 
 

@@ -111,10 +111,10 @@ class Journal:
     def sweep(self) -> None:
         """Delete what is older than a day, or than 30 where something is unread."""
         now = time.time()
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # no order yet
             for path in self._folder.iterdir():
                 unread = any(self._folder.glob(f"{path.name.partition('.')[0]}.*.answer"))
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # someone else sweeps too, or holds it
                     if path.stat().st_mtime < now - (UNREAD if unread else DAY):
                         path.unlink()
 

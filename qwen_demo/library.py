@@ -7,8 +7,7 @@ import re
 import secrets
 import time
 import unicodedata
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from .recipe import BadRecipe, Recipe, embed, read
 
 REFERENCES = ".references"
 PREVIEWS = ".previews"
+_PART = "visitor-"
 _DAY = r"\d{4}-\d\d-\d\d"
 GRID_SIDE, FULL_SIDE = 512, 3072
 """Sides in px of the two kinds of preview: for History's grid, and to judge a picture full-screen."""
@@ -54,21 +54,12 @@ class Library:
     def of(self, owner: str) -> "Library":
         """The part that belongs to one owner, who finds nothing outside of it. It shares what was read before."""
         part = copy(self)
-        part.root = self.root / f"visitor-{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
+        part.root = self.root / f"{_PART}{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
         return part
 
-    def sweep(self, age: float) -> None:
-        """Delete every file that is older than so many seconds, in all parts, and the folders that are empty then."""
-        before = time.time() - age
-        for folder, _, names in os.walk(self.root, topdown=False):
-            if Path(folder) == self.root:  # what stands here itself is no picture's
-                continue
-            with suppress(OSError):  # someone else deletes it, or puts something in: the next sweep sees to it
-                for path in (Path(folder, name) for name in names):
-                    if path.lstat().st_mtime < before:
-                        path.unlink()
-                if Path(folder).stat().st_mtime < before:
-                    Path(folder).rmdir()
+    def parts(self) -> Iterator[Path]:
+        """The folders of all owners."""
+        return self.root.glob(f"{_PART}*")
 
     def save(self, picture: Verified, recipe: Recipe, number: int, at: datetime, *, again: bool = False) -> Path:
         """Keep a picture: the bytes as they came if it is a PNG, else a PNG of the same pixels, with its recipe inside.
@@ -101,8 +92,11 @@ class Library:
         Raises:
             OSError: as for `save`.
         """
-        path = self._reference_path(reference.sha256, reference.mime.rpartition("/")[2])
-        return _made_once(path, lambda: reference.data)
+        path = _made_once(
+            self._reference_path(reference.sha256, reference.mime.rpartition("/")[2]), lambda: reference.data
+        )
+        os.utime(path)  # where files go after a day, that begins anew
+        return path
 
     def find_reference(self, sha256: str) -> Path | None:
         """The reference picture of that hash, if it is still there."""
@@ -161,17 +155,14 @@ class Library:
         """
         return _made_once(self._preview_path(entry, side), lambda: images.preview(entry.path, side))
 
+    def files(self, entry: Entry) -> list[Path]:
+        """A picture and its previews, whether they are there or not."""
+        return [entry.path, *(self._preview_path(entry, side) for side in (GRID_SIDE, FULL_SIDE))]
+
     def delete(self, entry: Entry) -> None:
         """Remove a picture and its previews. One that is gone already is no error."""
-        for path in (entry.path, *(self._preview_path(entry, side) for side in (GRID_SIDE, FULL_SIDE))):
+        for path in self.files(entry):
             path.unlink(missing_ok=True)
-
-    def zip(self, entries: Iterable[Entry], target: Path) -> Path:
-        """Write the originals into a ZIP at `target`, one after the other, as they are: PNGs don't get smaller."""
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for entry in entries:
-                archive.write(entry.path, entry.name)
-        return target
 
     def _reference_path(self, sha256: str, kind: str) -> Path:
         return self.root / REFERENCES / f"{sha256}.{kind}"

@@ -7,12 +7,17 @@ import secrets
 import time
 from typing import Any
 
+from uvicorn.config import LOGGING_CONFIG
+
 from .api.errors import QwenDemoError
+from .api.masking import hidden_text
 
 log = logging.getLogger(__name__)
 
 FACTS = "facts"
 """`log.info("request", extra={FACTS: {…}})` adds values to a line."""
+MOST_FAULTS = 1000  # remembered
+_QUERY = re.compile(r"(?<=\?)[^\s'\"]*=[^\s'\"]*")
 
 
 def set_up(*, as_json: bool, key: str) -> None:
@@ -23,11 +28,39 @@ def set_up(*, as_json: bool, key: str) -> None:
         key: what must never be written, should a library put it into one of its texts.
     """
     handler = logging.StreamHandler()
+    handler.addFilter(OnceASecond())
     handler.setFormatter(Formatter(as_json=as_json, key=key))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    LOGGING_CONFIG["loggers"] = {}  # the server would write past this one
     # Their lines hold whole URLs with signatures, and headers with the key.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class OnceASecond(logging.Filter):
+    """Lets the same fault through once a second, with how many were left out: strangers can cause any number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[object, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        kind, _, trace = record.exc_info or (None, None, None)
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        fault = record.name, record.msg, kind, trace and (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        last, left_out = self._seen.get(fault, (0.0, 0))
+        if record.created < last + 1:
+            self._seen[fault] = last, left_out + 1
+            return False
+        if len(self._seen) > MOST_FAULTS:
+            self._seen.clear()
+        self._seen[fault] = record.created, 0
+        if left_out:
+            setattr(record, FACTS, {**getattr(record, FACTS, {}), "left_out": left_out})
+        return True
 
 
 class Formatter(logging.Formatter):
@@ -36,11 +69,11 @@ class Formatter(logging.Formatter):
     def __init__(self, *, as_json: bool, key: str) -> None:
         super().__init__()
         self._as_json = as_json
-        self._secret = re.compile("|".join([r"(?<=\?)[^\s'\"]*=[^\s'\"]*", *([re.escape(key)] if key else [])]))
+        self._key = key
 
     def format(self, record: logging.LogRecord) -> str:
         write = self._json if self._as_json else self._line
-        return self._secret.sub("…", write(record, getattr(record, FACTS, {})))
+        return hidden_text(_QUERY.sub("…", write(record, getattr(record, FACTS, {}))), self._key)
 
     def _line(self, record: logging.LogRecord, facts: dict[str, Any]) -> str:
         at = self.formatTime(record, "%Y-%m-%d %H:%M:%S")

@@ -278,6 +278,11 @@ class Orders:
         """How many orders have not come to their end."""
         return sum(not order.finished for order in [*self._orders.values()])  # another thread asks too
 
+    @property
+    def on_their_way(self) -> int:
+        """How many pictures of all orders are sent for, and not there yet."""
+        return sum(order.on_their_way for order in [*self._orders.values()])  # another thread asks too
+
     async def idle(self, seconds: float) -> None:
         """Wait until no order has been running for so long."""
         while True:
@@ -303,13 +308,22 @@ class Orders:
             ShuttingDown: the app takes no new orders.
             TooManyOrders: of this visitor.
         """
-        if self.draining:
-            raise ShuttingDown
-        if self._each and self._under_way(visitor) + len(requests) > MOST_CALLS:
-            raise TooManyOrders
+        self.check(visitor, len(requests))
         order = Order(requests, visitor, references, own_key=own_key, line=self._line)
         self._orders[order.id] = order
         return order
+
+    def check(self, visitor: Visitor, calls: int) -> None:
+        """Whether an order of so many calls would be taken.
+
+        Raises:
+            ShuttingDown: the app takes no new orders.
+            TooManyOrders: of this visitor.
+        """
+        if self.draining:
+            raise ShuttingDown
+        if self._each and self._under_way(visitor) + calls > MOST_CALLS:
+            raise TooManyOrders
 
     def take_back(self, order: Order) -> None:
         """Have an order of before the app was started anew."""

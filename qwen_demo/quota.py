@@ -1,10 +1,11 @@
-"""Who may still spend how much of the owner's money. The unit is a picture."""
+"""How much a visitor may: pictures for the owner's money, and what is counted besides."""
 
 import asyncio
 import logging
 import math
 import time
 from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from limits import RateLimitItem, parse
@@ -22,18 +23,33 @@ Counter = tuple[str, RateLimitItem]
 """Where it is counted, and up to what."""
 
 
-class OverQuota(QwenDemoError):
-    """There is not enough left.
+class OverLimit(QwenDemoError):
+    """There is not enough left of something. `seconds` until its count begins again."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(f"more in {seconds} seconds")
+
+
+class OverQuota(OverLimit):
+    """There are not enough pictures left.
 
     Attributes:
         whose: `visitor` or `total`.
         left: pictures that may still be made.
-        minutes: until the count begins again.
     """
 
-    def __init__(self, whose: str, left: int, minutes: int) -> None:
-        self.whose, self.left, self.minutes = whose, left, minutes
-        super().__init__(f"{left} left for the {whose}, more in {minutes} minutes")
+    def __init__(self, whose: str, left: int, seconds: int) -> None:
+        self.whose, self.left = whose, left
+        super().__init__(seconds)
+
+
+class TooManyAttempts(OverLimit):
+    """The visitor sends too many calls, whoever pays for them."""
+
+
+class TooMuchKept(OverLimit):
+    """The visitor has this app write too much to its disk."""
 
 
 class QuotaUnknown(QwenDemoError):
@@ -73,13 +89,21 @@ class Quota:
                 # Only the storage adds up: two who ask at once, even in two processes, see different sums.
                 used = await self.add((key, rule), pictures)
                 charge.counters.append((key, rule))
-                if used > rule.amount:
-                    minutes = math.ceil((rule.get_expiry() - time.time() % rule.get_expiry()) / 60)
-                    raise OverQuota(whose, max(0, rule.amount - used + pictures), minutes)
+                _judge(whose, rule, used, pictures)
         except (OverQuota, QuotaUnknown):
             await charge.give_back(pictures)
             raise
         return charge
+
+    async def check(self, visitor: Visitor, pictures: int) -> None:
+        """Whether so many could be charged now. Counts nothing.
+
+        Raises:
+            OverQuota: there are fewer left.
+            QuotaUnknown: the storage is away.
+        """
+        for whose, (key, rule) in self._counters(visitor):
+            _judge(whose, rule, await _answered(self._storage.get(key)) + pictures, pictures)
 
     async def left(self, visitor: Visitor) -> int | None:
         """How many pictures the visitor may still make; None where nothing limits them.
@@ -99,6 +123,15 @@ class Quota:
         key, rule = counter
         return await _answered(self._storage.incr(key, rule.get_expiry(), pictures))
 
+    async def stays(self, counter: Counter, refused: int) -> int:
+        """How many of so many refused pictures stay counted: those that are over the limit by themselves.
+
+        Raises:
+            QuotaUnknown: the storage is away.
+        """
+        key, rule = counter
+        return min(refused, max(0, await self.add((f"{key}/refused", rule), refused) - rule.amount))
+
     def _counters(self, visitor: Visitor) -> Iterator[tuple[str, Counter]]:
         # The narrow ones first: who is over an own limit doesn't touch the count that all share.
         limits = [("visitor", name, self._per_visitor) for name in visitor.counted]
@@ -116,15 +149,66 @@ class Charge:
         self._quota = quota
         self.counters: list[Counter] = []
 
-    async def give_back(self, pictures: int) -> None:
-        """So many of them were surely not billed. While the storage is away they stay counted."""
+    async def give_back(self, pictures: int, refused: int = 0) -> None:
+        """So many of them were surely not billed. While the storage is away they stay counted.
+
+        Of those that the API `refused` for what was asked, a limit gives back as many as it allows and no more: or it
+        could be asked without end.
+        """
         if self._quota is None or not pictures:
             return
-        for counter in self.counters:
-            try:
+        try:
+            if refused:
+                pictures -= max([await self._quota.stays(counter, refused) for counter in self.counters], default=0)
+            for counter in self.counters:
                 await self._quota.add(counter, -pictures)
-            except QuotaUnknown:
-                log.warning("the quota's storage is away: %d unbilled pictures stay counted", pictures)
+        except QuotaUnknown:
+            log.warning("the quota's storage is away: %d unbilled pictures stay counted", pictures)
+
+
+class Limit:
+    """Counts something else of each visitor's, in this process.
+
+    Args:
+        rate: such as `60/minute`; "" for no limit.
+        error: what is raised when there is not enough left.
+    """
+
+    def __init__(self, rate: str, error: type[OverLimit]) -> None:
+        self._quota = Quota(rate, "")
+        self._error = error
+
+    async def charge(self, visitor: Visitor, amount: int) -> None:
+        """Count so much before it is done: all of it, or nothing. It is never given back.
+
+        Raises:
+            OverLimit: there is less left.
+        """
+        with self._in_its_words():
+            await self._quota.charge(visitor, amount)
+
+    async def check(self, visitor: Visitor, amount: int) -> None:
+        """Whether so much could be charged now. Counts nothing.
+
+        Raises:
+            OverLimit: there is less left.
+        """
+        with self._in_its_words():
+            await self._quota.check(visitor, amount)
+
+    @contextmanager
+    def _in_its_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OverQuota as error:
+            raise self._error(error.seconds) from error
+
+
+def _judge(whose: str, rule: RateLimitItem, used: int, pictures: int) -> None:
+    """Raise `OverQuota` if so much is too much, with these pictures in it."""
+    if used > rule.amount:
+        seconds = math.ceil(rule.get_expiry() - time.time() % rule.get_expiry())
+        raise OverQuota(whose, max(0, rule.amount - used + pictures), seconds)
 
 
 async def _answered(answer: Awaitable[int]) -> int:

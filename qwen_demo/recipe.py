@@ -23,6 +23,7 @@ from . import __version__
 from .api.errors import InvalidRequest, QwenDemoError
 from .api.requests import ImageRequest, asked, make
 from .api.responses import ImagesResponse, ResultImage
+from .containers import MOST_PARTS, PNG
 
 KEYWORD = b"qwen-image-demo"
 MAX_BYTES = 100_000
@@ -112,15 +113,16 @@ def embed(png: bytes, recipe: Recipe) -> bytes:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe of a picture. Reads the file's chunk heads and no pixels.
+    """The recipe of a picture. Reads the file's chunk heads, as many as a picture may have, and no pixels.
 
     Raises:
         BadRecipe: there is none, or it is broken or hostile.
         OSError: the file can't be read.
     """
     with path.open("rb") as file:
-        is_png = file.read(8) == b"\x89PNG\r\n\x1a\n"
-        while is_png and len(head := file.read(8)) == 8:
+        for _ in range(MOST_PARTS if file.read(8) == PNG else 0):
+            if len(head := file.read(8)) < 8:
+                break
             length, name = struct.unpack(">I4s", head)
             after = file.tell() + length + 4  # the checksum
             if name == b"iTXt" and (chunk := file.read(min(length, MAX_BYTES))).startswith(KEYWORD + b"\0"):

@@ -3,32 +3,35 @@
 import asyncio
 import secrets
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from . import images
+from . import decoding, images
 from .api import catalog
 from .api.client import DEFAULT_BASE_URL, QwenClient
-from .api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError
+from .api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError, Refused, Unauthorized
 from .api.requests import ImageRequest, asked, make, split
 from .api.responses import ImagesResponse, decode
+from .archive import Archives
+from .disk import DiskFull, check_room
 from .images import Reference, Verified
 from .journal import Journal
 from .library import FULL_SIDE, Entry, Library
-from .orders import Call, NotSaved, Order, Orders, Picture, State
-from .quota import Charge, Quota
+from .orders import Call, Line, NotSaved, Order, Orders, Picture, State
+from .quota import Charge, Limit, Quota, TooManyAttempts, TooMuchKept
 from .recipe import Recipe, check_foreign, names_of, read
 from .upkeep import Upkeep
 from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
 PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
-UPLOADS_AT_ONCE = 2  # made ready; others wait here, and not in threads that everyone needs
+UPLOADS_AT_ONCE = 2  # made ready, and where strangers come one of each
+MOST_KEPT = "300000000/day"  # bytes of references that are kept for a visitor, where strangers come
 ANSWERS_IN_MEMORY = 6  # with pictures inside, until those are saved
 
 T = TypeVar("T")
@@ -44,6 +47,7 @@ class Service:
         prices: what pictures cost.
         base_url: the API's, as code that people copy shall name it.
         quota: what visitors may spend; None for as much as they like.
+        attempts: calls that a visitor may send, whoever pays, such as `60/minute`; "" for as many as they like.
         keyed: the API for visitors with a key of their own; None where they may not bring one.
         public: strangers look at the page. Each sees only own pictures, and light previews of them; downloads stay the
             originals.
@@ -58,6 +62,7 @@ class Service:
         prices: Prices | None = None,
         base_url: str = DEFAULT_BASE_URL,
         quota: Quota | None = None,
+        attempts: str = "",
         keyed: QwenClient | None = None,
         public: bool = False,
     ) -> None:
@@ -65,45 +70,64 @@ class Service:
         self._keyed = keyed
         self.orders = orders
         self.ledger = Ledger(prices)
+        self.archives = Archives()
         self.everything = library
         self.journal = Journal(library.root)
         self.upkeep = Upkeep(orders, self.journal, library, public=public)
         self.base_url = base_url
         self.quota = quota
+        self.attempts = Limit(attempts, TooManyAttempts)
+        self.kept = Limit(MOST_KEPT if public else "", TooMuchKept)
         self.own_keys = OwnKeys() if keyed else None
         self.public = public
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
         self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
-        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self._uploads = Line(UPLOADS_AT_ONCE, each=1 if public else 0)
         self._desk = ThreadPoolExecutor(4, "journal")
 
     def library(self, owner: str) -> Library:
         """The pictures that a visitor of that name may see: the own ones in public, else all."""
         return self.everything.of(owner) if self.public else self.everything
 
-    async def prepare(self, upload: Path, owner: str, background: str = "white") -> tuple[Reference, Path]:
+    async def prepare(self, upload: Path, visitor: Visitor, background: str = "white") -> tuple[Reference, Path]:
         """An upload made ready for the API, and the file in which that is kept.
 
         Args:
             upload: the file as it came.
-            owner: the name of the visitor whose it is.
+            visitor: whose it is.
             background: the colour behind what is transparent.
 
         Raises:
             InvalidRequest: it can't be used; the error says why.
+            TooMuchKept: the visitor had enough of them kept.
         """
 
-        def work() -> tuple[Reference, Path]:
-            reference = images.prepare(upload, background)
+        def keep() -> Path:
             try:
-                return reference, self.library(owner).keep_reference(reference)
+                return self.library(visitor.name).keep_reference(reference)
             except OSError:  # it can't be found again later, and can be used all the same
-                return reference, _elsewhere().keep_reference(reference)
+                return _elsewhere().keep_reference(reference)
 
-        async with self._uploads:
-            return await asyncio.to_thread(work)
+        await self.kept.check(visitor, images.MAX_SENT_BYTES)
+        reference = await self._made_ready(upload, visitor, background)
+        if not await asyncio.to_thread(self.library(visitor.name).find_reference, reference.sha256):
+            await self.kept.charge(visitor, len(reference.data))
+        return reference, await asyncio.to_thread(keep)
 
-    async def reference(self, source: Path | str, owner: str, background: str = "white") -> str:
+    async def crop(self, upload: Path, place: str, visitor: Visitor) -> bytes:
+        """The part of an upload that can be used, where the whole is too long: see `images.crop`.
+
+        Raises:
+            InvalidRequest: it can't be used; the error says why.
+            TooMuchKept: as for `prepare`.
+        """
+        await self.kept.check(visitor, images.MAX_SENT_BYTES)
+        async with self._uploads.turn(upload, visitor.counted):
+            part = await decoding.crop(upload, place)
+        await self.kept.charge(visitor, len(part))
+        return part
+
+    async def reference(self, source: Path | str, visitor: Visitor, background: str = "white") -> str:
         """A reference picture as the text that a request takes, whatever door it came through.
 
         An upload, or the picture in a `data:` text, is made ready; one that was prepared before goes as it is. Any
@@ -112,13 +136,56 @@ class Service:
         Raises:
             InvalidRequest: it can't be used; the error says why.
         """
-        if isinstance(source, str):
-            async with self._uploads:
-                return await asyncio.to_thread(_typed, source, background)
-        if known := await asyncio.to_thread(self.library(owner).known_reference, source):
-            return await asyncio.to_thread(images.data_url, known)
-        reference, _ = await self.prepare(source, owner, background)
-        return reference.url
+        if isinstance(source, Path):
+            if known := await asyncio.to_thread(self.library(visitor.name).known_reference, source):
+                return await asyncio.to_thread(images.data_url, known)
+            reference, _ = await self.prepare(source, visitor, background)
+            return reference.url
+        if not _holds_picture(source):
+            return _stand_in(source)
+        with tempfile.TemporaryDirectory() as folder:
+            upload = await asyncio.to_thread(_unpacked, source, Path(folder))
+            return (await self._made_ready(upload, visitor, background)).url
+
+    async def _made_ready(self, upload: Path, visitor: Visitor, background: str) -> Reference:
+        async with self._uploads.turn(upload, visitor.counted):
+            return await decoding.prepare(upload, background)
+
+    async def order_from(
+        self,
+        kind: str,
+        sources: Sequence[Path | str],
+        n: int,
+        visitor: Visitor,
+        background: str = "white",
+        **fields: Any,
+    ) -> Order:
+        """Make the reference pictures ready, and order. What can be refused without a look at them is refused first.
+
+        Args:
+            kind: of the request, as `make` takes it.
+            sources: its reference pictures in their order: uploads, `data:` texts, addresses; "" for a missing one.
+            n: pictures, 1 to 6.
+            visitor: who asks.
+            background: the colour behind what is transparent.
+            fields: of the request.
+
+        Raises:
+            InvalidRequest: a field breaks its rule, or a picture can't be used.
+            QwenDemoError: as for `order`.
+        """
+        await self._admit(split(make(kind, list(map(_stand_in, sources)), **fields), n), visitor)
+        references = [await self.reference(source, visitor, background) for source in sources]
+        return await self.order(make(kind, references, **fields), n, visitor)
+
+    async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
+        """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
+        self.orders.check(visitor, len(requests))
+        key, n = self.key_of(visitor), sum(request.n for request in requests)
+        await self._check((visitor.name, *visitor.counted), key, n)
+        if self.quota and not key:
+            await self.quota.check(visitor, n)
+        await self.attempts.check(visitor, len(requests))
 
     async def order(self, request: ImageRequest, n: int, visitor: Visitor) -> Order:
         """Order `n` pictures (1 to 6) of a request, in as many calls as its model needs.
@@ -128,6 +195,9 @@ class Service:
         Raises:
             InvalidRequest: n is not a whole number from 1 to 6.
             OverQuota: the visitor, or all together, may not spend that much.
+            TooManyAttempts: the visitor may not send that much.
+            DiskFull: the pictures would have no place.
+            Unauthorized: the visitor's own key was refused before.
             QuotaUnknown: nobody knows what may be spent.
             NoOwnKeys: the visitor brings a key, and none is taken.
             BadKey: the key that the visitor brings can't be one.
@@ -138,8 +208,10 @@ class Service:
         n = sum(request.n for request in requests)
         references = await self._aside(names_of, request.references) if request.references else ()
         key = self.key_of(visitor)
+        await self._check((visitor.name, *visitor.counted), key, n)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
+            await self.attempts.charge(visitor, len(requests))
             order = self.orders.place(requests, visitor, references, own_key=bool(key))
         except QwenDemoError:
             await charge.give_back(n)
@@ -153,7 +225,7 @@ class Service:
             call.task = asyncio.create_task(self._see_through(order, call, key))
         try:
             await self._settle(order)
-            await charge.give_back(sum(call.unbilled for call in order.calls))
+            await charge.give_back(sum(call.unbilled for call in order.calls), _refused(order))
             self.ledger.enter(order)
         finally:
             self.orders.end(order)
@@ -168,14 +240,20 @@ class Service:
 
     async def _see_through(self, order: Order, call: Call, key: str) -> None:
         """A call's way: sent, answered, its pictures fetched and kept."""
-        async with AsyncExitStack() as held:
-            content = await self._send(order, call, key, held)
-            await self._take_in(order, call, content)
+        try:
+            async with AsyncExitStack() as held:
+                content = await self._send(order, call, key, held)
+                await self._take_in(order, call, content)
+        except Unauthorized:
+            if self.own_keys and key:
+                self.own_keys.refuse((order.visitor, *order.counted), key)
+            raise
 
     async def _send(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
         """The answer to a call in its turn, written down as it came. Memory for pictures inside of it is `held`."""
         try:
             async with order.turn(call):
+                await self._check((order.visitor, *order.counted), key)
                 await self._note(order)  # that it is sent is known before it is
                 async with self._client_for(order).open(call.request, key) as answer:
                     if call.request.response_format == "b64_json":
@@ -229,6 +307,27 @@ class Service:
         order.add(number, Picture(path, *size, seed, response.request_id, image.prompt))
         self.upkeep.preview_later(library, path)
 
+    async def _check(self, names: Iterable[str], key: str, pictures: int = 0) -> None:
+        """Before something is sent: is the own key worth a try, and is there room for what is on its way and more?
+
+        Raises:
+            Unauthorized: the key was refused before.
+            DiskFull: there is no room.
+        """
+        if self.own_keys:
+            self.own_keys.check(names, key)
+        await self._aside(check_room, self.everything.root, self.orders.on_their_way + pictures)
+
+    def not_ready(self) -> str:
+        """Why no orders are taken, or "". Not for the event loop."""
+        if self.orders.draining:
+            return "draining"
+        try:
+            check_room(self.everything.root, self.orders.on_their_way + 1)
+        except DiskFull:
+            return "disk full"
+        return ""
+
     async def _note(self, order: Order, how: Callable[..., None] | None = None, *more: object) -> None:
         async with order.noting:  # or an older state could be the last that is written
             await self._aside(how or self.journal.write, order, *more)
@@ -272,14 +371,11 @@ class Service:
             InvalidRequest: a reference picture is not here any more.
             QwenDemoError: as for `order`.
         """
-        files = self.references(order.references, order.visitor)
-        references = [
-            await asyncio.to_thread(images.data_url, file) if isinstance(file, Path) else file or "" for file in files
-        ]
+        sources = [file or "" for file in self.references(order.references, order.visitor)]
         placed = []
         for call in order.lost:
-            request = make(order.request.kind, references, **asked(call.request))
-            placed.append(await self.order(request, request.n, visitor))
+            fields = asked(call.request)
+            placed.append(await self.order_from(order.request.kind, sources, fields.pop("n"), visitor, **fields))
             call.state = State.FAILED
             await self._note(order)
         return placed
@@ -352,6 +448,12 @@ class Service:
             await self._keyed.aclose()
 
 
+def _refused(order: Order) -> int:
+    """How many unbilled pictures of it the API refused for what was asked; not those for which it was away or busy."""
+    ended = [(call, call.task) for call in order.calls if call.task and not call.task.cancelled()]
+    return sum(call.unbilled for call, task in ended if type(task.exception()) in (APIError, Refused))
+
+
 def _save(
     library: Library, picture: Verified, recipe: Recipe, number: int, at: datetime, again: bool
 ) -> tuple[Path, NotSaved | None]:
@@ -362,19 +464,25 @@ def _save(
         return _elsewhere().save(picture, recipe, number + 1, at), NotSaved(error.strerror or str(error))
 
 
-def _typed(text: str, background: str) -> str:
-    """An address, or the picture in a `data:` text, made ready. Its padding may be missing, or lines be in it."""
-    text = text.strip()
-    if not text.lower().startswith("data:"):
-        return text
+def _holds_picture(source: Path | str) -> bool:
+    """Whether it is a picture, in a file or a `data:` text, and not an address."""
+    return isinstance(source, Path) or source.lstrip()[:5].lower() == "data:"
+
+
+def _stand_in(source: Path | str) -> str:
+    """What a request has in a picture's place before that is made ready. An address is ready."""
+    return "data:image/" if _holds_picture(source) else str(source).strip()
+
+
+def _unpacked(text: str, folder: Path) -> Path:
+    """A file in that folder of the picture in a `data:` text. Its padding may be missing, or lines be in it."""
     try:
         data = decode(text)
     except BadResponse as error:
         raise InvalidRequest("image", "not_a_picture", text) from error
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "picture")
-        path.write_bytes(data)
-        return images.prepare(path, background).url
+    path = folder / "picture"
+    path.write_bytes(data)
+    return path
 
 
 def _elsewhere() -> Library:

@@ -111,13 +111,22 @@ def _host(entry: str) -> str:
     raise ValueError("names of hosts, or suffixes such as .example.com, with commas between them")
 
 
-def _quota(text: str) -> str:
-    if text == "none":
-        return ""
-    with suppress(ValueError):
-        parse(text)
-        return text
-    raise ValueError("a number of pictures in a time such as 20/day or 5/hour, or none")
+def _rate(rule: str) -> Callable[[str], str]:
+    """A reader of numbers in a time, and of `none`."""
+
+    def read(text: str) -> str:
+        if text == "none":
+            return ""
+        with suppress(ValueError):
+            parse(text)
+            return text
+        raise ValueError(f"a number of {rule}, or none")
+
+    return read
+
+
+_quota = _rate("pictures in a time such as 20/day or 5/hour")
+_attempts = _rate("calls in a time such as 60/minute")
 
 
 def _storage(text: str) -> str:
@@ -169,6 +178,7 @@ class Settings:
     own_keys: bool = _variable("QWEN_DEMO_OWN_KEYS", "0", _switch)
     visitor_quota: str = _variable("QWEN_DEMO_VISITOR_QUOTA", "none", _quota)
     total_quota: str = _variable("QWEN_DEMO_TOTAL_QUOTA", "none", _quota)
+    visitor_attempts: str = _variable("QWEN_DEMO_VISITOR_ATTEMPTS", "none", _attempts)
     visitor_in_flight: int = _variable("QWEN_DEMO_VISITOR_IN_FLIGHT", "0", _whole(0, 1000))
     quota_storage: str = _variable("QWEN_DEMO_QUOTA_STORAGE", "memory://", _storage, secret=True)
     trusted_proxies: int = _variable("QWEN_DEMO_TRUSTED_PROXIES", "0", _whole(0, 9))
@@ -228,6 +238,7 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
         defaults |= {
             "QWEN_DEMO_VISITOR_QUOTA": "20/day",
             "QWEN_DEMO_TOTAL_QUOTA": "300/day",
+            "QWEN_DEMO_VISITOR_ATTEMPTS": "60/minute",
             "QWEN_DEMO_VISITOR_IN_FLIGHT": "2",
             "QWEN_DEMO_OUTPUTS": str(Path(tempfile.gettempdir()) / "qwen-image-demo"),
         }

@@ -1,9 +1,9 @@
 """What is done at leisure: previews for History, and the end of what is old."""
 
 import asyncio
-import ctypes
-import shutil
-import sys
+import os
+import stat
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -39,26 +39,25 @@ class Upkeep:
         async def at_leisure(entry: Entry) -> Path:
             async with self._one_at_a_time:
                 await self._orders.idle(LEISURE)
-                preview = await asyncio.to_thread(library.preview, entry, GRID_SIDE)
-                await asyncio.to_thread(_trim_memory)
-                return preview
+                return await asyncio.to_thread(library.preview, entry, GRID_SIDE)
 
         if entry := library.entry_of(path):
             task = asyncio.create_task(at_leisure(entry))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def sweep(self, published: Path) -> None:
+    async def sweep(self, uploads: Path) -> None:
         """Delete what is old, hour after hour. Runs until it is cancelled.
 
         Args:
-            published: where uploads and second names of pictures lie, a folder each: they are for a day.
+            uploads: the folder of all that is written for a day: uploads, second names of pictures, temporary files.
         """
         while True:
             await asyncio.to_thread(self._journal.sweep)
-            await asyncio.to_thread(sweep_folders, published)
-            if self._public:
-                await asyncio.to_thread(self._library.sweep, DAY)
+            for part in self._library.parts() if self._public else ():
+                await asyncio.to_thread(sweep, part)
+            # In public a second name goes with its picture.
+            await asyncio.to_thread(sweep, uploads, second_names=not self._public)
             await asyncio.sleep(DAY / 24)
 
     def stop(self) -> None:
@@ -67,16 +66,24 @@ class Upkeep:
             task.cancel()
 
 
-def sweep_folders(folder: Path) -> None:
-    """Delete the folders in this one that are older than a day. A second name itself is as old as its picture."""
-    with suppress(FileNotFoundError):  # nothing was published yet, or someone else sweeps too
-        for inner in folder.iterdir():
-            if inner.is_dir() and inner.stat().st_mtime < time.time() - DAY:
-                shutil.rmtree(inner, ignore_errors=True)
+def sweep(root: Path, *, second_names: bool = False) -> None:
+    """Delete what was not changed for a day in a folder, whatever wrote it: files, and then folders that are empty.
 
-
-def _trim_memory() -> None:
-    """Give freed memory back to the system. glibc keeps hundreds of MB after many pictures; others need no telling."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim:
-        trim(0)
+    Args:
+        root: the folder. Links that lead out of it are not followed.
+        second_names: files of several names, which are as old as the pictures that they are, stay for a day after
+            their folder was changed.
+    """
+    before = time.time() - DAY
+    for path, folders, names in os.walk(root, topdown=False):
+        folder = Path(path)
+        with suppress(OSError):  # someone else sweeps too, or has put something in
+            changed = folder.stat().st_mtime
+            for file in (folder / name for name in (*names, *folders)):
+                with suppress(OSError):
+                    found = file.lstat()
+                    since = changed if second_names and found.st_nlink > 1 else found.st_mtime
+                    if since < before and not stat.S_ISDIR(found.st_mode):
+                        file.unlink()
+            if changed < before and folder != Path(tempfile.gettempdir()):
+                folder.rmdir()

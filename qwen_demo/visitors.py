@@ -5,15 +5,21 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from .api.errors import QwenDemoError
+from .api.errors import QwenDemoError, Unauthorized
 
 log = logging.getLogger(__name__)
 
+H = TypeVar("H")
+T = TypeVar("T")
+
 MOST_KEYS = 10_000  # held at once; who was not seen for longest goes first
+REFUSED = 3600.0  # seconds for which a refused key is not tried again
 
 
 @dataclass(frozen=True)
@@ -61,18 +67,17 @@ class OwnKeys:
     def __init__(self, keep: float = 12 * 3600.0) -> None:
         self._keep = keep
         self._keys: dict[str, tuple[str, float]] = {}
+        self._refused: dict[bytes, tuple[set[str], float]] = {}
 
     def put(self, name: str, key: str) -> None:
-        """Hold a visitor's key, in place of the one before.
+        """Hold a visitor's key, in place of the one before. One that was refused may be tried again.
 
         Raises:
             BadKey: it can't be one.
         """
         key = check_key(key)
-        self._keys.pop(name, None)
-        if len(self._keys) >= MOST_KEYS:
-            del self._keys[next(iter(self._keys))]
-        self._keys[name] = key, time.monotonic()
+        self._refused.pop(_hash(key), None)
+        _put(self._keys, name, (key, time.monotonic()))
 
     def find(self, name: str) -> str:
         """A visitor's key, or ""."""
@@ -85,6 +90,33 @@ class OwnKeys:
     def forget(self, name: str) -> None:
         """Drop a visitor's key."""
         self._keys.pop(name, None)
+
+    def refuse(self, names: Iterable[str], key: str) -> None:
+        """The API refused a key: it isn't tried again for the visitor of these names, for an hour."""
+        before, _ = self._refused.get(_hash(key), ((), 0.0))
+        _put(self._refused, _hash(key), ({*before, *names}, time.monotonic()))
+
+    def check(self, names: Iterable[str], key: str) -> None:
+        """Whether a key is worth a try.
+
+        Raises:
+            Unauthorized: it was refused to one of these names.
+        """
+        whose, at = self._refused.get(_hash(key), (set[str](), 0.0))
+        if not whose.isdisjoint(names) and time.monotonic() - at < REFUSED:
+            raise Unauthorized(401, None, "this key was refused before")
+
+
+def _put(held: dict[H, T], name: H, what: T) -> None:
+    """Hold one thing more, as the newest, and no more than there may be."""
+    held.pop(name, None)
+    if len(held) >= MOST_KEYS:
+        del held[next(iter(held))]
+    held[name] = what
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
 
 
 def kept_secret(folder: Path) -> bytes:

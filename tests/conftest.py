@@ -99,7 +99,7 @@ def launched(service: Service, **environ: str) -> Iterator[str]:
     settings = Settings.from_env({"QWEN_DEMO_MCP": "0", **environ})
     demo = build_app(service, settings)
     options = launch_options(service, settings)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=_free_port(), **options)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=free_port(), **options)
     yield url.rstrip("/")
     demo.close(verbose=False)
 
@@ -139,7 +139,8 @@ def app(running_app: RunningApp) -> RunningApp:
     return running_app
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Of 127.0.0.1, one that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

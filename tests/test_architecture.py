@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
     {"api", "containers", "colour"},
-    {"i18n", "visitors", "images", "snippets", "logs"},
-    {"recipe", "quota", "offline", "settings"},
+    {"i18n", "visitors", "images", "snippets", "logs", "disk"},
+    {"recipe", "decoding", "quota", "offline", "settings"},
     {"orders", "library", "environment"},
-    {"usage", "journal"},
+    {"usage", "journal", "archive"},
     {"upkeep"},
     {"service"},
     {"web"},

@@ -2,21 +2,25 @@
 
 import asyncio
 import json
+import re
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
+import gradio
 import httpx
 import pytest
+from gradio.routes import App
 
 from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
+from qwen_demo.ui import gradio_patch
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 UPLOAD_MB = 12
@@ -55,9 +59,12 @@ async def draw(http: httpx.AsyncClient, prompt: str, **headers: str) -> str:
     return (await http.get(f"/gradio_api/call/text_to_image/{begun.json()['event_id']}", headers=headers)).text
 
 
-def join(http: httpx.Client, fn_index: int, data: list[Any]) -> list[dict[str, Any]]:
-    """Run an event of the page by its number, as its own script does. What the app tells about it."""
-    session = secrets.token_hex(5)
+def join(http: httpx.Client, fn_index: int, data: list[Any], session: str = "") -> list[dict[str, Any]]:
+    """Run an event of the page by its number, as its own script does, in a page of its own unless told otherwise.
+
+    Returns what the app tells about it.
+    """
+    session = session or secrets.token_hex(5)
     body = {"fn_index": fn_index, "data": data, "session_hash": session, "event_data": None, "trigger_id": 1}
     answer = http.post("/gradio_api/queue/join", json=body)
     if answer.status_code != 200:
@@ -126,10 +133,11 @@ def test_no_way_past_the_queue_or_by_a_private_name_passes_the_quota(app: Runnin
 
 def test_every_event_of_the_page_survives_nonsense(app: RunningApp) -> None:
     with someone(app) as http:
-        for event in events(http):
-            if event["backend_fn"] and event["queue"] is not False:
+        asked = [event for event in events(http) if event["backend_fn"] and event["queue"] is not False]
+        for event in asked:
+            with someone(app) as stranger:  # one alone would be slowed
                 for value in ({"path": "/etc/passwd"}, ["<img src=x onerror=alert(1)>"]):
-                    told = json.dumps(join(http, event["id"], [value] * len(event["inputs"])))
+                    told = json.dumps(join(stranger, event["id"], [value] * len(event["inputs"])))
                     assert "root:x:" not in told
                     assert "Traceback" not in told
         assert http.get("/healthz").text == "ok"
@@ -152,7 +160,7 @@ def test_a_picture_is_for_its_visitor_alone(app: RunningApp, public: tuple[Runni
             f"file={name}",
             f"file=outputs/{name}",
         ]
-        assert [thief.get(f"/gradio_api/{address}").status_code for address in asked] == [403, 403, 403, 403, 403]
+        assert [thief.get(f"/gradio_api/{address}").status_code for address in asked] == [403, 403, 404, 403, 403]
         # The page looks up the names that the browser remembers, each visitor's among the own pictures.
         recall = [
             event["id"]
@@ -290,6 +298,149 @@ def test_other_pages_cant_drive_a_local_app(running_app: RunningApp) -> None:
         assert "event: complete" in http.get(f"/gradio_api/call/text_to_image/{begun.json()['event_id']}").text
 
 
+FOREIGN: list[dict[str, str]] = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "https://neighbour.hf.space"},
+    {"Origin": "https://huggingface.co"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_pages_elsewhere_neither_order_nor_read(app: RunningApp, headers: dict[str, str]) -> None:
+    with someone(app) as http:
+        http.get("/")  # a visitor with a cookie
+        preflight = {**headers, "Access-Control-Request-Method": "POST"}
+        answers = [
+            http.post("/gradio_api/call/v2/text_to_image", json={"prompt": "a"}, headers=headers),
+            http.post("/gradio_api/queue/join", json={"fn_index": 1, "data": []}, headers=headers),
+            http.post("/gradio_api/upload", files={"files": ("a.png", b"x")}, headers=headers),
+            http.post("/gradio_api/mcp/", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=headers),
+            http.get("/pictures.zip", params={"ticket": "a"}, headers=headers),
+            *(http.get(path, headers=headers) for path in ("/config", "/gradio_api/queue/data", "/gradio_api/info")),
+            *(http.options(path, headers=preflight) for path in ("/config", "/gradio_api/queue/join")),
+        ]
+    assert {answer.status_code for answer in answers} == {403}
+    assert not [name for answer in answers for name in answer.headers if name.startswith("access-control")]
+    assert app.orders == []
+
+
+def test_the_own_page_and_programs_order_behind_a_proxy(app: RunningApp) -> None:
+    own = {"Host": "backend:7860", "X-Forwarded-Host": "demo.example", "Origin": "https://demo.example"}
+    with someone(app) as http:
+        for headers in (own, {"Sec-Fetch-Site": "same-origin", "Origin": "https://demo.example"}, {}):
+            answer = http.post("/gradio_api/call/v2/text_to_image", json={"prompt": "a"}, headers=headers)
+            assert answer.status_code == 200
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+GRADIO_OPEN = {
+    *("GET /", "HEAD /", "GET /assets/x", "GET /config", "GET /favicon.ico", "POST /login", "GET /manifest.json"),
+    *("GET /robots.txt", "GET /static/x", "GET /svelte/x", "GET /theme.css", "GET /gradio_api/theme.css"),
+    *("GET /gradio_api/app_id", "GET /gradio_api/startup-events", "GET /gradio_api/heartbeat/x"),
+    *("POST /gradio_api/queue/join", "GET /gradio_api/queue/data", "POST /gradio_api/upload"),
+    *("GET /gradio_api/upload_progress", "POST /gradio_api/cancel", "POST /gradio_api/reset"),
+    *("GET /gradio_api/file=x", "HEAD /gradio_api/file=x", "GET /gradio_api/info"),
+}
+"""What of Gradio's own is open, with x for what stands in for anything; its endpoints are known by their names."""
+GRADIO_CLOSED = {
+    *("GET /config/", "POST /login/", "GET /logout", "GET /openapi.json", "HEAD /openapi.json", "GET /monitoring"),
+    *("GET /monitoring/summary", "GET /monitoring/x", "GET /pwa_icon", "GET /pwa_icon/x", "GET /gradio_api/deep_link"),
+    *("GET /gradio_api/user", "GET /gradio_api/user/", "GET /gradio_api/login_check", "GET /gradio_api/login_check/"),
+    *("GET /gradio_api/token", "GET /gradio_api/token/", "GET /gradio_api/app_id/", "GET /gradio_api/dev/reload"),
+    *("GET /gradio_api/runs", "GET /gradio_api/runs/", "GET /gradio_api/info/", "GET /gradio_api/openapi.json"),
+    *("GET /gradio_api/custom_component/x/x/x/x", "GET /gradio_api/proxy=x", "HEAD /gradio_api/proxy=x"),
+    *("POST /gradio_api/stream/x", "POST /gradio_api/stream/x/close", "GET /gradio_api/stream/x/x/x/playlist.m3u8"),
+    *("GET /gradio_api/stream/x/x/x/x.x", "GET /gradio_api/stream/x/x/x/playlist-file", "GET /gradio_api/file/x"),
+    *("POST /gradio_api/reset/", "POST /gradio_api/run/x", "POST /gradio_api/run/x/", "POST /gradio_api/api/x"),
+    *("POST /gradio_api/api/x/", "POST /gradio_api/call/x", "POST /gradio_api/call/x/", "POST /gradio_api/call/v2/x"),
+    *("POST /gradio_api/call/v2/x/", "GET /gradio_api/call/x/x", "GET /gradio_api/call/v2/x/x"),
+    *("POST /gradio_api/component_server", "POST /gradio_api/component_server/", "GET /gradio_api/queue/status"),
+    *("POST /gradio_api/process_recording", "POST /gradio_api/vibe-edit", "POST /gradio_api/vibe-edit/"),
+    *("POST /gradio_api/undo-vibe-edit", "POST /gradio_api/undo-vibe-edit/", "GET /gradio_api/vibe-code"),
+    *("GET /gradio_api/vibe-code/", "POST /gradio_api/vibe-code", "POST /gradio_api/vibe-code/"),
+    *("POST /gradio_api/vibe-starter-queries", "POST /gradio_api/vibe-starter-queries/"),
+    *("GET /gradio_api/run-history/buckets", "GET /gradio_api/run-history/records"),
+    *("POST /gradio_api/run-history/connect", "GET /gradio_api/run-history/records/x/x/assets/x"),
+}
+
+
+def gradios_routes() -> set[str]:
+    """All that the installed Gradio would answer, such as `GET /gradio_api/call/x/x`."""
+    app = App.create_app(gradio.Blocks())
+    found = set()
+    for route in app.routes:
+        for inner in getattr(getattr(route, "original_router", None), "routes", [route]):
+            path = re.sub(r"\{[^}]*\}", "x", inner.path)
+            found |= {f"{method} {path}" for method in inner.methods}
+    return found
+
+
+def test_every_door_of_this_gradio_is_known() -> None:
+    assert gradios_routes() == GRADIO_OPEN | GRADIO_CLOSED
+
+
+def test_only_the_listed_routes_are_open(app: RunningApp) -> None:
+    def status(route: str) -> int:
+        method, path = route.split()
+        with someone(app) as http, http.stream(method, path) as answer:
+            return answer.status_code
+
+    assert {route: status(route) for route in GRADIO_CLOSED} == dict.fromkeys(GRADIO_CLOSED, 404)
+    # What is open may still say that this or that is not there.
+    needed = GRADIO_OPEN - {"GET /gradio_api/queue/data", "GET /gradio_api/upload_progress"}
+    files = {route for route in needed if route.endswith("x") and "heartbeat" not in route}
+    assert {route: status(route) for route in needed - files if status(route) == 404} == {}
+    for odd in ("POST /", "PUT /config", "GET /docs", "GET /gradio_api/file=https://a/b"):
+        assert status(odd) == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/gradio_api/call/v2/nothing", {}),
+        ("POST", "/gradio_api/call/nothing", {"data": []}),
+        ("POST", "/gradio_api/queue/join", {"fn_index": 9999, "data": [], "session_hash": "a"}),
+        ("POST", "/gradio_api/queue/join", {"fn_index": -1, "data": [], "session_hash": "a"}),
+        ("GET", "/gradio_api/queue/data?session_hash=nobody", None),
+        ("GET", "/gradio_api/queue/data?session_hash=", None),
+        ("GET", "/gradio_api/call/text_to_image/nothing", None),
+        ("GET", "/gradio_api/call/v2/edit_image/nothing", None),
+    ],
+)
+def test_what_is_not_known_is_told_in_a_line(
+    app: RunningApp, method: str, path: str, body: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    with someone(app) as http:
+        assert http.request(method, path, json=body).status_code == 404
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_forged_name_is_told_to_nobody_else(app: RunningApp) -> None:
+    with someone(app) as forger, someone(app) as other:
+        for path in ("/gradio_api/info", "/config", "/", "/gradio_api/info?all_endpoints=True"):
+            forged = {"Host": "forged.example", "X-Forwarded-Host": "forged.example"}
+            assert forger.get(path, headers=forged).status_code == 200
+            assert "forged.example" not in other.get(path).text
+
+
+def test_events_that_nobody_reads_have_an_end(app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradio_patch, "MOST_UNREAD", 5)
+    with someone(app) as http:
+        colours = next(event for event in events(http) if event["backend_fn"] and not event["inputs"])
+        sessions = [secrets.token_hex(5) for _ in range(12)]
+        for session in sessions:
+            body = {"fn_index": colours["id"], "data": [], "session_hash": session}
+            assert http.post("/gradio_api/queue/join", json=body).status_code == 200
+        known = []
+        for session in sessions:
+            with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as answer:
+                known.append(answer.status_code == 200)
+    assert known == [False] * 7 + [True] * 5
+
+
 def test_a_login_is_asked_for_and_guessing_is_slow(tmp_path: Path) -> None:
     client = QwenClient(KEY, "http://offline/v1", transport=Backend())
     service = Service(client, Orders(8), Library(tmp_path))
@@ -300,7 +451,7 @@ def test_a_login_is_asked_for_and_guessing_is_slow(tmp_path: Path) -> None:
             return http.post("/login", data={"username": "ann", "password": password}).status_code
 
         with someone(app) as guesser, someone(app) as owner:
-            for path in ("/gradio_api/info", "/gradio_api/file=/etc/passwd"):
+            for path in ("/gradio_api/info", "/gradio_api/file=/etc/passwd", "/gradio_api/heartbeat/x"):
                 assert guesser.get(path).status_code == 401
             assert guesser.post("/gradio_api/call/text_to_image", json={"data": ["a"]}).status_code == 401
             assert [tried(guesser, "wrong") for _ in range(4)] == [400] * 4
@@ -309,3 +460,19 @@ def test_a_login_is_asked_for_and_guessing_is_slow(tmp_path: Path) -> None:
             assert tried(guesser, "right:word") == 429
             assert tried(owner, "right:word") == 200
             assert owner.get("/gradio_api/info").status_code == 200
+
+
+def test_a_logout_ends_the_own_session_and_at_no_links_bidding(tmp_path: Path) -> None:
+    client = QwenClient(KEY, "http://offline/v1", transport=Backend())
+    service = Service(client, Orders(8), Library(tmp_path))
+    with launched(service, QWEN_DEMO_AUTH="ann:word") as url, ExitStack() as stack:
+        one, other = (stack.enter_context(httpx.Client(base_url=url)) for _ in range(2))
+        for http in (one, other):
+            assert http.post("/login", data={"username": "ann", "password": "word"}).status_code == 200
+        assert one.get("/logout").status_code == 404
+        assert one.post("/logout", headers={"Origin": "https://evil.example"}).status_code == 403
+        assert [http.get("/config").status_code for http in (one, other)] == [200, 200]
+        cookies = dict(one.cookies)
+        assert one.post("/logout").status_code == 204
+        one.cookies.update(cookies)  # who kept them has nothing
+        assert [http.get("/config").status_code for http in (one, other)] == [401, 200]

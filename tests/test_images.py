@@ -103,6 +103,7 @@ TAKEN = {  # file, came as, size as sent, colour
     "a fifth red": (saved(plain("RGBA", (255, 0, 0, 51))), "PNG", SIDES, (255, 204, 204)),
     "palette": (saved(palette()), "PNG", SIDES, BROWN),
     "palette, transparent": (saved(palette(), transparency=0), "PNG", SIDES, WHITE),
+    "GIF, transparent, with a comment": (saved(palette(), "GIF", transparency=0, comment=b"home"), "GIF", SIDES, WHITE),
     "profile": (saved(plain(), icc_profile=swapped()), "PNG", SIDES, (100, 200, 50)),
     "sRGB profile": (saved(plain(), icc_profile=profile("sRGB")), "PNG", SIDES, BROWN),
     "profile of another space": (saved(plain(), icc_profile=profile("LAB")), "PNG", SIDES, BROWN),

@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 import sys
-import zipfile
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -153,18 +152,11 @@ def test_delete_takes_the_previews_along_and_nothing_else(library: Library) -> N
     newer, older = library.search()
     previews = [library.preview(entry, side) for entry in (newer, older) for side in (GRID_SIDE, FULL_SIDE)]
     assert [path.read_bytes()[8:12] for path in previews] == [b"WEBP"] * 4
+    assert library.files(newer) == [newer.path, *previews[:2]]
     for _ in range(2):  # what is gone already is no error
         library.delete(newer)
     webp = older.name.replace(".png", ".webp")
     assert {*files(library.root)} == {f".previews/{GRID_SIDE}/{webp}", f".previews/{FULL_SIDE}/{webp}", older.name}
-
-
-def test_a_zip_holds_the_originals_byte_for_byte(library: Library, tmp_path: Path) -> None:
-    fill(library, CAT, replace(CAT, prompt="猫"))
-    with zipfile.ZipFile(library.zip(library.search(), tmp_path / "all.zip")) as archive:
-        held = {name: archive.read(name) for name in archive.namelist()}
-    assert held == {name: (library.root / name).read_bytes() for name in files(library.root)}
-    assert len(held) == 2
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
@@ -173,13 +165,24 @@ def test_a_reference_is_kept_once_by_its_hash_and_found_again(kind: str, library
     reference = Reference(data, f"image/{kind}", (256, 256), "PNG", (256, 256), False)
     assert library.find_reference(reference.sha256) is None
     kept = library.keep_reference(reference)
+    os.utime(kept, (0, 0))
     assert kept == library.keep_reference(reference) == library.root / ".references" / f"{reference.sha256}.{kind}"
     assert (files(library.root), kept.read_bytes()) == ([f".references/{kept.name}"], data)
+    assert kept.stat().st_mtime > 0
     (tmp_path / "same").write_bytes(data)
     (tmp_path / "other").write_bytes(data + b"x")
     assert library.find_reference(reference.sha256) == library.known_reference(tmp_path / "same") == kept
     assert library.known_reference(tmp_path / "other") is None
     assert [library.find_reference(no) for no in ("", "../a", "f" * 64, reference.sha256.upper())] == [None] * 4
+
+
+def test_owners_have_parts_of_their_own(library: Library) -> None:
+    assert list(library.parts()) == []
+    alice, bob = (library.of(name) for name in ("alice", "bob"))
+    paths = [part.save(picture(), CAT, 1, AT) for part in (alice, bob)]
+    assert sorted(library.parts()) == sorted([alice.root, bob.root])
+    assert [path.parent.parent for path in paths] == [alice.root, bob.root]
+    assert (alice.find(NAME), bob.entry_of(paths[0])) == (alice.entry_of(paths[0]), None)
 
 
 def test_a_full_disk_is_an_error_and_leaves_no_file(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import uvicorn
 
 from qwen_demo import logs
 from qwen_demo.api.client import QwenClient
@@ -17,10 +18,12 @@ from tests.conftest import KEY
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger without handlers of others, put back afterwards."""
+    """The root logger without handlers of others, put back afterwards; and the server's as before it ever ran."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     root.handlers.clear()
+    logging.getLogger("uvicorn").handlers.clear()
+    logging.getLogger("uvicorn").propagate = True
     yield root
     root.handlers[:] = before
     root.setLevel(level)
@@ -81,3 +84,43 @@ async def test_no_key_no_prompt_and_no_query_is_written(root: logging.Logger, as
     text = "\n".join(await lines(root, as_json=as_json))
     assert "https://results.example/a.png?…" in text
     assert [word for word in (KEY, "secret wish", "Signature", "Expires") if word in text] == []
+
+
+def test_the_same_fault_is_written_once_a_second(root: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr("logging.time.time", lambda: now)
+    monkeypatch.setattr("logging.time.time_ns", lambda: int(now * 1e9), raising=False)
+    logs.set_up(as_json=False, key=KEY)
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    written = io.StringIO()
+    handler.setStream(written)
+
+    def fail(kind: type[Exception]) -> None:
+        try:
+            raise kind
+        except kind:
+            logging.getLogger("uvicorn.error").exception("an event failed")
+
+    for _ in range(100):
+        fail(ValueError)
+        fail(KeyError)
+        logging.getLogger("asyncio").error("socket.accept() out of system resource")
+        logging.getLogger("qwen_demo").info("request")
+    assert written.getvalue().count("Traceback") == 2
+    assert written.getvalue().count("out of system resource") == 1
+    assert written.getvalue().count("request") == 100
+    now += 1
+    fail(ValueError)
+    assert "an event failed left_out=99" in written.getvalue()
+
+
+def test_the_servers_own_lines_go_the_same_way(root: logging.Logger) -> None:
+    logs.set_up(as_json=True, key=KEY)
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    written = io.StringIO()
+    handler.setStream(written)
+    uvicorn.Config(app=lambda: None, log_level="warning")
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received. %s", KEY)
+    assert json.loads(written.getvalue())["message"] == "Invalid HTTP request received. …"

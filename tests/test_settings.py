@@ -29,6 +29,7 @@ def test_an_empty_environment_is_the_offline_app() -> None:
         own_keys=True,
         visitor_quota="",
         total_quota="",
+        visitor_attempts="",
         visitor_in_flight=0,
         quota_storage="memory://",
         trusted_proxies=0,
@@ -52,6 +53,8 @@ def test_variables_are_read_and_trimmed() -> None:
 def test_a_space_and_a_shared_link_are_public_unless_told_otherwise(environ: dict[str, str]) -> None:
     assert Settings.from_env(environ).public
     assert not Settings.from_env({**environ, "QWEN_DEMO_PUBLIC": "0"}).public
+    assert Settings.from_env(environ).visitor_attempts == "60/minute"
+    assert Settings.from_env({**environ, "QWEN_DEMO_VISITOR_ATTEMPTS": "none"}).visitor_attempts == ""
 
 
 @pytest.mark.parametrize(
@@ -64,6 +67,11 @@ def test_a_space_and_a_shared_link_are_public_unless_told_otherwise(environ: dic
             "QWEN_BASE_URL",
             "model-api",
             "QWEN_BASE_URL must be an http:// or https:// address such as https://host/v1, not 'model-api'.",
+        ),
+        (
+            "QWEN_DEMO_VISITOR_ATTEMPTS",
+            "many",
+            "QWEN_DEMO_VISITOR_ATTEMPTS must be a number of calls in a time such as 60/minute, or none, not 'many'.",
         ),
         ("QWEN_DEMO_EMBED_RECIPE", "maybe", "QWEN_DEMO_EMBED_RECIPE must be 1 or 0, not 'maybe'."),
         ("QWEN_API_KEY", "“sk-1”", "QWEN_API_KEY must be a key without spaces, in plain ASCII, not what it is."),

@@ -13,12 +13,12 @@ import httpx
 from anyio import fail_after
 
 from .errors import BadResponse, ConnectionFailed, RequestTimedOut
+from .masking import hidden, hidden_text
 from .refusals import request_id
 from .requests import ImageRequest
 
 MAX_ANSWER_BYTES = 100_000_000  # six pictures in base64
 SMALL = 100_000  # bytes of an answer without pictures inside: quickly understood
-SHORTEST_SECRET = 16  # characters of a key that is worth hiding
 log = logging.getLogger(__name__)
 _NEVER_BEGAN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -40,7 +40,7 @@ class Answer:
     started: float = field(default_factory=time.monotonic)
 
     async def content(self) -> bytes:
-        """Its body as it came, but for the key, should some gateway repeat it.
+        """Its body as it came, but for the key: some gateways repeat it, and from here on people would see it.
 
         Raises:
             ConnectionFailed: it was not heard to the end.
@@ -50,16 +50,16 @@ class Answer:
         with self.clock():
             content = await read_whole(self.http, MAX_ANSWER_BYTES)
         self.size = len(content)
+        content = await asyncio.to_thread(hidden, content, self.key)
         if len(content) < SMALL:
             self.upstream_id = request_id(as_json(content), self.headers)
-        return await asyncio.to_thread(self._without_key, content)
+        return content
 
     @property
     def headers(self) -> dict[str, str]:
         """Those of them that say something about the request, without the key."""
         told = ("content-type", "retry-after", "x-request-id", "x-litellm-call-id", "location")
-        found = {name: self.http.headers[name].encode() for name in told if name in self.http.headers}
-        return {name: self._without_key(text).decode() for name, text in found.items()}
+        return {name: hidden_text(self.http.headers[name], self.key) for name in told if name in self.http.headers}
 
     @contextmanager
     def clock(self) -> Iterator[None]:
@@ -88,13 +88,6 @@ class Answer:
             "bytes": self.size,
         }
         log.info("request", extra={"facts": facts})
-
-    def _without_key(self, content: bytes) -> bytes:
-        """Some gateways repeat the key in their refusals; from here on it would be shown to people.
-
-        A shorter one is no secret, and could stand in the base64 of a picture by chance.
-        """
-        return content.replace(self.key.encode(), "…".encode()) if len(self.key) >= SHORTEST_SECRET else content
 
 
 def as_json(content: bytes) -> object:

@@ -34,6 +34,7 @@ RULES = {
     "not_a_picture": "is not a picture that can be read",
     "picture_bytes": "has {mb} MB, and at most {limit} are read",
     "picture_pixels": "has more than {limit} million pixels",
+    "picture_costly": "takes too long or too much memory to read",
     "picture_ratio": "is {width}×{height}, longer than {limit} times its width",
 }
 """The rules a request can break, in English; other languages translate by the same names."""

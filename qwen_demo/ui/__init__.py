@@ -9,19 +9,22 @@ from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
 from .. import i18n
+from ..environment import PARTS
 from ..i18n import texts
 from ..service import Service
 from ..settings import Settings
 from ..visitors import kept_secret
-from ..web import count_scripts, door, health_routes
+from ..web import bound_connections, count_scripts, door, health_routes
+from .archive import archive_route
 from .controls import small_button
 from .edit import edit_tab
 from .endpoints import add_endpoints
 from .events import on
 from .fusion import fusion_tab
-from .gradio_patch import share_parts
+from .gradio_patch import GRADIO_ROUTES, ROUTES, App, KnownStreams, bound_queue, share_parts, signed_in
 from .history import History
 from .link import choose_language, follow_links
 from .messages import t
@@ -37,11 +40,8 @@ TEMPLATE = Path(gr.__file__).parent / "templates" / "frontend" / "index.html"  #
 
 def build_app(service: Service, settings: Settings) -> gr.Blocks:
     """The page with its tabs, and the endpoints for programs. Start it with `launch(**launch_options(service))`."""
-    # Uploads and published results are swept hourly once they are a day old; the library keeps its own.
     demo: gr.Blocks
-    with gr.Blocks(
-        title=texts("en")["title"], fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
-    ) as demo:
+    with gr.Blocks(title=texts("en")["title"], fill_width=True, analytics_enabled=False) as demo:
         share_parts(demo)
         with gr.Row(elem_id="top"):
             gr.HTML(f"<h1>{texts('en')['title']}</h1>", elem_id="title")
@@ -49,6 +49,8 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
             languages = {language: small_button(name, f"language-{language}") for language, name in names.items()}
             colours = small_button(t("colours"), "colours")
             on(colours.click, None, js="page.changeColours")
+            if settings.auth:
+                on(small_button(t("sign_out"), "sign-out").click, None, js="page.signOut")
         if settings.offline or service.own_keys:
             with gr.Row(elem_id="lead"):
                 notice = gr.HTML(t("offline_notice"), visible=settings.offline, elem_id="notice")
@@ -78,6 +80,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         add_endpoints(service)
     # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.
     demo.queue(default_concurrency_limit=None, api_open=False)
+    bound_queue(demo)
     return demo
 
 
@@ -105,21 +108,32 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
         sweeping.cancel()
         await service.aclose()
 
-    return {
-        "app_kwargs": {
-            "lifespan": lifespan,
-            "middleware": door(
+    app = App(
+        middleware=[
+            *door(
+                routes=ROUTES,
                 secret=settings.secret or kept_secret(service.everything.root),
                 trusted_proxies=settings.trusted_proxies,
                 public=settings.public,
                 names=settings.allowed_hosts,
                 max_upload_mb=settings.max_upload_mb,
-                login=settings.auth is not None,
+                signed_in=signed_in if settings.auth else None,
                 script=_script(),
                 scripts=count_scripts(TEMPLATE.read_bytes()),
             ),
-            "routes": [*health_routes(lambda: service.orders.draining), *([agents.route] if agents else [])],
-        },
+            Middleware(KnownStreams),
+        ],
+        routes=[
+            *health_routes(service.not_ready),
+            *GRADIO_ROUTES,
+            archive_route(service.archives),
+            *([agents.route] if agents else []),
+        ],
+    )
+    bound_connections(proxies=settings.trusted_proxies)
+    return {
+        "_app": app,
+        "app_kwargs": {"lifespan": lifespan},
         "theme": make_theme(),
         "css": drawn(),
         "css_paths": [CSS],
@@ -129,6 +143,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": False,
         "auth": settings.auth,
+        "blocked_paths": [str(Path(get_upload_folder(), PARTS))],  # what uploads are written to before they are whole
         "max_file_size": f"{settings.max_upload_mb}mb",
         "max_threads": 256,  # of waiting visitors, async handlers too
         "ssr_mode": False,

@@ -10,7 +10,7 @@ from ..service import Service
 from .controls import small_button
 from .events import Updates, language_of, nothing, on, visitor
 from .examples import EDIT
-from .files import publish
+from .files import address_name, publish
 from .form import Form
 from .messages import t
 from .results import Results
@@ -39,7 +39,7 @@ class Steps:
         self._slot = slot
         self._files = gr.State([])
         self._siblings = gr.State([])
-        """The file names of the last order's other results."""
+        """What the last order's other results are called in their addresses."""
         with gr.Accordion(t("compare"), elem_id="edit-steps", elem_classes="accordion"):
             self._slider = gr.ImageSlider(
                 type="filepath",
@@ -65,7 +65,8 @@ class Steps:
         on(back.then, None, js="page.showUp('edit-image')")
 
     def _add(self, files: list[str], siblings: list[str], names: list[str], before: str, http: gr.Request) -> Updates:
-        entry = self._service.library(visitor(http).name).find(names[0]) if names else None
+        library = self._service.library(visitor(http).name)
+        entry = library.find(names[0]) if names else None
         if entry is None or not before:  # nothing came, or there is no picture here to compare it with
             return {self._slider: None, self._files: [], self._siblings: []}
         begun_with = Path(before).name
@@ -79,7 +80,7 @@ class Steps:
         latest = len(files) - 2
         return {
             self._files: files,
-            self._siblings: [Path(name).name for name in names[1:]],
+            self._siblings: [address_name(library.root / name) for name in names[1:]],
             self._slider: gr.update(value=(files[latest], files[-1]), visible=True),
             self._step: gr.update(choices=choices, value=latest),
         }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import gradio as gr
@@ -11,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from ..api import catalog
 from ..api.catalog import Task
-from ..api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage
+from ..api.requests import ImageEdit, ImageFusion, TextToImage
 from ..orders import Order
 from ..service import Service, draw_seed
 from .events import in_words, visitor
@@ -88,7 +89,7 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         known = catalog.find_model(model, "generations")
         if size is None and known:
             size = known.default_size
-        return await _deliver(service, TextToImage(**_shared(locals())), n, http)
+        return await _deliver(service, TextToImage.kind, [], n, http, _shared(locals()))
 
     async def edit_image(
         http: gr.Request,
@@ -104,9 +105,7 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         response_format: ResponseFormat = "url",
     ) -> Answer:
         """Change a picture by words."""
-        shared = _shared(locals())
-        reference = await _reference(service, image, http)
-        return await _deliver(service, ImageEdit(image=reference, **shared), n, http)
+        return await _deliver(service, ImageEdit.kind, [image], n, http, _shared(locals()))
 
     async def fuse_images(
         http: gr.Request,
@@ -122,12 +121,8 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         response_format: ResponseFormat = "url",
     ) -> Answer:
         """Make one picture out of several."""
-        shared = _shared(locals())
-        sources = images if isinstance(images, list) else [images]
-        # More than fit are counted and refused by the request; they need not be read first.
-        fit = len(sources) <= catalog.MAX_REFERENCES
-        references = tuple([await _reference(service, image, http) if fit else "" for image in sources])
-        return await _deliver(service, ImageFusion(images=references, **shared), n, http)
+        pictures = images if isinstance(images, list) else [images]
+        return await _deliver(service, ImageFusion.kind, pictures, n, http, _shared(locals()))
 
     return text_to_image, edit_image, fuse_images
 
@@ -139,15 +134,17 @@ def _shared(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**shared, "seed": seed, "negative_prompt": shared["negative_prompt"] or None}
 
 
-async def _reference(service: Service, source: object, http: gr.Request) -> str:
-    if isinstance(source, str | dict):
-        given = uploaded(source) if isinstance(source, dict) else source
-        return await service.reference(given, visitor(http).name)
-    return ""
+def _source(picture: object) -> Path | str:
+    """An upload, or a text; "" for what is neither."""
+    if isinstance(picture, dict):
+        return uploaded(picture)
+    return picture if isinstance(picture, str) else ""
 
 
-async def _deliver(service: Service, request: ImageRequest, n: int, http: gr.Request) -> Answer:
-    order = await service.order(request, n, visitor(http))
+async def _deliver(
+    service: Service, kind: str, pictures: Iterable[object], n: int, http: gr.Request, fields: dict[str, Any]
+) -> Answer:
+    order = await service.order_from(kind, list(map(_source, pictures)), n, visitor(http), **fields)
     try:
         await order.finish()
     except asyncio.CancelledError:
@@ -155,7 +152,10 @@ async def _deliver(service: Service, request: ImageRequest, n: int, http: gr.Req
         raise
     if not order.pictures:
         raise order.problems[0]
-    files = [gr.FileData(path=await asyncio.to_thread(publish, picture.path)) for picture in order.pictures]
+    files = [
+        gr.FileData(path=await asyncio.to_thread(publish, picture.path), orig_name=picture.path.name)
+        for picture in order.pictures
+    ]
     return files, _details(order)
 
 

@@ -1,9 +1,11 @@
 """Which files the browser gets, and which uploads a handler may read."""
 
+import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ def uploaded(file: Mapping[str, Any]) -> Path:
         InvalidRequest: it is not there any more, or leads elsewhere. Whoever sends the dict can write any path into it.
     """
     path = Path(str(file.get("path")).replace("\0", "")).resolve()
-    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
+    if not _is_published(path) or not path.is_file():
         raise InvalidRequest("image", "picture_missing", path.name)
     return path
 
@@ -31,12 +33,33 @@ def publish(path: Path) -> str:
     Gradio takes what lies there as it is: elsewhere it would hash and copy every picture before showing it. Not for the
     event loop: from another disk, such as a volume, the picture is copied.
     """
-    target = fresh_folder() / path.name
+    target = fresh_folder() / address_name(path)
     try:
         os.link(path, target)
     except OSError:  # another disk, or one without links
         shutil.copyfile(path, target)
+        if not path.exists():  # it was deleted meanwhile
+            target.unlink(missing_ok=True)
     return str(target)
+
+
+def withdraw(paths: Iterable[Path]) -> None:
+    """Take back the second names of these pictures, whoever published them. Not for the event loop: it looks at all."""
+    names = {address_name(path) for path in paths}
+    for folder in Path(get_upload_folder()).glob("*"):
+        for name in names:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                (folder / name).unlink()
+
+
+def address_name(path: Path) -> str:
+    """What a picture's file is called in its address: words of a prompt would be seen on the way, and be logged.
+
+    What is published already keeps its name, and an upload its owner's.
+    """
+    if _is_published(path):
+        return path.name
+    return hashlib.sha256(bytes(path)).hexdigest()[:24] + path.suffix
 
 
 def placeholder(shape: tuple[int, int]) -> str:
@@ -56,3 +79,7 @@ def fresh_folder() -> Path:
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder
+
+
+def _is_published(path: Path) -> bool:
+    return path.resolve().is_relative_to(Path(get_upload_folder()).resolve())

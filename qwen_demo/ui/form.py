@@ -10,13 +10,14 @@ import gradio as gr
 from gradio.components import Component
 
 from ..api import catalog
-from ..api.requests import ImageRequest, make
+from ..api.requests import ImageRequest
 from ..i18n import translate
 from ..recipe import Recipe
 from ..service import Service
 from .controls import AUTO, NEGATIVES, STYLES, adding, counted, sizes_of, small_button
 from .events import Updates, language_of, on
 from .examples import Example
+from .files import uploaded
 from .messages import status_html, t
 from .slot import Slot, Upload
 
@@ -150,19 +151,23 @@ class Form:
         """The picture and the address of each slot."""
         return [(given[f"image_{at}"], given[f"address_{at}"]) for at in range(len(self.slots))]
 
-    def request(self, references: Sequence[str], given: Mapping[str, Any]) -> ImageRequest:
-        """The request of this form. Empty texts in `references` are empty slots.
+    def sources(self, given: Mapping[str, Any]) -> list[Path | str]:
+        """The reference pictures: an upload, an address, or "" for an empty slot.
 
         Raises:
-            InvalidRequest: a field breaks its rule.
+            InvalidRequest: an upload is not there any more.
         """
-        filled = list(references)
-        while filled and not filled[-1]:  # an empty slot in between stays: it would renumber those after it
-            filled.pop()
+        sources = [_source(*held) for held in self.held(given)]
+        while sources and not sources[-1]:  # an empty slot in between stays: it would renumber those after it
+            sources.pop()
+        return sources
+
+    def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What the request has besides, by its names."""
         sent = {name: given[name] for name in SENT}
         sent["size"] = None if given["size"] == AUTO else given["size"]
         sent["negative_prompt"] = given["negative_prompt"] or None
-        return make(self.request_type.kind, filled, **sent)
+        return sent
 
     def fill(self, recipe: Recipe, pictures: Sequence[Path | str | None] = ()) -> Updates:
         """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays."""
@@ -211,3 +216,8 @@ class Form:
         """Let the slots make ready what comes."""
         for slot in self.slots:
             slot.wire(service, self._background)
+
+
+def _source(image: Upload, address: object) -> Path | str:
+    typed = address.strip() if isinstance(address, str) else ""
+    return typed or (uploaded(image) if image else "")

@@ -1,8 +1,164 @@
-"""What Gradio keeps of each visitor's page."""
+"""What Gradio does otherwise here than by itself, and where its inside is looked at."""
 
+import json
+import logging
+from collections import OrderedDict, defaultdict
 from typing import Any
 
+from gradio import queueing, routes
 from gradio.blocks import Blocks, BlocksConfig
+from gradio.data_classes import PredictBodyInternal
+from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..web import Routes
+from ..web.cookie import ADDRESS
+from ..web.routes import asked, pattern
+
+log = logging.getLogger(__name__)
+MOST_UNREAD = 500  # events of one address whose end nobody has heard; an open page has some twenty
+
+_NAMES = "(v2/)?(text_to_image|edit_image|fuse_images)"
+_BEFORE_LOGIN = (
+    *("GET /", "GET /healthz", "GET /readyz", "GET /favicon.ico", "GET /robots.txt", "GET /manifest.json"),
+    *("GET /(assets|static|svelte)/.*", "GET (/gradio_api)?/theme.css"),
+    "GET /gradio_api/startup-events",  # Gradio itself asks for it when it starts
+)
+_UPLOADS = ("POST /gradio_api/upload", "POST /gradio_api/mcp/?")
+_EVENTS = ("POST /gradio_api/queue/join", f"POST /gradio_api/call/{_NAMES}", "POST /gradio_api/mcp/?")
+_STREAMS = ("GET /gradio_api/queue/data", f"GET /gradio_api/call/{_NAMES}/[^/]+")
+ROUTES = Routes(
+    open=(
+        *(*_BEFORE_LOGIN, *_UPLOADS, *_EVENTS, *_STREAMS),
+        *("POST /login", "POST /logout", "GET /config", "GET /gradio_api/(info|app_id)"),
+        *("GET /gradio_api/heartbeat/[^/]+", "GET /gradio_api/upload_progress", "POST /gradio_api/(cancel|reset)"),
+        *("GET /gradio_api/file=(?!https?:/).*", "GET /gradio_api/mcp/?", "GET /pictures.zip"),
+    ),
+    before_login=_BEFORE_LOGIN,
+    uploads=_UPLOADS,
+    dear=("GET /", "GET /config", "GET /gradio_api/info", *_EVENTS),
+)
+"""What this page, gradio_client and agents ask for. All else that Gradio offers is closed."""
+
+
+class App(routes.App):
+    """Gradio's, which lets no page of elsewhere read what it says, and says in one line what it doesn't know."""
+
+    def __init__(self, **options: Any) -> None:
+        unknown = dict.fromkeys((KeyError, IndexError, FnIndexInferError), _unknown)
+        # The answers' class is what Gradio gives an app that it makes itself.
+        super().__init__(exception_handlers=unknown, default_response_class=routes.ORJSONResponse, **options)
+
+    def add_middleware(self, middleware_class: Any, *args: Any, **options: Any) -> None:
+        """Add what Gradio wants around its routes, but for leave to other pages."""
+        if middleware_class is not CustomCORSMiddleware:
+            super().add_middleware(middleware_class, *args, **options)
+
+
+def _unknown(_: Request, error: Exception) -> Response:
+    """For an endpoint or session that Gradio looks up without asking whether it is there."""
+    log.warning("asked for what is not there: %s", type(error).__name__)
+    return JSONResponse({"detail": "Not Found"}, 404)
+
+
+def signed_in(request: Request) -> str | None:
+    """The name under which a browser has signed in."""
+    user: str | None = request.app.tokens.get(_session(request))
+    return user
+
+
+def _session(request: Request) -> str:
+    cookies, name = request.cookies, request.app.cookie_id
+    return cookies.get(f"access-token-{name}") or cookies.get(f"access-token-unsecure-{name}") or ""
+
+
+def _info(request: Request) -> Response:
+    """What programs may call; Gradio would tell everybody under which address somebody once asked."""
+    return JSONResponse(request.app.get_blocks().get_api_info(all_endpoints="all_endpoints" in request.query_params))
+
+
+def _logout(request: Request) -> Response:
+    """End this one session, and at no link's bidding."""
+    request.app.tokens.pop(_session(request), None)
+    answer = Response(status_code=204)
+    for kind in ("access-token", "access-token-unsecure"):
+        answer.delete_cookie(f"{kind}-{request.app.cookie_id}")
+    return answer
+
+
+GRADIO_ROUTES = (Route("/gradio_api/info", _info), Route("/logout", _logout, methods=["POST"]))
+"""In place of its own."""
+
+
+class KnownStreams:
+    """ASGI middleware: 404 for the events of a session that is not known. Gradio itself fails while it answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._streams = pattern(_STREAMS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._streams.fullmatch(asked(scope)) and not self._is_known(Request(scope)):
+            # As its page expects to be told, so that it begins a new session.
+            told = {"msg": "unexpected_error", "message": "404", "success": False, "session_not_found": True}
+            answer = Response(f"data: {json.dumps(told)}\n\n", 404, media_type="text/event-stream")
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    @staticmethod
+    def _is_known(request: Request) -> bool:
+        queue, last = request.app.get_blocks()._queue, request.url.path.rpartition("/")[2]
+        if last == "data":
+            return request.query_params.get("session_hash") in queue.pending_messages_per_session
+        return last in queue.pending_messages_per_session or any(
+            last in events for events in queue.pending_event_ids_session.values()
+        )
+
+
+def bound_queue(demo: Blocks) -> None:
+    """Of events whose end nobody hears, keep the last ones of each address. To be called once the page has its queue.
+
+    And what goes wrong in them stands in the log, and not beside it.
+    """
+    queue = demo._queue
+    push = queue.push
+    sessions: defaultdict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
+
+    def unread(session: str) -> int:
+        return len(queue.pending_event_ids_session.get(session, ()))
+
+    async def push_bounded(body: PredictBodyInternal, request: Request, username: str | None) -> Any:
+        outcome = await push(body=body, request=request, username=username)
+        address = request.scope[ADDRESS]
+        own = sessions[address]
+        if body.session_hash:
+            own[body.session_hash] = None
+            own.move_to_end(body.session_hash)
+        for session in [session for session in own if not unread(session)]:
+            del own[session]
+        while sum(map(unread, own)) > MOST_UNREAD:
+            session, _ = own.popitem(last=False)
+            queue.pending_messages_per_session.pop(session, None)
+            await queue.clean_events(session_hash=session)
+            queue.pending_event_ids_session.pop(session, None)
+        if not own:
+            del sessions[address]
+        return outcome
+
+    queue.push = push_bounded  # type: ignore[method-assign]
+    queueing.traceback = _Told  # type: ignore[attr-defined, assignment]
+
+
+class _Told:
+    """In place of the module by which Gradio prints what went wrong in an event."""
+
+    @staticmethod
+    def print_exc() -> None:
+        log.exception("an event failed")
 
 
 class SharedParts(BlocksConfig):

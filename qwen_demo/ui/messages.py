@@ -12,7 +12,7 @@ from ..i18n import texts, translate
 from ..images import Reference
 from ..logs import InternalError
 from ..orders import NotSaved, Order, State
-from ..quota import OverQuota
+from ..quota import OverLimit, OverQuota
 from ..recipe import Recipe
 from ..usage import Prices, Usage, total_cost
 from ..visitors import BadKey
@@ -44,11 +44,12 @@ def _said(error: QwenDemoError, language: str) -> str:
     names = (f"error_{kind.__name__}" for kind in type(error).__mro__)
     key = next(name for name in names if name in texts(language))
     facts = {"message": str(error), **vars(error)}
-    if isinstance(error, OverQuota):
-        if not error.left:
-            key += f"_{error.whose}"
-        minutes = error.minutes
-        facts["time"] = f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"
+    if isinstance(error, OverQuota) and not error.left:
+        key += f"_{error.whose}"
+    if isinstance(error, OverLimit):
+        minutes = math.ceil(error.seconds / 60)
+        short = f"{minutes} min" if minutes > 1 else f"{error.seconds} s"
+        facts["time"] = f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else short
     if isinstance(error, BadResponse):
         facts["message"] = translate(language, f"failing_{error.problem}", **error.facts)
     if isinstance(error, APIError) and error.retry_after:

@@ -16,6 +16,14 @@ window.page = (() => {
     else window.prompt("", link);
   };
 
+  /** Download the ZIP that was offered. @param {string} ticket */
+  const fetchArchive = (ticket) => {
+    const link = document.createElement("a");
+    link.href = new URL(`pictures.zip?${new URLSearchParams({ ticket })}`, document.baseURI);
+    link.download = "";
+    link.click();
+  };
+
   /** @param {string} tab @returns a function that keeps the names of the tab's last results, a line each */
   const keepResults = (tab) => (/** @type {string} */ names) => localStorage.setItem(`${STORE}results-${tab}`, names);
 
@@ -60,6 +68,9 @@ window.page = (() => {
 
   /** Take the query out of the address, or a reload would fill the form again. */
   const forgetQuery = () => history.replaceState(null, "", location.pathname);
+
+  /** End this browser's session, which brings the login back. */
+  const signOut = () => fetch(new URL("logout", document.baseURI), { method: "POST" }).then(() => location.reload());
 
   /** Day to night or back. */
   const changeColours = () => {
@@ -184,7 +195,7 @@ window.page = (() => {
   });
 
   return {
-    changeColours, chooseLanguage, clickOn, copyLink, counted, focus, forgetQuery, keepPrompt, keepResults, keptQuery,
-    keptResults, nextSeed, off, same, showUp, tellPlace,
+    changeColours, chooseLanguage, clickOn, copyLink, counted, fetchArchive, focus, forgetQuery, keepPrompt, keepResults,
+    keptQuery, keptResults, nextSeed, off, same, showUp, signOut, tellPlace,
   };
 })();

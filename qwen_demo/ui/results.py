@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,11 +17,12 @@ from ..orders import Order, Picture
 from ..service import Service, draw_seed
 from .code import CodePanel
 from .events import Updates, language_of, on, visitor
-from .files import placeholder, publish, uploaded
+from .files import placeholder, publish
 from .form import Form
 from .messages import cancelled_html, outcome_html, problem_html, progress_html, status_html, t, usage_html
-from .slot import Upload, colour
-from .tools import Tile, Tools
+from .pictures import Gallery, Tile
+from .slot import colour
+from .tools import Tools
 
 
 class Results:
@@ -36,7 +38,7 @@ class Results:
         self._service = service
         self.form = form
         gr.HTML(t(f"empty_{form.tab}"), elem_classes="empty-note")
-        self.gallery = gr.Gallery(
+        self.gallery = Gallery(
             label=t("results"),
             show_label=False,
             columns=1,
@@ -101,11 +103,12 @@ class Results:
         # The first update says this too: each one takes Gradio some 10 ms, before the order is sent or after.
         begun: Updates = {form.seed: given["seed"], self._usage: ""}
         try:
-            slots = form.held(given)
-            references = [await self._reference(*held, given["background"], http) for held in slots]
-            order = await self._service.order(form.request(references, given), given["n"], visitor(http))
-            first, address = next(iter(slots), (None, ""))
-            begun[self.ordered] = str(uploaded(first)) if first and not address else ""
+            kind, sources, background = form.request_type.kind, form.sources(given), colour(given["background"])
+            order = await self._service.order_from(
+                kind, sources, given["n"], visitor(http), background, **form.fields(given)
+            )
+            first = next(iter(sources), "")
+            begun[self.ordered] = str(first) if isinstance(first, Path) else ""
             async for updates in self._follow(order, language):
                 yield begun | updates
                 begun = {}
@@ -160,12 +163,6 @@ class Results:
         except FileNotFoundError:
             return None
 
-    async def _reference(self, image: Upload, address: object, background: str, http: gr.Request) -> str:
-        typed = address.strip() if isinstance(address, str) else ""
-        if not (typed or image):
-            return ""
-        return await self._service.reference(typed or uploaded(image or {}), visitor(http).name, colour(background))
-
     async def _recall(self, kept: object, http: gr.Request) -> AsyncIterator[Updates]:
         """What this browser has ordered, running or done; else the last results that it remembers itself.
 
@@ -182,10 +179,9 @@ class Results:
 
     def _show(self, there: Sequence[Tile], waiting: Sequence[Tile], n: int, owner: str) -> Updates:
         columns = {0: 1, 1: 1, 2: 2, 4: 2}.get(n, 3)
-        files = [(tile.file, tile.caption) for tile in (*there, *waiting)]
         names = [tile.name for tile in there]
         return {
-            self.gallery: gr.update(value=files, columns=columns, selected_index=None, visible=True),
+            self.gallery: gr.update(value=[*there, *waiting], columns=columns, selected_index=None, visible=True),
             self._last: "\n".join(filter(None, names)),
             **self.tools.show(names, owner),
         }

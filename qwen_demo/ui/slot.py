@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from .. import images
 from ..api.errors import InvalidRequest
 from ..i18n import translate
+from ..images import PLACES
 from ..service import Service
 from .events import Updates, language_of, nothing, on, visitor
 from .files import fresh_folder, publish, uploaded
@@ -68,7 +68,7 @@ class Slot:
                 return nothing()
             try:
                 path = uploaded({"path": source} if isinstance(source, str) else source)
-                reference, kept = await service.prepare(path, visitor(http).name, colour(background))
+                reference, kept = await service.prepare(path, visitor(http), colour(background))
             except InvalidRequest as error:
                 parts = parts_html(error, language_of(http))
                 note = problem_html(error, language_of(http)) + parts
@@ -77,8 +77,11 @@ class Slot:
             return self.put(shown, note=reference_html(reference, language_of(http)), original=str(path))
 
         async def cut(original: str, background: str, http: gr.Request, event: gr.EventData) -> Updates:
-            part = await asyncio.to_thread(cropped, uploaded({"path": original}), str(event.place))
-            return await prepare(part, background, http)
+            upload, place = uploaded({"path": original}), str(event.place)
+            if place not in PLACES:
+                return nothing()
+            data = await service.crop(upload, place, visitor(http))
+            return await prepare(await asyncio.to_thread(_kept_part, upload, data), background, http)
 
         parts = self.outputs()
         on(self.image.upload, prepare, inputs=[self.image, background], outputs=parts, preprocess=False)
@@ -102,14 +105,10 @@ def parts_html(error: InvalidRequest, language: str) -> str:
     return f"<p>{escape(translate(language, 'part_offer'))} {' '.join(buttons)}</p>"
 
 
-def cropped(upload: Path, place: str) -> str:
-    """The file of an upload's part. Not for the event loop.
-
-    Raises:
-        InvalidRequest: the upload can't be used.
-    """
+def _kept_part(upload: Path, data: bytes) -> str:
+    """The file of an upload's part."""
     part = fresh_folder() / f"{upload.stem}.png"
-    part.write_bytes(images.crop(upload, place))
+    part.write_bytes(data)
     return str(part)
 
 

@@ -2,31 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from ..archive import UnderWay
 from ..i18n import translate
 from ..library import Entry
 from ..recipe import Recipe
 from ..service import Service
 from .controls import small_button
-from .events import Updates, language_of, nothing, offer_file, on, refusal, visitor
-from .files import fresh_folder, publish
+from .events import Updates, language_of, nothing, on, refusal, visitor
+from .files import publish, withdraw
 from .form import Form
 from .link import write
 from .messages import t
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A place in the gallery: the picture's name in the library, or "", its published file, and the words on it."""
-
-    name: str
-    file: str
-    caption: str | None = None
+from .pictures import DownloadButton, Tile
 
 
 class Tools:
@@ -48,7 +40,7 @@ class Tools:
         # ends up with the first.
         with gr.Row(elem_classes="chips tools"):
             self._use, self._edit, self._fuse = button("use"), button("edit-this"), button("add-to-fusion")
-            self._download = gr.DownloadButton(
+            self._download = DownloadButton(
                 t("tool_download"),  # type: ignore[arg-type]  # is translated all the same
                 size="sm",
                 min_width=0,
@@ -58,8 +50,7 @@ class Tools:
         with gr.Row(visible=False, elem_classes="chips") as self._asking:
             gr.HTML(t("delete_question"))
             self._yes, self._no = button("delete-yes"), button("delete-no")
-        self._link = gr.Textbox(visible=False)
-        self._archive = gr.DownloadButton(visible="hidden", elem_id=f"{prefix}-archive")
+        self._link, self._ticket = gr.Textbox(visible=False), gr.Textbox(visible=False)
 
     def outputs(self) -> list[Component]:
         """What `show` changes."""
@@ -74,7 +65,7 @@ class Tools:
         # A question that is still open was about another picture.
         return {
             self.chosen: name,
-            self._download: gr.update(value=publish(entry.path) if entry else None),
+            self._download: gr.update(value=Tile(name, publish(entry.path)) if entry else None),
             self._asking: gr.update(visible=False),
         }
 
@@ -136,22 +127,29 @@ class Tools:
             gr.Info(translate(language, "link_copied"), title=translate(language, "title_info"), duration=3)
             return write(recipe, form.tab)
 
-        def archive(names: list[str], http: gr.Request) -> str:
-            library = service.library(visitor(http).name)
-            return str(library.zip(list(filter(None, map(library.find, names))), fresh_folder() / "qwen-images.zip"))
+        async def archive(names: list[str], http: gr.Request) -> str:
+            owner = visitor(http).name
+            entries = await asyncio.to_thread(lambda: list(filter(None, map(service.library(owner).find, names))))
+            if not entries:
+                raise refusal("picture_gone", http)
+            try:
+                return service.archives.offer(owner, entries)
+            except UnderWay:
+                raise refusal("zip_under_way", http) from None
 
         async def delete(name: str, names: list[str], http: gr.Request) -> Updates:
             owner = visitor(http).name
             library = service.library(owner)
             if entry := library.find(name):
-                library.delete(entry)
+                await asyncio.to_thread(library.delete, entry)
+                await asyncio.to_thread(withdraw, library.files(entry))
             names = [other for other in names if other != name]
             if looks_again:  # and shows previews: the originals of a whole page would be loaded for nothing
                 return await asyncio.to_thread(self.show, names, owner)
             left = await self.tiles(names, owner, language_of(http))
             # None chosen in the gallery, or it would show another picture than the one the tools act on.
             return {
-                gallery: gr.update(value=[(tile.file, tile.caption) for tile in left], selected_index=None),
+                gallery: gr.update(value=left, selected_index=None),
                 **await asyncio.to_thread(self.show, [tile.name for tile in left], owner),
             }
 
@@ -165,7 +163,8 @@ class Tools:
         on(self._edit.click, edit_this, inputs=self.chosen, outputs=[tabs, *edit.outputs()])
         places, added = {"name": self.chosen, **fusion.inputs()}, [tabs, *fusion.outputs()]
         on(self._fuse.click, add_to_fusion, inputs_kwargs=places, outputs=added, preprocess=False)
-        offer_file(self._zip, archive, self.names, self._archive)
+        offered = on(self._zip.click, archive, inputs=self.names, outputs=self._ticket)
+        on(offered.success, None, inputs=self._ticket, js="page.fetchArchive")
         linked = on(self._copy.click, link, inputs=self.chosen, outputs=self._link)
         on(linked.then, None, inputs=self._link, js="page.copyLink")
         asked = on(self._delete.click, lambda: gr.update(visible=True), outputs=self._asking)

@@ -1,6 +1,7 @@
 """How files are sent."""
 
 from anyio import to_thread
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PIECE = 1_000_000
@@ -12,6 +13,8 @@ class Files:
 
     Starlette leaves a whole file, by its path alone, to whoever offers to send it. This stands last, next to the
     routes: what compresses bodies knows no paths.
+
+    What browsers show is sent without a name: they would save it under that one, whatever the page says.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -21,6 +24,10 @@ class Files:
         scope["extensions"] = {**(scope.get("extensions") or {}), _PATHSEND: {}}
 
         async def send_files(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-disposition", "").startswith("inline"):
+                    del headers["content-disposition"]
             if message["type"] != _PATHSEND:
                 await send(message)
                 return

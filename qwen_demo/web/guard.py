@@ -2,10 +2,11 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
+from anyio import fail_after
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,39 +14,62 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..i18n import preferred, translate
+from .routes import asked, pattern
 
+STALLED = 30.0  # seconds in which something of a body has to come
 _LOCAL_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
 
 class Guard:
     """ASGI middleware: refuses what no page of this app sends, and adds headers that browsers obey.
 
+    No other web page may drive the app, nor read what is a visitor's: whatever a browser says comes from elsewhere is
+    refused, but for links to the app and its pictures in foreign pages. Programs say nothing about it and are let in.
+
     Args:
         app: what comes after it.
-        local: the app is for whoever sits at this machine or in this network. Then no other web page may drive it, be
-            it by a request of its own (the `Origin` check) or under a name that leads here (the `Host` check).
-        max_upload_mb: the largest file. Four of them fit into one body; anything else has at most 2 MB.
-        names: what a local app answers to besides local names: hosts, or suffixes such as `.example.com`.
+        local: the app is for whoever sits at this machine or in this network. Then no name that someone far away has
+            pointed here leads in (the `Host` check).
+        max_upload_mb: the largest file. Four of them fit into one body on the routes that take files; any other has at
+            most 2 MB.
+        uploads: those routes.
+        names: hosts, or suffixes such as `.example.com`, that are the app's own besides the one that is asked.
+        proxies: how many in front are trusted to say under which name the app was asked.
     """
 
-    def __init__(self, app: ASGIApp, local: bool, max_upload_mb: int, names: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        local: bool,
+        max_upload_mb: int,
+        uploads: Iterable[str] = (),
+        names: Sequence[str] = (),
+        proxies: int = 0,
+    ) -> None:
         self._app = app
         self._local = local
         self._names = tuple(names)
+        self._proxies = proxies
         self._largest = 4 * max_upload_mb * 1_000_000
+        self._uploads = pattern(uploads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        carries_files = scope["path"].endswith("/upload") or "/gradio_api/mcp" in scope["path"]
-        limit = self._largest if carries_files else 2_000_000
-        came = 0
+        limit = self._largest if self._uploads.fullmatch(asked(scope)) else 2_000_000
+        came, more = 0, True
 
         async def receive_limited() -> Message:
-            nonlocal came
-            message = await receive()
-            came += len(message.get("body", b""))
+            nonlocal came, more
+            if not more:  # waits for nothing but the visitor's leaving
+                return await receive()
+            try:
+                with fail_after(STALLED):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(408) from error
+            came, more = came + len(message.get("body", b"")), message.get("more_body", False)
             if came > limit:
                 raise HTTPException(413)
             return message
@@ -61,10 +85,8 @@ class Guard:
         await (self._refusal(scope, limit) or self._app)(scope, receive_limited, send_with_headers)
 
     def _refusal(self, scope: Scope, limit: int) -> Response | None:
-        path, headers = scope["path"], Headers(scope=scope)
-        if "/proxy=" in path or ("/file=" in path and ":/" in path):
-            return PlainTextResponse("not served here", 404)  # Gradio would fetch it, from inside the owner's network
-        if self._local and (refusal := self._foreign(scope, headers)):
+        headers = Headers(scope=scope)
+        if refusal := self._foreign(scope, headers):
             return refusal
         if int(headers.get("content-length", 0)) > limit:
             return PlainTextResponse("too large", 413)
@@ -73,14 +95,24 @@ class Guard:
     def _foreign(self, scope: Scope, headers: Headers) -> Response | None:
         """What is said to a name that isn't this app's, or to a page that isn't."""
         here, origin = _split(f"//{headers.get('host', '')}"), headers.get("origin")
-        if not (_is_local(here.hostname or "") or self._is_own(here)):
+        if self._local and not (_is_local(here.hostname or "") or self._is_own(here)):
             return _refused(scope, "door_host", here)
-        if origin is None or scope["method"] in ("GET", "HEAD", "OPTIONS"):  # programs send no origin
+        site = headers.get("sec-fetch-site")
+        if site == "same-origin":  # no page can say so itself
             return None
-        page = _split(origin)
-        if page.hostname and (_place(page, page.scheme) == _place(here, page.scheme) or self._is_own(page)):
-            return None
-        return _refused(scope, "door_origin", page)
+        if origin is not None:
+            return None if self._is_here(_split(origin), headers) else _refused(scope, "door_origin", _split(origin))
+        shown = "navigate" in headers.get("sec-fetch-mode", "") or headers.get("sec-fetch-dest") == "image"
+        if site in ("cross-site", "same-site") and not (shown and scope["method"] in ("GET", "HEAD")):
+            return _refused(scope, "door_origin", _split(headers.get("referer", "")))
+        return None
+
+    def _is_here(self, page: SplitResult, headers: Headers) -> bool:
+        """Whether a page is the app's own, by the name under which its visitor knows it."""
+        told = headers.get("x-forwarded-host", "").split(",")[-self._proxies :] if self._proxies else []
+        asked_as = (_split(f"//{name.strip()}") for name in (headers.get("host", ""), *told))
+        places = [_place(name, page.scheme) for name in asked_as if name.hostname]
+        return bool(page.hostname) and (_place(page, page.scheme) in places or self._is_own(page))
 
     def _is_own(self, address: SplitResult) -> bool:
         host = (address.hostname or "").rstrip(".")

@@ -1,5 +1,6 @@
 """What the browser tests do again and again."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,19 @@ async def picture_sizes(page: Page, gallery: str) -> list[tuple[int, int]]:
     return [(width, height) for width, height in await handle.json_value()]
 
 
-async def download(page: Page, button: str) -> Path:
-    """Press a button and take the file that it brings."""
+async def sources(page: Page, gallery: str) -> list[str]:
+    """The addresses of a gallery's pictures."""
+    images = await page.locator(f"#{gallery} .grid-container img").all()
+    return [await image.get_attribute("src") or "" for image in images]
+
+
+async def download(page: Page, button: str, saved_as: str = ".*") -> Path:
+    """Press a button and take the file that it brings, whose name is like that pattern."""
     async with page.expect_download() as download:
         await page.locator(button).click()
-    return Path(await (await download.value).path())
+    came = await download.value
+    assert re.fullmatch(saved_as, came.suggested_filename)
+    return Path(await came.path())
 
 
 async def fill_number(page: Page, control: str, value: int) -> None:

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from qwen_demo.recipe import Recipe, embed, read
 from tests.browser.conftest import PHOTOS, Open
-from tests.browser.steps import download, fill_number, picture_sizes, run_and_wait, tab, upload
+from tests.browser.steps import download, fill_number, picture_sizes, run_and_wait, sources, tab, upload
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -107,20 +107,24 @@ async def test_history_finds_shows_uses_and_deletes(open_page: Open, app: Runnin
     await expect(page.get_by_text("Nothing found.")).to_be_visible()
     await page.locator("#history-search input, #history-search textarea").fill("zebra PIER")
     await expect(tiles).to_have_count(2)
+    # Two that came at once stand in the order of their files' names.
+    recipe, seeds = page.locator("#history-recipe"), {order["seed"] for order in app.orders}
+    await expect(recipe).to_contain_text(re.compile("|".join(map(str, seeds))))
+    shown = await recipe.inner_text()
+    (second,) = (seed for seed in seeds if str(seed) in shown)
+    (first,) = seeds - {second}
     await tiles.nth(1).click()
     await expect(page.locator("#history-picture img")).to_be_visible()
-    # Two that came at once stand in the order of their files' names.
-    sources = [await tile.locator("img").get_attribute("src") or "" for tile in await tiles.all()]
-    seeds = [order["seed"] for order in app.orders]
-    second, first = (next(seed for seed in seeds if f"-{seed}-" in source) for source in sources)
-    await expect(page.locator("#history-recipe")).to_contain_text(str(first))
-    original = await download(page, "#history-download")
+    await expect(recipe).to_contain_text(str(first))
+    saved_as = rf"\d{{6}}-a-zebra-on-a-pier-qwen-image-plus-{first}-\d\.png"
+    original = await download(page, "#history-download", saved_as)
     assert read(original).seed == first
-    archive = await download(page, "#history-zip")
+    archive = await download(page, "#history-zip", "qwen-images.zip")
     with zipfile.ZipFile(archive) as opened:
         assert len(opened.namelist()) == 2
         assert original.read_bytes() in [opened.read(name) for name in opened.namelist()]
     await page.locator("#history-use").click()
+    await expect(page.locator("#text-seed input[type=number]")).to_be_visible()
     await expect(page.locator("#text-seed input[type=number]")).to_have_value(str(first))
     await tab(page, "History")
     await expect(tiles).to_have_count(2)
@@ -131,28 +135,34 @@ async def test_history_finds_shows_uses_and_deletes(open_page: Open, app: Runnin
     await expect(page.locator("#history-delete-no")).to_be_focused()
     await page.locator("#history-delete-no").click()
     await expect(tiles).to_have_count(2)
+    loaded = [
+        await image.get_attribute("src") or ""
+        for image in await page.locator("#history-gallery img, #history-picture img").all()
+    ]
     await page.locator("#history-delete").click()
     await page.locator("#history-delete-yes").click()
     await expect(tiles).to_have_count(1)
-    assert second != first
+    answers = [(await page.request.get(address)).status for address in loaded]
+    assert sorted(answers) == [200, 403, 403]  # of the deleted one, neither the small picture nor the large one
 
 
 async def test_results_are_edited_on_and_each_step_can_be_gone_back_to(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
     await tab(page, "Edit")
     await upload(page, "edit-image", PHOTOS / "coffee.png")
+    coffee = re.compile(Path(await page.locator("#edit-image img").get_attribute("src") or "").name)
     await page.locator("#edit-prompt textarea").fill("black and white")
     await run_and_wait(page, "edit")
     await expect(page.locator("#edit-compare img").first).to_be_visible()
     await page.locator("#edit-edit-this").click()
-    await expect(page.locator("#edit-image img")).to_have_attribute("src", re.compile("black-and-white"))
+    await expect(page.locator("#edit-image img")).not_to_have_attribute("src", coffee)
     await page.locator("#edit-prompt textarea").fill("blur")
     await page.locator("#edit-run").click()
     await expect(page.locator("#edit-usage .session")).to_contain_text("orders 2")
     await expect(page.locator("#edit-step").get_by_role("radio")).to_have_count(2)
     await page.locator("#edit-step").get_by_role("radio", name="Original").check()
     await page.locator("#edit-back").click()
-    await expect(page.locator("#edit-image img")).not_to_have_attribute("src", re.compile("black-and-white"))
+    await expect(page.locator("#edit-image img")).to_have_attribute("src", coffee)
     await page.locator("#edit-run").click()
     await expect(page.locator("#edit-usage .session")).to_contain_text("orders 3")
     first, second, third = (order["image"] for order in app.orders)
@@ -230,10 +240,12 @@ async def test_the_tools_act_on_the_picture_that_is_shown(open_page: Open, app: 
     await page.locator("#text-prompt textarea").fill("a heron at dawn")
     await fill_number(page, "text-count", 3)
     loaded: list[str] = []
-    page.on("response", lambda response: loaded.append(response.url) if re.search(r"-\d\.png$", response.url) else None)
+    original = re.compile(r"/[0-9a-f]{24}\.png$")
+    page.on("response", lambda response: loaded.append(response.url) if original.search(response.url) else None)
     await run_and_wait(page, "text")
     await picture_sizes(page, "text-gallery")
     assert len(loaded) == len(set(loaded)) == 3
+    names = [Path(source).name for source in await sources(page, "text-gallery")]
     first, second, third = sorted(order["seed"] for order in app.orders)
     large = page.locator("#text-gallery .preview")
     await page.locator("#text-gallery .thumbnail-item").first.click()
@@ -242,14 +254,15 @@ async def test_the_tools_act_on_the_picture_that_is_shown(open_page: Open, app: 
     await expect(large).to_have_count(0)
     await page.locator("#text-gallery .thumbnail-item").nth(1).click()
     await expect(large).to_be_visible()
+    saved_as = rf"\d{{6}}-a-heron-at-dawn-qwen-image-plus-{second}-2\.png"
+    assert read(await download(page, "#text-gallery [aria-label=Download]", saved_as)).seed == second
     await page.locator("#text-delete").click()
     await page.locator("#text-delete-yes").click()
     tiles = page.locator("#text-gallery .grid-container img")
     await expect(tiles).to_have_count(2)
     captions = page.locator("#text-gallery .grid-container .caption-label")
     assert await captions.all_inner_texts() == [f"seed {first}", f"seed {third}"]
-    left = [await tile.get_attribute("src") or "" for tile in await tiles.all()]
-    assert [str(first) in left[0], str(third) in left[1]] == [True, True]
+    assert [Path(source).name for source in await sources(page, "text-gallery")] == [names[0], names[2]]
     assert read(await download(page, "#text-download")).seed == first
     assert second not in (first, third)
     back = await page.context.new_page()
@@ -296,6 +309,5 @@ async def test_deleting_in_history_loads_no_originals_but_the_one_that_is_shown(
     await page.locator("#history-delete").click()
     await page.locator("#history-delete-yes").click()
     await expect(tiles).to_have_count(3)
-    sources = [await tile.locator("img").get_attribute("src") or "" for tile in await tiles.all()]
-    assert all(source.endswith(".webp") for source in sources)
+    assert all(source.endswith(".webp") for source in await sources(page, "history-gallery"))
     assert len(originals) <= 1

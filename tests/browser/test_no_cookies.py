@@ -1,5 +1,6 @@
 """A browser that keeps no cookies, as some do in a Space's frame: what is ordered in a page is known to that page."""
 
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.web.cookie import VisitorCookie
 from tests.browser.conftest import NewContext
-from tests.browser.steps import run_and_wait
+from tests.browser.steps import download, run_and_wait
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -48,6 +49,8 @@ async def test_an_order_is_followed_cancelled_and_its_pictures_used(
     await expect(page.locator("#text-status")).to_contain_text("Already ordered: 1")
     forgetful.backend.open.set()
     await run_and_wait(page, "text")
+    with zipfile.ZipFile(await download(page, "#text-zip", "qwen-images.zip")) as opened:
+        assert len(opened.namelist()) == 1
     await page.locator("#text-edit-this").click()
     await expect(page.locator("#edit-image img")).to_be_visible()
     other = await context.new_page()

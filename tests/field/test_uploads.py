@@ -126,6 +126,7 @@ UPRIGHT = {  # whatever else is broken: the picture, and whether it is turned
     "a TIFF's EXIF beyond the file": (tiff(0x8769, 4, 1, 0xFFFFFF00), False),
     "a TIFF's density of -1/0": (tiff(282, 10, 1, 0xFFFFFF00), False),
     "a TIFF's profile that is a number": (tiff(34675, 4, 1, 9), False),
+    "a turned BigTIFF": (saved(flag(), "TIFF", big_tiff=True, tiffinfo={274: 6}), True),
     "a turned TIFF with a broken tag": (tiff(305, 2, 21, 0xFFFFFF00, tiffinfo={274: 6}), True),
     "a HEIC's EXIF of nonsense": (mime_item(saved(flag(), "HEIF", quality=95, exif=exif(6))), True),
     "-1/0 in a HEIC": (saved(flag(), "HEIF", quality=95, exif=exif(1)), False),

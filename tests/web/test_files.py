@@ -55,6 +55,14 @@ async def test_a_part_of_a_file_arrives(tmp_path: Path) -> None:
         assert (await http.get("/", headers={"Range": f"bytes={3 * PIECE}-"})).status_code == 416
 
 
+@pytest.mark.parametrize(("kind", "said"), [("inline", None), ("attachment", 'attachment; filename="a.png"')])
+async def test_only_what_is_saved_at_once_brings_a_name(tmp_path: Path, kind: str, said: str | None) -> None:
+    (tmp_path / "a.png").touch()
+    app = Files(FileResponse(tmp_path / "a.png", filename="a.png", content_disposition_type=kind))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+        assert (await http.get("/")).headers.get("content-disposition") == said
+
+
 @pytest.mark.parametrize("extensions", [{}, {"extensions": None}, {"extensions": {"tls": {}}}])
 async def test_pieces_are_large_with_any_server(tmp_path: Path, extensions: dict[str, Any]) -> None:
     path = tmp_path / "a.png"

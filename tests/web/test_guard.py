@@ -12,13 +12,15 @@ from starlette.routing import Route
 from qwen_demo.web.guard import Guard
 
 
-async def asked(method: str, headers: dict[str, str], *, local: bool = True, names: tuple[str, ...] = ()) -> Response:
+async def asked(
+    method: str, headers: dict[str, str], *, local: bool = True, names: tuple[str, ...] = (), proxies: int = 0
+) -> Response:
     """What the guard lets through, or says."""
 
     def well(_: Request) -> PlainTextResponse:
         return PlainTextResponse("well")
 
-    guard = Middleware(Guard, local=local, max_upload_mb=1, names=names)
+    guard = Middleware(Guard, local=local, max_upload_mb=1, names=names, proxies=proxies)
     app = Starlette(routes=[Route("/", well, methods=["GET", "POST"])], middleware=[guard])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
         return await http.request(method, "/", headers=headers)
@@ -106,3 +108,63 @@ async def test_a_refusal_speaks_as_chosen_on_the_page_and_repeats_no_nonsense() 
     answer = await asked("GET", {"Host": "<b>.evil.example", "Cookie": "language=zh-CN", "Accept-Language": "en"})
     assert "QWEN_DEMO_ALLOWED_HOSTS=… 并重新启动" in answer.text
     assert "<b>" not in answer.text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://neighbour-demo.hf.space"},
+        {"Origin": "https://huggingface.co"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://localhost:3000"},
+        {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"},
+    ],
+)
+async def test_a_page_elsewhere_gets_nothing_by_any_method(headers: dict[str, str], local: bool, method: str) -> None:
+    answer = await asked(method, {"Host": "localhost:7860", **headers}, local=local)
+    assert answer.status_code == 403
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 200),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({}, 200),
+    ],
+)
+async def test_links_frames_pictures_and_programs_reach_it(headers: dict[str, str], status: int) -> None:
+    assert (await asked("GET", {"Host": "demo.hf.space", **headers}, local=False)).status_code == status
+
+
+async def test_a_form_of_a_page_elsewhere_is_no_link() -> None:
+    sent = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert (await asked("POST", sent, local=False)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "proxies", "status"),
+    [
+        ({"Host": "backend:7860", "X-Forwarded-Host": "demo.example"}, 1, 200),
+        ({"Host": "backend:7860", "X-Forwarded-Host": "forged.example, demo.example"}, 1, 200),
+        ({"Host": "backend:7860", "X-Forwarded-Host": "demo.example, other.example"}, 1, 403),
+        ({"Host": "backend:7860", "X-Forwarded-Host": "demo.example"}, 0, 403),
+        ({"Host": "demo.example:443"}, 0, 200),
+        ({"Host": "backend:7860", "Sec-Fetch-Site": "same-origin"}, 0, 200),  # a proxy that tells nobody's name
+    ],
+)
+async def test_the_own_page_is_known_by_the_name_its_visitor_sees(
+    headers: dict[str, str], proxies: int, status: int
+) -> None:
+    sent = {"Origin": "https://demo.example", **headers}
+    assert (await asked("POST", sent, local=False, proxies=proxies)).status_code == status

@@ -1,0 +1,95 @@
+"""Pictures as one ZIP, made while it is sent: nothing of it is stored, and little of it is in memory."""
+
+import io
+import secrets
+import zipfile
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+
+from .library import Entry
+
+PIECE = 1_000_000  # bytes that are read and sent at once
+MOST = 1_000  # offers that nobody has taken yet; the oldest goes first
+
+
+class NotOffered(Exception):
+    """The ticket was used, or never given out."""
+
+
+class UnderWay(Exception):
+    """This visitor is being sent a ZIP already."""
+
+
+class Archives:
+    """ZIPs that visitors were offered: each goes once, to whoever has its ticket, and to a visitor one at a time."""
+
+    def __init__(self) -> None:
+        self._offered: dict[str, tuple[str, Sequence[Entry]]] = {}
+        self._under_way: set[str] = set()
+
+    def offer(self, owner: str, entries: Sequence[Entry]) -> str:
+        """A ticket for these pictures of that visitor's.
+
+        Raises:
+            UnderWay: one is being sent.
+        """
+        if owner in self._under_way:
+            raise UnderWay
+        if len(self._offered) >= MOST:
+            del self._offered[next(iter(self._offered))]
+        ticket = secrets.token_urlsafe(16)
+        self._offered[ticket] = owner, entries
+        return ticket
+
+    @contextmanager
+    def sent(self, ticket: str) -> Iterator[Iterator[bytes]]:
+        """The ZIP for that ticket, piece by piece, while the block runs.
+
+        Raises:
+            NotOffered: there is none.
+            UnderWay: another one is being sent; the ticket stays good.
+        """
+        owner, entries = self._offered.get(ticket, ("", ()))
+        if owner in self._under_way:
+            raise UnderWay
+        if self._offered.pop(ticket, None) is None:
+            raise NotOffered
+        self._under_way.add(owner)
+        try:
+            with closing(zipped(entries)) as pieces:
+                yield pieces
+        finally:
+            self._under_way.remove(owner)
+
+
+def zipped(entries: Iterable[Entry]) -> Generator[bytes, None, None]:
+    """A ZIP of the originals, as they are: PNGs don't get smaller. One that is gone is left out."""
+    written = _Written()
+    with zipfile.ZipFile(written, "w") as archive:
+        for entry in entries:
+            with suppress(FileNotFoundError), entry.path.open("rb") as file:
+                about = zipfile.ZipInfo.from_file(entry.path, entry.name, strict_timestamps=False)
+                with archive.open(about, "w") as part:
+                    while piece := file.read(PIECE):
+                        part.write(piece)
+                        yield written.taken()
+    yield written.taken()
+
+
+class _Written(io.RawIOBase):
+    """What was written since somebody took it."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+        self._held += data
+        return len(data)
+
+    def taken(self) -> bytes:
+        data = bytes(self._held)
+        self._held.clear()
+        return data
