@@ -20,6 +20,7 @@ PATIENCE = 5.0  # seconds; who would have to wait for longer is told so
 PAUSE = 0.2  # seconds before that is told: who doesn't listen is slowed at least
 UPLOAD_RATE, UPLOAD_BURST = 200_000.0, 400_000_000.0  # bytes likewise: 720 MB an hour
 MOST_ADDRESSES = 10_000  # remembered; who was not seen for longest goes first
+clock = time.monotonic
 
 
 class Allowance:
@@ -31,7 +32,7 @@ class Allowance:
 
     def spend(self, points: float, patience: float = 0.0) -> float:
         """Spend points. Returns the seconds until they are there; more than `patience`, and none are spent."""
-        now = time.monotonic()
+        now = clock()
         paid_until = max(self._paid_until, now - self._burst / self._rate) + points / self._rate
         if (wait := max(0.0, paid_until - now)) <= patience:
             self._paid_until = paid_until

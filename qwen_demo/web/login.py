@@ -17,6 +17,7 @@ PAUSE = 60  # seconds: so many wrong passwords from one address within them brin
 ALL_LOGINS = 20  # from everywhere within them: from then on one after the other is looked at,
 SLOWLY = 1.0  # seconds each,
 MOST_WAITING = 30  # and so many at most wait for it
+pause = asyncio.sleep
 
 
 class Login:
@@ -56,8 +57,8 @@ class SlowLogin:
         if scope["type"] != "http" or asked(scope) != LOGIN:
             await self._app(scope, receive, send)
             return
-        guesses, pause = f"guesses {scope[ADDRESS]}", f"pause {scope[ADDRESS]}"
-        if await self._counts.get(pause):
+        guesses, paused = f"guesses {scope[ADDRESS]}", f"paused {scope[ADDRESS]}"
+        if await self._counts.get(paused):
             await _refused(scope, receive, send, PAUSE)
             return
         if await self._counts.incr("all", PAUSE) > ALL_LOGINS and not await self._slowed():
@@ -72,7 +73,7 @@ class SlowLogin:
                 if message["status"] == 200:
                     await self._counts.clear(guesses)
                 elif await self._counts.get(guesses) >= GUESSES:
-                    await self._counts.incr(pause, PAUSE)
+                    await self._counts.incr(paused, PAUSE)
             await send(message)
 
         await self._app(scope, receive, send_and_count)
@@ -84,7 +85,7 @@ class SlowLogin:
         self._waiting += 1
         try:
             async with self._one_at_a_time:
-                await asyncio.sleep(SLOWLY)
+                await pause(SLOWLY)
         finally:
             self._waiting -= 1
         return True

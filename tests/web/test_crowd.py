@@ -113,7 +113,7 @@ async def test_uploads_of_an_address_have_an_end(monkeypatch: pytest.MonkeyPatch
 
 def test_an_allowance_comes_back_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("qwen_demo.web.crowd.time.monotonic", lambda: now)
+    monkeypatch.setattr("qwen_demo.web.crowd.clock", lambda: now)
     allowance = Allowance(rate=10, burst=20)
     assert [allowance.spend(10, patience=0.5) for _ in range(4)] == [0, 0, 1, 1]  # the last two were not spent
     now += 1

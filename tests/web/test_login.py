@@ -68,7 +68,7 @@ async def test_many_addresses_slow_each_other_and_lock_out_nobody(monkeypatch: p
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("qwen_demo.web.login.asyncio.sleep", sleep)
+    monkeypatch.setattr("qwen_demo.web.login.pause", sleep)
     house = House()
     guesses = [await house.log_in("wrong", f"203.0.113.{number}") for number in range(60)]
     assert guesses == [400] * 60
@@ -82,7 +82,7 @@ async def test_those_that_wait_have_an_end(monkeypatch: pytest.MonkeyPatch) -> N
     async def sleep(_: float) -> None:
         await let_go.wait()
 
-    monkeypatch.setattr("qwen_demo.web.login.asyncio.sleep", sleep)
+    monkeypatch.setattr("qwen_demo.web.login.pause", sleep)
     house = House()
     many = [asyncio.create_task(house.log_in("wrong", f"203.0.{number}.1")) for number in range(100)]
     await asyncio.wait(many, return_when=asyncio.FIRST_COMPLETED)
