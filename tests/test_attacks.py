@@ -250,6 +250,17 @@ def test_uploads_without_end_end(app: RunningApp) -> None:
         assert http.post("/gradio_api/queue/join", content=b"[" * 3_000_000).status_code == 413
 
 
+def test_an_upload_that_is_broken_off_is_no_fault(app: RunningApp, caplog: pytest.LogCaptureFixture) -> None:
+    head = b"POST /gradio_api/upload HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    begun = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\nbegun'
+    with someone(app) as http:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", httpx.URL(app.url).port or 0)) as raw:
+                raw.sendall(head + b"Content-Length: 1000000\r\n\r\n" + begun)
+        assert http.get("/healthz").text == "ok"
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_what_is_uploaded_runs_in_no_browser(app: RunningApp) -> None:
     with someone(app) as http:
         for name in ("a.png", "a.html", "a.svg"):

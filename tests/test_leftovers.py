@@ -173,8 +173,12 @@ def test_after_delete_none_of_its_addresses_is_answered(http: httpx.Client, runn
     assert {http.get(address).status_code for address in found} == {200}
     assert join(http, event_on(http, "text-delete-yes")["id"], ["", []], "alices")[-1]["success"]
     assert (first.exists(), second.exists()) == (False, True)
-    left = [address for address in found if http.get(address).status_code == 200]
-    assert [Path(address).suffix for address in left] == [".webp"]  # the other picture's
+    own = Library(first.parents[1])
+    entry = own.entry_of(first)
+    assert entry
+    gone = {address_name(path) for path in own.files(entry)}
+    assert {http.get(address).status_code for address in found if Path(address).name in gone} == {403}
+    assert {http.get(address).status_code for address in found if Path(address).name not in gone} == {200}
 
 
 @pytest.mark.parametrize("links", [True, False])

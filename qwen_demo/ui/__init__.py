@@ -143,7 +143,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": False,
         "auth": settings.auth,
-        "blocked_paths": [str(Path(get_upload_folder(), PARTS))],  # what uploads are written to before they are whole
+        "blocked_paths": [str(Path(get_upload_folder(), PARTS))],
         "max_file_size": f"{settings.max_upload_mb}mb",
         "max_threads": 256,  # of waiting visitors, async handlers too
         "ssr_mode": False,

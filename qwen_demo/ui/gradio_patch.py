@@ -9,7 +9,7 @@ from gradio import queueing, routes
 from gradio.blocks import Blocks, BlocksConfig
 from gradio.data_classes import PredictBodyInternal
 from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,7 +50,8 @@ class App(routes.App):
     def __init__(self, **options: Any) -> None:
         unknown = dict.fromkeys((KeyError, IndexError, FnIndexInferError), _unknown)
         # The answers' class is what Gradio gives an app that it makes itself.
-        super().__init__(exception_handlers=unknown, default_response_class=routes.ORJSONResponse, **options)
+        told = {**unknown, ClientDisconnect: _gone}
+        super().__init__(exception_handlers=told, default_response_class=routes.ORJSONResponse, **options)
 
     def add_middleware(self, middleware_class: Any, *args: Any, **options: Any) -> None:
         """Add what Gradio wants around its routes, but for leave to other pages."""
@@ -62,6 +63,11 @@ def _unknown(_: Request, error: Exception) -> Response:
     """For an endpoint or session that Gradio looks up without asking whether it is there."""
     log.warning("asked for what is not there: %s", type(error).__name__)
     return JSONResponse({"detail": "Not Found"}, 404)
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    """For a visitor who left in the middle of an upload, which is nobody's fault."""
+    return Response(status_code=400)
 
 
 def signed_in(request: Request) -> str | None:

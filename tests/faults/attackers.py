@@ -1,4 +1,4 @@
-"""Strangers at full speed, from one address: `python -m tests.faults.attackers URL KIND`. Runs until it is ended."""
+"""Strangers at full speed, an address for each kind: `python -m tests.faults.attackers URL KIND`, until it is ended."""
 
 import asyncio
 import itertools
@@ -7,13 +7,13 @@ import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import cache
 from io import BytesIO
 
 import httpx
 from PIL import Image
 
 TOGETHER = 8
-ADDRESS = "203.0.113.9"
 
 
 async def pages(http: httpx.AsyncClient) -> None:
@@ -44,11 +44,12 @@ async def keys(http: httpx.AsyncClient) -> None:
 
 
 async def pictures(http: httpx.AsyncClient) -> None:
-    """Ten uploads that take long to read, for orders that can't be."""
-    (path,) = (await http.post("/gradio_api/upload", files={"files": ("a.jpg", slow_jpeg())})).json()
-    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    for model in ("nothing", "qwen-image-edit-plus") * 5:
-        await call(http, "edit_image", {"prompt": "a", "image": file, "model": model})
+    """Small uploads that take long to read and much memory, for orders that can be and for others."""
+    for upload in (large("JPEG", progressive=True), large("PNG")):
+        (path,) = (await http.post("/gradio_api/upload", files={"files": ("a", upload)})).json()
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        for model in ("nothing", "qwen-image-edit-plus") * 5:
+            await call(http, "edit_image", {"prompt": "a", "image": file, "model": model})
 
 
 async def half(http: httpx.AsyncClient) -> None:
@@ -80,16 +81,19 @@ async def call(http: httpx.AsyncClient, name: str, body: dict[str, object]) -> N
         await http.get(f"/gradio_api/call/{name}/{begun.json()['event_id']}")
 
 
-def slow_jpeg() -> bytes:
-    """A progressive picture that is small as a file and large otherwise."""
+@cache
+def large(format: str, **options: bool) -> bytes:
+    """Forty megapixels in a small file."""
     file = BytesIO()
-    Image.new("RGB", (6000, 4000)).save(file, "JPEG", progressive=True)
+    Image.new("RGB", (8000, 5000)).save(file, format, **options)
     return file.getvalue()
 
 
 async def attack(url: str, kind: str) -> None:
+    address = f"203.0.113.{[*KINDS].index(kind)}"
+
     async def one() -> None:
-        async with httpx.AsyncClient(base_url=url, headers={"X-Forwarded-For": ADDRESS}, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=url, headers={"X-Forwarded-For": address}, timeout=60) as http:
             for _ in itertools.count():
                 with suppress(httpx.TransportError, OSError, json.JSONDecodeError, ValueError):
                     await KINDS[kind](http)

@@ -23,7 +23,7 @@ from tests.test_app import ROOT, start, wait_for
 SLOWER, MEMORY, LOG = 3.0, 500_000_000, 1_000_000  # times, bytes, bytes a minute
 NOISE = 0.2  # seconds that a calm machine may be late too
 TIMES = 5
-FULL_SPEED = 3.0  # seconds until they have used up what they may do in advance, or soon will have
+FULL_SPEED = 1.0  # seconds until they have begun; what they may do in advance is not used up then
 
 
 class Visitor:
