@@ -253,8 +253,9 @@ class Service:
         """The answer to a call in its turn, written down as it came. Memory for pictures inside of it is `held`."""
         try:
             async with order.turn(call):
-                await self._check((order.visitor, *order.counted), key)
-                await self._note(order)  # that it is sent is known before it is
+                async with order.noting:  # one after the other: they reach the API in their order
+                    await self._check((order.visitor, *order.counted), key)
+                    await self._aside(self.journal.write, order)  # that it is sent is known before it is
                 async with self._client_for(order).open(call.request, key) as answer:
                     if call.request.response_format == "b64_json":
                         await held.enter_async_context(self._answers)

@@ -14,9 +14,12 @@ from .cookie import ADDRESS
 from .routes import asked, pattern
 
 AT_ONCE = 2  # requests of one address that are worked on, until their answers begin
-RATE, BURST = 100.0, 500.0  # points a second, and how many may be spent in advance; opening a page takes some 250
-DEAR = 10.0  # points of what takes as long as ten files
-PATIENCE = 5.0  # seconds; who would have to wait for longer is told so
+RATE, BURST = (
+    200.0,
+    3000.0,
+)  # points a second, and how many may be spent in advance: twenty people open the page at once
+DEAR, OTHER, FILE = 10.0, 1.0, 0.1  # points for pages and what begins events, for the rest, and for files
+PATIENCE = 10.0  # seconds; who would have to wait for longer is told so
 PAUSE = 0.2  # seconds before that is told: who doesn't listen is slowed at least
 UPLOAD_RATE, UPLOAD_BURST = 200_000.0, 400_000_000.0  # bytes likewise: 720 MB an hour
 MOST_ADDRESSES = 10_000  # remembered; who was not seen for longest goes first
@@ -52,12 +55,14 @@ class Crowd:
     Args:
         app: what comes after it.
         dear: routes that take much work: pages, and what begins events.
-        uploads: routes that take files.
+        files: routes that send files.
+        uploads: routes that take them.
     """
 
-    def __init__(self, app: ASGIApp, dear: Iterable[str], uploads: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, dear: Iterable[str], files: Iterable[str], uploads: Iterable[str]) -> None:
         self._app = app
-        self._dear, self._uploads = pattern(dear), pattern(uploads)
+        self._points = ((pattern(dear), DEAR), (pattern(files), FILE))
+        self._uploads = pattern(uploads)
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +70,8 @@ class Crowd:
             await self._app(scope, receive, send)
             return
         address = self._address(scope[ADDRESS])
-        wait = address.requests.spend(DEAR if self._dear.fullmatch(asked(scope)) else 1.0, PATIENCE)
+        points = next((points for routes, points in self._points if routes.fullmatch(asked(scope))), OTHER)
+        wait = address.requests.spend(points, PATIENCE)
         if wait > PATIENCE:
             await asyncio.sleep(PAUSE)
             refusal = PlainTextResponse("too many requests", 429, {"Retry-After": str(round(wait))})

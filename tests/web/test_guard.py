@@ -1,5 +1,8 @@
 """The door refuses what no page of this app sends."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 from httpx import Response
@@ -9,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from qwen_demo.web import guard
 from qwen_demo.web.guard import Guard
 
 
@@ -20,8 +24,8 @@ async def asked(
     def well(_: Request) -> PlainTextResponse:
         return PlainTextResponse("well")
 
-    guard = Middleware(Guard, local=local, max_upload_mb=1, names=names, proxies=proxies)
-    app = Starlette(routes=[Route("/", well, methods=["GET", "POST"])], middleware=[guard])
+    doors = Middleware(Guard, local=local, max_upload_mb=1, names=names, proxies=proxies)
+    app = Starlette(routes=[Route("/", well, methods=["GET", "POST"])], middleware=[doors])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
         return await http.request(method, "/", headers=headers)
 
@@ -168,3 +172,41 @@ async def test_the_own_page_is_known_by_the_name_its_visitor_sees(
 ) -> None:
     sent = {"Origin": "https://demo.example", **headers}
     assert (await asked("POST", sent, local=False, proxies=proxies)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"image": "data:image/png;base64,' + b"A" * 3_000_000 + b'"}', 200),
+        (b"[" + b"1," * 9_000 + b"1]", 200),
+        (b"[" + b"1," * 1_000_000 + b"1]", 413),
+        (b"[" * 20_000, 413),
+        (b"{" * 20_000, 413),
+    ],
+)
+async def test_json_that_carries_pictures_has_few_parts(body: bytes, status: int) -> None:
+    async def well(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    doors = Middleware(Guard, local=False, max_upload_mb=1, uploads=["POST /mcp"])
+    app = Starlette(routes=[Route("/mcp", well, methods=["POST"])], middleware=[doors])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+        answer = await http.post("/mcp", content=body, headers={"Content-Type": "application/json; charset=utf-8"})
+    assert answer.status_code == status
+
+
+async def test_a_body_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "STALLED", 0.05)
+
+    async def well(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"begun"
+        await asyncio.Event().wait()
+
+    app = Starlette(
+        routes=[Route("/", well, methods=["POST"])], middleware=[Middleware(Guard, local=False, max_upload_mb=1)]
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+        assert (await http.post("/", content=stalled())).status_code == 408
