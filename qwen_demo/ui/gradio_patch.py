@@ -22,25 +22,23 @@ log = logging.getLogger(__name__)
 MOST_UNREAD = 500  # events of one address whose end nobody has heard; an open page has some twenty
 
 _NAMES = "(v2/)?(text_to_image|edit_image|fuse_images)"
-_FILES = ("GET /(assets|static|svelte)/.*", "GET (/gradio_api)?/theme.css")
 _BEFORE_LOGIN = (
-    *("GET /", "GET /healthz", "GET /readyz", "GET /favicon.ico", "GET /robots.txt", "GET /manifest.json", *_FILES),
+    *("GET /", "GET /healthz", "GET /readyz", "GET /favicon.ico", "GET /robots.txt", "GET /manifest.json"),
+    *("GET /(assets|static|svelte)/.*", "GET (/gradio_api)?/theme.css"),
     "GET /gradio_api/startup-events",  # Gradio itself asks for it when it starts
 )
 _UPLOADS = ("POST /gradio_api/upload", "POST /gradio_api/mcp/?")
 _EVENTS = ("POST /gradio_api/queue/join", f"POST /gradio_api/call/{_NAMES}", "POST /gradio_api/mcp/?")
 _STREAMS = ("GET /gradio_api/queue/data", f"GET /gradio_api/call/{_NAMES}/[^/]+")
-_PICTURES = "GET /gradio_api/file=(?!https?:/).*"
 ROUTES = Routes(
     open=(
         *(*_BEFORE_LOGIN, *_UPLOADS, *_EVENTS, *_STREAMS),
         *("POST /login", "POST /logout", "GET /config", "GET /gradio_api/(info|app_id)"),
         *("GET /gradio_api/heartbeat/[^/]+", "GET /gradio_api/upload_progress", "POST /gradio_api/(cancel|reset)"),
-        *(_PICTURES, "GET /gradio_api/mcp/?", "GET /pictures.zip"),
+        *("GET /gradio_api/file=(?!https?:/).*", "GET /gradio_api/mcp/?", "GET /pictures.zip"),
     ),
     before_login=_BEFORE_LOGIN,
     uploads=_UPLOADS,
-    files=(*_FILES, _PICTURES),
     dear=("GET /", "GET /config", "GET /gradio_api/info", *_EVENTS),
 )
 """What this page, gradio_client and agents ask for. All else that Gradio offers is closed."""

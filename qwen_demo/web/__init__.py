@@ -29,14 +29,12 @@ class Routes:
         open: all of them.
         before_login: to everyone, where there is a login.
         uploads: taking files.
-        files: sending some.
         dear: taking much work.
     """
 
     open: Sequence[str]
     before_login: Sequence[str]
     uploads: Sequence[str]
-    files: Sequence[str]
     dear: Sequence[str]
 
 
@@ -70,13 +68,13 @@ def door(
             names=names,
             proxies=trusted_proxies,
         ),
-        *([] if local else [Middleware(Crowd, dear=routes.dear, files=routes.files, uploads=routes.uploads)]),
+        *([] if local else [Middleware(Crowd, dear=routes.dear, uploads=routes.uploads)]),
         Middleware(OnlyRoutes, routes=routes.open),
         *(
             [Middleware(SlowLogin), Middleware(Login, signed_in=signed_in, before=routes.before_login)]
             if signed_in
             else []
         ),
-        Middleware(Page, script=script, scripts=scripts, frames=frames),
+        Middleware(Page, script=script, scripts=scripts, frames=frames, same=signed_in is None),
         Middleware(Files),
     ]

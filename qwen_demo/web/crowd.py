@@ -14,12 +14,9 @@ from .cookie import ADDRESS
 from .routes import asked, pattern
 
 AT_ONCE = 2  # requests of one address that are worked on, until their answers begin
-RATE, BURST = (
-    200.0,
-    3000.0,
-)  # points a second, and how many may be spent in advance: twenty people open the page at once
-DEAR, OTHER, FILE = 10.0, 1.0, 0.1  # points for pages and what begins events, for the rest, and for files
-PATIENCE = 10.0  # seconds; who would have to wait for longer is told so
+RATE, BURST = 200.0, 3000.0  # requests a second of one address, and how many may come in advance
+DEAR_RATE, DEAR_BURST = 20.0, 40.0  # of those that take as long as ten others; opening a page takes fifteen
+PATIENCE = 30.0  # seconds; who would have to wait for longer is told so
 PAUSE = 0.2  # seconds before that is told: who doesn't listen is slowed at least
 UPLOAD_RATE, UPLOAD_BURST = 200_000.0, 400_000_000.0  # bytes likewise: 720 MB an hour
 MOST_ADDRESSES = 10_000  # remembered; who was not seen for longest goes first
@@ -45,6 +42,7 @@ class Allowance:
 @dataclass
 class _Address:
     requests: Allowance = field(default_factory=lambda: Allowance(RATE, BURST))
+    dear: Allowance = field(default_factory=lambda: Allowance(DEAR_RATE, DEAR_BURST))
     uploads: Allowance = field(default_factory=lambda: Allowance(UPLOAD_RATE, UPLOAD_BURST))
     at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
@@ -55,14 +53,12 @@ class Crowd:
     Args:
         app: what comes after it.
         dear: routes that take much work: pages, and what begins events.
-        files: routes that send files.
-        uploads: routes that take them.
+        uploads: routes that take files.
     """
 
-    def __init__(self, app: ASGIApp, dear: Iterable[str], files: Iterable[str], uploads: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, dear: Iterable[str], uploads: Iterable[str]) -> None:
         self._app = app
-        self._points = ((pattern(dear), DEAR), (pattern(files), FILE))
-        self._uploads = pattern(uploads)
+        self._dear, self._uploads = pattern(dear), pattern(uploads)
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,8 +66,8 @@ class Crowd:
             await self._app(scope, receive, send)
             return
         address = self._address(scope[ADDRESS])
-        points = next((points for routes, points in self._points if routes.fullmatch(asked(scope))), OTHER)
-        wait = address.requests.spend(points, PATIENCE)
+        allowance = address.dear if self._dear.fullmatch(asked(scope)) else address.requests
+        wait = allowance.spend(1, PATIENCE)
         if wait > PATIENCE:
             await asyncio.sleep(PAUSE)
             refusal = PlainTextResponse("too many requests", 429, {"Retry-After": str(round(wait))})

@@ -4,11 +4,15 @@ import gzip
 import logging
 import re
 import secrets
+from collections import OrderedDict
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .routes import asked
+
 log = logging.getLogger(__name__)
+MOST_PAGES = 8  # that are kept: who makes up names makes them for nobody else
 
 _SCRIPT = re.compile(rb"<script(?=[\s/>])", re.IGNORECASE)  # as browsers read it: `<SCRIPT/x>` is one too
 
@@ -30,10 +34,14 @@ class Page:
         script: JavaScript.
         scripts: how many the page's template holds, by `count_scripts`.
         frames: which sites may show the page in a frame, as the policy spells it.
+        same: whether the front page is the same for everyone who asks for it under the same name. Then it is made once:
+            that takes Gradio longer than all else on it.
     """
 
-    def __init__(self, app: ASGIApp, script: str, scripts: int, frames: str = "'self'") -> None:
+    def __init__(self, app: ASGIApp, script: str, scripts: int, frames: str = "'self'", same: bool = False) -> None:
         self._app = app
+        self._same = same
+        self._kept: OrderedDict[tuple[str | None, ...], tuple[Message, bytes]] = OrderedDict()
         self._script = f"<script>{script}</script>".encode()
         self._scripts = scripts
         self._policy = (
@@ -44,6 +52,13 @@ class Page:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        name = self._name(scope)
+        if name in self._kept:
+            await self._send(*self._kept[name], scope, send)
+            return
         start: list[Message] = []
         document = bytearray()
 
@@ -56,18 +71,37 @@ class Page:
             elif message["type"] == "http.response.body":
                 document.extend(message.get("body", b""))
                 if not message.get("more_body"):
-                    whole, scripts = self._finished(bytes(document))
-                    headers = MutableHeaders(scope=start[0])
-                    if "gzip" in Headers(scope=scope).get("accept-encoding", ""):
-                        whole = gzip.compress(whole, 6)
-                        headers["content-encoding"] = "gzip"
-                    headers.add_vary_header("accept-encoding")
-                    headers["content-length"] = str(len(whole))
-                    headers["content-security-policy"] = self._policy.format(scripts=scripts)
-                    await send(start[0])
-                    await send({"type": "http.response.body", "body": whole})
+                    if name and start[0]["status"] == 200:
+                        self._keep(name, start[0], bytes(document))
+                    await self._send(start[0], bytes(document), scope, send)
 
-        await self._app(scope, receive, send_page if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_page)
+
+    def _name(self, scope: Scope) -> tuple[str | None, ...]:
+        """All by which the front page differs from visitor to visitor: under which name it is asked; () for others."""
+        if not self._same or scope["query_string"] or asked(scope) != "GET /" or scope["method"] == "HEAD":
+            return ()
+        headers = Headers(scope=scope)
+        names = ("host", "x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
+        return (scope["scheme"], scope.get("root_path"), *map(headers.get, names))
+
+    def _keep(self, name: tuple[str | None, ...], start: Message, document: bytes) -> None:
+        self._kept[name] = start, document
+        if len(self._kept) > MOST_PAGES:
+            self._kept.popitem(last=False)
+
+    async def _send(self, start: Message, document: bytes, scope: Scope, send: Send) -> None:
+        whole, scripts = self._finished(document)
+        start = {**start, "headers": [*start["headers"]]}
+        headers = MutableHeaders(scope=start)
+        if "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+            whole = gzip.compress(whole, 6)
+            headers["content-encoding"] = "gzip"
+        headers.add_vary_header("accept-encoding")
+        headers["content-length"] = str(len(whole))
+        headers["content-security-policy"] = self._policy.format(scripts=scripts)
+        await send(start)
+        await send({"type": "http.response.body", "body": whole})
 
     def _finished(self, document: bytes) -> tuple[bytes, str]:
         """The page as it is sent, and which scripts run in it, as the policy spells it."""

@@ -87,3 +87,57 @@ def test_the_login_page_runs_and_so_does_the_page_behind_it(tmp_path: Path) -> N
     assert '"auth_required":true' not in after.text
     for answer in (before, after):
         assert len(nonces(answer)) == count_scripts(answer.content) > 1
+
+
+async def test_the_front_page_is_made_once_for_each_name_and_has_a_word_of_its_own_each_time() -> None:
+    made: list[str] = []
+
+    def front(request: Request) -> Response:
+        made.append(str(request.url))
+        return HTMLResponse(TEMPLATE % request.url, status_code=500 if "broken" in str(request.url) else 200)
+
+    door = [Middleware(Page, script="first()", scripts=2, same=True)]
+    app = Starlette(routes=[Route("/", front), Route("/other", front)], middleware=door)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+
+        async def asked(path: str = "/", **headers: str) -> httpx.Response:
+            return await http.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+        first, second = await asked(), await asked()
+        assert made == ["http://app/"]
+        assert nonces(first) != nonces(second)
+        assert re.sub(r' nonce="[^"]+"', "", first.text) == re.sub(r' nonce="[^"]+"', "", second.text)
+        assert first.headers["content-security-policy"] != second.headers["content-security-policy"]
+        assert (await asked(accept_encoding="gzip")).headers["content-encoding"] == "gzip"
+        assert "http://other/" in (await asked(host="other")).text
+        assert "http://app/" in (await asked()).text
+        assert len(made) == 2
+        for _ in range(2):
+            await asked("/?deep_link=x")
+            await asked("/other")
+            await asked(host="broken")
+            await http.head("/")
+        assert len(made) == 2 + 2 * 4
+        before = len(made)
+        for number in range(20):  # made-up names leave room for eight pages, and no more
+            await asked(host=f"{number}.example")
+        await asked(host="19.example")
+        await asked(host="12.example")
+        assert len(made) == before + 20
+        await asked(host="11.example")
+        assert len(made) == before + 21
+
+
+async def test_where_people_sign_in_each_page_is_their_own() -> None:
+    made: list[str] = []
+
+    def front(request: Request) -> Response:
+        made.append(request.cookies.get("name", ""))
+        return HTMLResponse(TEMPLATE % request.cookies.get("name", ""))
+
+    door = [Middleware(Page, script="first()", scripts=2)]
+    app = Starlette(routes=[Route("/", front)], middleware=door)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+        told = [(await http.get("/", headers={"Cookie": f"name={name}"})).text for name in ("ann", "bob", "ann")]
+    assert made == ["ann", "bob", "ann"]
+    assert ["ann" in text for text in told] == [True, False, True]
