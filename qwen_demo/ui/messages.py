@@ -17,6 +17,8 @@ from ..recipe import Recipe
 from ..usage import Prices, Usage, total_cost
 from ..visitors import BadKey
 
+SHORT = 120  # seconds that are told as such
+
 
 def t(key: str) -> I18nData:
     """A text of the page that the browser translates by itself."""
@@ -47,14 +49,21 @@ def _said(error: QwenDemoError, language: str) -> str:
     if isinstance(error, OverQuota) and not error.left:
         key += f"_{error.whose}"
     if isinstance(error, OverLimit):
-        minutes = math.ceil(error.seconds / 60)
-        short = f"{minutes} min" if minutes > 1 else f"{error.seconds} s"
-        facts["time"] = f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else short
+        facts["time"] = wait(error.seconds, language)
     if isinstance(error, BadResponse):
         facts["message"] = translate(language, f"failing_{error.problem}", **error.facts)
     if isinstance(error, APIError) and error.retry_after:
-        key, facts["seconds"] = "error_wait", math.ceil(error.retry_after)
+        key, facts["time"] = "error_wait", wait(error.retry_after, language)
     return translate(language, key, **facts)
+
+
+def wait(seconds: float, language: str) -> str:
+    """A wait as people say it: `40 s`, `5 min`, `2 h`, `1 h 30 min`; never shorter than it is."""
+    if seconds <= SHORT:
+        return translate(language, "wait_seconds", count=math.ceil(seconds))
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    counts = {"wait_hours": hours, "wait_minutes": minutes}
+    return " ".join(translate(language, key, count=count) for key, count in counts.items() if count)
 
 
 def _describe_invalid(error: InvalidRequest, language: str) -> str:

@@ -19,7 +19,7 @@ from qwen_demo.api.errors import (
 from qwen_demo.i18n import LANGUAGES
 from qwen_demo.logs import InternalError
 from qwen_demo.orders import NotSaved
-from qwen_demo.ui.messages import describe, status_html
+from qwen_demo.ui.messages import describe, status_html, wait
 
 WORDS: list[tuple[QwenDemoError, str]] = [
     (
@@ -88,3 +88,20 @@ def test_every_error_has_words_in_every_language(language: str) -> None:
 def test_words_from_outside_are_escaped_on_the_page() -> None:
     words = describe(APIError(400, None, "<img src=x onerror=alert(1)>"), "en")
     assert "<img" not in status_html(words, problem=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "language", "words"),
+    [
+        (0.2, "en", "1 s"),
+        (40, "zh-CN", "40 秒"),
+        (119.2, "en", "120 s"),
+        (150, "en", "3 min"),
+        (3541, "en", "1 h"),
+        (5400, "en", "1 h 30 min"),
+        (86400, "en", "24 h"),
+        (90001, "zh-CN", "25 小时 1 分钟"),
+    ],
+)
+def test_a_wait_is_told_as_people_say_it(seconds: float, language: str, words: str) -> None:
+    assert wait(seconds, language) == words
