@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import httpx
@@ -86,33 +87,30 @@ async def test_no_key_no_prompt_and_no_query_is_written(root: logging.Logger, as
     assert [word for word in (KEY, "secret wish", "Signature", "Expires") if word in text] == []
 
 
-def test_the_same_fault_is_written_once_a_second(root: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1_000_000.0
-    monkeypatch.setattr("logging.time.time", lambda: now)
-    monkeypatch.setattr("logging.time.time_ns", lambda: int(now * 1e9), raising=False)
-    logs.set_up(as_json=False, key=KEY)
-    (handler,) = root.handlers
-    assert isinstance(handler, logging.StreamHandler)
-    written = io.StringIO()
-    handler.setStream(written)
+def test_the_same_fault_is_written_once_a_second() -> None:
+    once = logs.OnceASecond()
 
-    def fail(kind: type[Exception]) -> None:
-        try:
-            raise kind
-        except kind:
-            logging.getLogger("uvicorn.error").exception("an event failed")
+    def record(second: float, fault: type[Exception] | None = None, level: int = logging.ERROR) -> logging.LogRecord:
+        trace = None
+        if fault:
+            try:
+                raise fault
+            except fault:
+                trace = sys.exc_info()
+        made = logging.LogRecord("uvicorn.error", level, "", 0, "an event failed", (), trace)
+        made.created = second
+        return made
 
-    for _ in range(100):
-        fail(ValueError)
-        fail(KeyError)
-        logging.getLogger("asyncio").error("socket.accept() out of system resource")
-        logging.getLogger("qwen_demo").info("request")
-    assert written.getvalue().count("Traceback") == 2
-    assert written.getvalue().count("out of system resource") == 1
-    assert written.getvalue().count("request") == 100
-    now += 1
-    fail(ValueError)
-    assert "an event failed left_out=99" in written.getvalue()
+    assert [once.filter(record(10 + tenth / 10, ValueError)) for tenth in range(10)] == [True] + [False] * 9
+    assert once.filter(record(10.5, KeyError))
+    assert once.filter(record(10.5))
+    assert [once.filter(record(10.5, level=logging.INFO)) for _ in range(3)] == [True] * 3
+    later = record(11, ValueError)
+    assert once.filter(later)
+    assert getattr(later, logs.FACTS) == {"left_out": 9}
+    for number in range(3 * logs.MOST_FAULTS):
+        once.filter(logging.LogRecord("a", logging.ERROR, "", 0, f"fault {number}", (), None))
+    assert len(once._seen) <= logs.MOST_FAULTS + 1
 
 
 def test_the_servers_own_lines_go_the_same_way(root: logging.Logger) -> None:

@@ -126,11 +126,17 @@ class History:
             gone = sum(picture is None for picture in pictures)
             said = translate(language, "recipe_restored_without" if gone else "recipe_restored", count=gone)
             filled = {**form.fill(recipe, pictures), tabs: gr.update(selected=form.tab)}
-            return {**filled, self._file: None, self._status: status_html(said)}
+            return {**filled, self._file: None, self._status: "", form.status: status_html(said)}
 
         offer_file(self._csv, usage, None, self._csv_file)
-        everywhere = [tabs, self._file, self._status, *(part for form in forms for part in form.outputs())]
-        on(self._file.upload, restore, inputs=self._file, outputs=everywhere, preprocess=False)
+        filled = [part for form in forms for part in (form.status, *form.outputs())]
+        on(
+            self._file.upload,
+            restore,
+            inputs=self._file,
+            outputs=[tabs, self._file, self._status, *filled],
+            preprocess=False,
+        )
 
     async def _page(self, words: str, kind: str, model: str, skip: int, http: gr.Request) -> Updates:
         library = self._service.library(visitor(http).name)

@@ -26,6 +26,8 @@ _READ: dict[str, Callable[[str], Any]] = {
     "optimize_prompt": _SWITCH.__getitem__,
 }
 """What a link may carry, by the API's names. Never a key, and never a picture."""
+_KEPT = [*_READ, "random_seed"]
+"""What this browser keeps of a form."""
 
 
 def write(recipe: Recipe, tab: str) -> str:
@@ -52,32 +54,44 @@ def read(query: Mapping[str, str], forms: Sequence[Form]) -> tuple[Form, Recipe,
 
 
 def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
-    """Fill the form that the page's address names. Nothing is run."""
+    """Fill the form that the page's address names, and the others as they were left in this browser. Nothing is run."""
 
-    address = gr.Textbox(visible=False)
+    queries = gr.Textbox(visible=False)
 
-    def follow(address: str, http: gr.Request) -> Updates:
-        query = dict(parse_qsl(address.removeprefix("?"), keep_blank_values=True))
-        if not query.keys() & {"tab", *_READ}:
-            return nothing()
-        form, recipe, ignored = read(query, forms)
-        if ignored:
-            language = language_of(http)
-            labels = (translate(language, f"field_{name}") for name in ignored)
-            names = translate(language, "comma").join(labels)
-            gr.Warning(translate(language, "link_ignored", names=names), title=translate(language, "title_warning"))
-        return {**form.fill(recipe), tabs: gr.update(selected=form.tab)}
+    def follow(queries: str, http: gr.Request) -> Updates:
+        link, *drafts = (
+            dict(parse_qsl(line.removeprefix("?"), keep_blank_values=True)) for line in queries.split("\n")
+        )
+        updates: Updates = {}
+        for draft in drafts[: len(forms)]:
+            form, recipe, _ = read(draft, forms)
+            updates |= form.fill(recipe)
+        if link.keys() & {"tab", *_READ}:
+            form, recipe, ignored = read(link, forms)
+            if ignored:
+                language = language_of(http)
+                labels = (translate(language, f"field_{name}") for name in ignored)
+                names = translate(language, "comma").join(labels)
+                gr.Warning(translate(language, "link_ignored", names=names), title=translate(language, "title_warning"))
+            updates |= {**form.fill(recipe), tabs: gr.update(selected=form.tab)}
+        return updates or nothing()
 
     filled = [tabs, *(part for form in forms for part in form.outputs())]
-    followed = on(demo.load, follow, inputs=address, outputs=filled, js="page.keptQuery")
+    followed = on(
+        demo.load, follow, inputs=queries, outputs=filled, js=f"page.keptQueries({[form.tab for form in forms]})"
+    )
     on(followed.then, None, js="page.forgetQuery")
+    for form in forms:
+        parts = [form.controls()[name] for name in _KEPT]
+        changes = [part.change for part in parts]  # type: ignore[attr-defined]  # all of these have it
+        on(changes, None, inputs=parts, js=f"page.keepDraft('{form.tab}', {_KEPT})")
 
 
 def choose_language(button: gr.Button, language: str, forms: Sequence[Form]) -> None:
     """Load the page in that language when the button is pressed, with the open tab's settings."""
-    names, tabs = [*_READ, "random_seed"], [form.tab for form in forms]
-    inputs = [form.controls()[name] for form in forms for name in names]
-    on(button.click, None, inputs=inputs, js=f"page.chooseLanguage('{language}', {tabs}, {names})")
+    tabs = [form.tab for form in forms]
+    inputs = [form.controls()[name] for form in forms for name in _KEPT]
+    on(button.click, None, inputs=inputs, js=f"page.chooseLanguage('{language}', {tabs}, {_KEPT})")
 
 
 def _check(form: Form, name: str, value: object, model: str) -> None:

@@ -174,12 +174,14 @@ def progress_html(order: Order, usual: float | None, language: str) -> str:
     """The line while it runs: the place in line, or the seconds, how many of n have come, and the usual seconds."""
     seconds = int(order.seconds)
     if order.place and not order.pictures:
-        return status_html(translate(language, "status_waiting", place=order.place, seconds=seconds))
+        return status_html(
+            translate(language, "status_waiting", place=order.place, seconds=seconds), come=f"0/{order.n}"
+        )
     count = len(order.pictures)
     line = translate(language, "status_drawing", seconds=seconds, count=count, n=order.n)
     if usual is not None:
         line += translate(language, "status_usual", seconds=max(1, round(usual)))
-    return status_html(line)
+    return status_html(line, come=f"{count}/{order.n}")
 
 
 def outcome_html(order: Order, language: str) -> str:
@@ -216,8 +218,9 @@ def problem_html(error: Exception, language: str) -> str:
     return status_html(describe(error, language), problem=True)
 
 
-def status_html(text: str, *, problem: bool = False) -> str:
-    """A line of text under the run button."""
+def status_html(text: str, *, problem: bool = False, come: str = "") -> str:
+    """A line of text under the run button; with `come`, such as `1/4`, the window's title says it too."""
     # An alert is read out at once by a screen reader, a status when it is quiet.
     attributes = 'role="alert" class="problem"' if problem else 'role="status"'
+    attributes += f' data-come="{come}"' if come else ""
     return f"<p {attributes}>{escape(text)}</p>"

@@ -48,10 +48,7 @@ window.page = (() => {
     const tab = document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
     if (tabs.includes(tab)) {
       const own = values.slice(tabs.indexOf(tab) * names.length);
-      const settings = Object.fromEntries(names.map((name, at) => [name, own[at] ?? ""]));
-      if (settings.random_seed) delete settings.seed;
-      const filled = Object.entries(settings).filter(([, value]) => value !== "");
-      sessionStorage.setItem(SETTINGS, `?${new URLSearchParams([["tab", tab], ...filled])}`);
+      sessionStorage.setItem(SETTINGS, asQuery(tab, Object.fromEntries(names.map((name, at) => [name, own[at]]))));
     }
     // A Space shows the page in a frame of another site, where only the longer form is kept.
     const sites = location.protocol === "https:" ? "samesite=none; secure; partitioned" : "samesite=lax";
@@ -59,11 +56,35 @@ window.page = (() => {
     location.reload();
   };
 
-  /** @returns {string} the query of the settings that were kept, which are forgotten now, else the address's */
-  const keptQuery = () => {
-    const kept = sessionStorage.getItem(SETTINGS);
+  /** @param {string} tab @param {Record<string, unknown>} settings @returns {string} them as a link's query */
+  const asQuery = (tab, settings) => {
+    const drawn = (name) => name === "seed" && settings.random_seed;
+    const filled = Object.entries(settings).filter(([name, value]) => ![null, undefined, ""].includes(value) && !drawn(name));
+    return `?${new URLSearchParams([["tab", tab], ...filled])}`;
+  };
+
+  /**
+   * @param {string} tab
+   * @param {string[]} names what the values are called, in their order
+   * @returns a function that keeps what is set in the tab's form, over reloads, as long as there is a prompt
+   */
+  const keepDraft = (tab, names) => (...values) => {
+    const settings = Object.fromEntries(names.map((name, at) => [name, values[at]]));
+    if (settings.prompt) localStorage.setItem(`${STORE}draft-${tab}`, asQuery(tab, settings));
+    else localStorage.removeItem(`${STORE}draft-${tab}`);
+  };
+
+  /**
+   * @param {string[]} tabs
+   * @returns a function that gives the queries to fill the forms with, a line each: first that of the settings that were
+   *   kept, which are forgotten now, else the address's, or ""; then those of the other tabs' drafts
+   */
+  const keptQueries = (tabs) => () => {
+    const first = sessionStorage.getItem(SETTINGS) || location.search;
     sessionStorage.removeItem(SETTINGS);
-    return kept || location.search;
+    const open = new URLSearchParams(first).get("tab") ?? (first && tabs[0]);
+    const drafts = tabs.filter((tab) => tab !== open).map((tab) => localStorage.getItem(`${STORE}draft-${tab}`));
+    return [first, ...drafts.filter(Boolean)].join("\n");
   };
 
   /** Take the query out of the address, or a reload would fill the form again. */
@@ -171,6 +192,33 @@ window.page = (() => {
     event.target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: all }));
   }, true);
 
+  /** On a phone: to the results of what was ordered, or to the prompt that is missing. @param {HTMLElement} studio */
+  const goTo = (studio) => {
+    const prompt = studio.querySelector(".prompt textarea");
+    if (!prompt.value.trim()) {
+      prompt.focus();
+      return;
+    }
+    const ordered = new MutationObserver(() => {
+      if (!studio.querySelector(".actions .cancel:not(:disabled)")) return;
+      ordered.disconnect();
+      studio.querySelector(".results").scrollIntoView({ behavior: "smooth" });
+    });
+    ordered.observe(studio.querySelector(".actions"), { attributes: true, childList: true, subtree: true });
+    setTimeout(() => ordered.disconnect(), 10_000);
+  };
+
+  // The window's title says how many pictures of how many have come, and in the background that all is done.
+  const TITLE = "Qwen Image Demo";
+  let ran = false;
+  setInterval(() => {
+    const counts = [...document.querySelectorAll(".status [data-come]")].map(({ dataset }) => dataset.come.split("/"));
+    const sum = (at) => counts.reduce((all, count) => all + Number(count[at]), 0);
+    const done = ran && !counts.length && document.hidden;
+    document.title = counts.length ? `${sum(0)}/${sum(1)} · ${TITLE}` : done ? `● ${TITLE}` : TITLE;
+    ran = counts.length > 0 || done;
+  }, 500);
+
   // In a frame of another site some browsers keep no cookies. Then the page says so.
   document.cookie = "probe=1; path=/; " + (location.protocol === "https:" ? "samesite=none; secure; partitioned" : "");
   document.documentElement.classList.toggle("no-cookies", !document.cookie.includes("probe=1"));
@@ -188,14 +236,14 @@ window.page = (() => {
     const run = event.target.closest(".actions .run");
     if (run) seen(LARGE)?.click();
     if (innerWidth > 900) return;
-    if (run) run.closest(".studio").querySelector(".results").scrollIntoView({ behavior: "smooth" });
+    if (run) goTo(run.closest(".studio"));
     if (event.target.closest("#history-gallery button")) {
       document.querySelector("#history-picture")?.scrollIntoView({ behavior: "smooth", block: "center" });
     }
   });
 
   return {
-    changeColours, chooseLanguage, clickOn, copyLink, counted, fetchArchive, focus, forgetQuery, keepPrompt, keepResults,
-    keptQuery, keptResults, nextSeed, off, same, showUp, signOut, tellPlace,
+    changeColours, chooseLanguage, clickOn, copyLink, counted, fetchArchive, focus, forgetQuery, keepDraft,
+    keepPrompt, keepResults, keptQueries, keptResults, nextSeed, off, same, showUp, signOut, tellPlace,
   };
 })();

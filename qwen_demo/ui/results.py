@@ -155,8 +155,8 @@ class Results:
     async def _tile(self, picture: Picture, order: Order, language: str) -> Tile | None:
         """The picture published; None for one that was deleted meanwhile."""
         entry = self._service.library(order.visitor).entry_of(picture.path)
-        several = order.n > 1 and picture.seed is not None
-        caption = translate(language, "caption_seed", seed=picture.seed) if several else None
+        told = order.n > 1 and picture.seed is not None and all(call.request.n == 1 for call in order.calls)
+        caption = translate(language, "caption_seed", seed=picture.seed) if told else None  # else it is several ones'
         try:
             path = await self._service.shown(entry, order.visitor) if entry else picture.path
             return Tile(entry.name if entry else "", await asyncio.to_thread(publish, path), caption)

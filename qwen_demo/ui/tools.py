@@ -1,6 +1,7 @@
 """What can be done with a finished picture: use its settings, edit it, fuse it, download it, delete it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,12 +71,15 @@ class Tools:
         }
 
     async def tiles(self, names: Sequence[str], owner: str, language: str = "") -> list[Tile]:
-        """Those of a visitor's pictures that are there, with their seeds on them where a language is given."""
+        """Those of a visitor's pictures that are there; where a language is given, with seeds that are one's alone."""
         library = self._service.library(owner)
+        entries = list(filter(None, map(library.find, names)))
+        seeds = Counter(entry.recipe.seed for entry in entries if entry.recipe and language)
         tiles = []
-        for entry in filter(None, map(library.find, names)):
-            seed = entry.recipe.seed if entry.recipe and language else None
-            caption = None if seed is None else translate(language, "caption_seed", seed=seed)
+        for entry in entries:
+            seed = entry.recipe.seed if entry.recipe else None
+            own = seed is not None and seeds[seed] == 1
+            caption = translate(language, "caption_seed", seed=seed) if own else None
             path = await self._service.shown(entry, owner)
             tiles.append(Tile(entry.name, await asyncio.to_thread(publish, path), caption))
         return tiles

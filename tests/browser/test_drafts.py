@@ -1,0 +1,106 @@
+"""What was typed and set is there again, and the window says how far its orders are."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.steps import fill_number, run_and_wait, tab
+from tests.browser.test_history import png
+from tests.conftest import RunningApp
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def again(page: Page, app: RunningApp, query: str = "") -> Page:
+    """The app in another tab of the same browser, as after it was closed."""
+    new = await page.context.new_page()
+    await page.close()
+    await new.goto(app.url + query, wait_until="domcontentloaded")
+    await new.locator("#text-run").wait_for()
+    return new
+
+
+async def test_what_was_set_is_there_again_in_every_form(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill("a hill\nin & = ? # 雾 🏔")
+    await page.locator("#text-size label").nth(3).click()
+    await fill_number(page, "text-count", 3)
+    await fill_number(page, "text-seed", 77)
+    await page.locator("#text-watermark input").check()
+    await tab(page, "Edit")
+    await page.locator("#edit-prompt textarea").fill("make it night")
+    await page.locator("#edit-negative textarea").fill("stars")
+
+    page = await again(page, app)
+    await expect(page.locator("#text-prompt textarea")).to_have_value("a hill\nin & = ? # 雾 🏔")
+    await expect(page.locator("#text-size input").nth(3)).to_be_checked()
+    await expect(page.locator("#text-count input[type=number]")).to_have_value("3")
+    await expect(page.locator("#text-seed input[type=number]")).to_have_value("77")
+    await expect(page.locator("#text-random-seed input")).not_to_be_checked()
+    await expect(page.locator("#text-watermark input")).to_be_checked()
+    await expect(page.get_by_role("tab", name="Text to image")).to_have_attribute("aria-selected", "true")
+    await tab(page, "Edit")
+    await expect(page.locator("#edit-prompt textarea")).to_have_value("make it night")
+    await expect(page.locator("#edit-negative textarea")).to_have_value("stars")
+    await expect(page.locator("#edit-random-seed input")).to_be_checked()
+
+    # A link is for its own form, and an emptied prompt leaves nothing.
+    await page.locator("#edit-prompt textarea").fill("")
+    page = await again(page, app, "?tab=text&prompt=a+link")
+    await expect(page.locator("#text-prompt textarea")).to_have_value("a link")
+    await tab(page, "Edit")
+    await expect(page.locator("#edit-prompt textarea")).to_have_value("")
+    kept: dict[str, str] = await page.evaluate("({...localStorage})")
+    assert [name for name in kept if "draft" in name] == ["qwen-image-demo-draft-text"]
+    assert app.orders == []
+
+
+async def test_the_window_says_how_far_it_is(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    await expect(page).to_have_title("Qwen Image Demo")
+    app.backend.open.clear()
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await fill_number(page, "text-count", 2)
+    await page.locator("#text-run").click()
+    await expect(page).to_have_title("0/2 · Qwen Image Demo")
+    await page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    app.backend.open.set()
+    await expect(page).to_have_title("● Qwen Image Demo")
+    await page.evaluate("Object.defineProperty(document, 'hidden', { value: false, configurable: true })")
+    await expect(page).to_have_title("Qwen Image Demo")
+
+
+async def test_on_a_phone_the_page_goes_where_something_is_to_be_seen_or_done(open_page: Open) -> None:
+    page = await open_page(width=390, height=844)
+    await page.locator("#text-run").click()
+    await expect(page.locator("#text-status [role=alert]")).to_be_visible()
+    await expect(page.locator("#text-prompt textarea")).to_be_focused()
+    await expect(page.locator("#text-prompt textarea")).to_be_in_viewport()
+    await page.locator("#text-prompt textarea").fill("a hill")
+    await run_and_wait(page, "text")
+    await expect(page.locator("#text-gallery img").first).to_be_in_viewport()
+
+
+async def test_settings_that_were_restored_are_told_where_they_are(open_page: Open) -> None:
+    page = await open_page()
+    await tab(page, "History")
+    file: Any = {"name": "a.png", "mimeType": "image/png", "buffer": png(prompt="a hill")}
+    await page.locator("#history-restore input[type=file]").set_input_files(file)
+    await expect(page.locator("#text-status")).to_contain_text("restored")
+    await expect(page.locator("#text-prompt textarea")).to_have_value("a hill")
+
+
+async def test_pictures_of_one_call_have_no_seeds_of_their_own(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    await tab(page, "Edit")
+    await page.locator("#edit-image-address textarea, #edit-image-address input").fill("https://example.com/a.png")
+    await page.locator("#edit-prompt textarea").fill("make it night")
+    await fill_number(page, "edit-count", 2)
+    await run_and_wait(page, "edit", "Done in")
+    await expect(page.locator("#edit-gallery .grid-container img")).to_have_count(2)
+    assert len(app.orders) == 1
+    assert await page.locator("#edit-gallery .caption-label").count() == 0
+    await expect(page.locator("#edit-usage")).to_contain_text(re.compile(str(app.orders[0]["seed"])))
