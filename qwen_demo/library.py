@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import secrets
+import tempfile
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -175,6 +176,11 @@ class Library:
         for day in sorted(days, reverse=True):
             names = (name for name in os.listdir(day) if name.endswith(".png") and name[0] != ".")
             yield from (day / name for name in sorted(names, reverse=True))
+
+
+def elsewhere() -> Library:
+    """A library for what the real one can't take, for a day."""
+    return Library(Path(tempfile.mkdtemp(prefix="qwen-image-demo-")))
 
 
 def slug(text: str, limit: int = 40, size: int = 72) -> str:

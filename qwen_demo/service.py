@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -11,27 +10,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import decoding, images
+from . import images
 from .api import catalog
 from .api.client import DEFAULT_BASE_URL, QwenClient
-from .api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError, Refused, Unauthorized
+from .api.errors import APIError, QwenDemoError, Refused, Unauthorized
 from .api.requests import ImageRequest, asked, make, split
-from .api.responses import ImagesResponse, decode
+from .api.responses import ImagesResponse
 from .archive import Archives
 from .disk import DiskFull, check_room
-from .images import Reference, Verified
+from .images import Verified
 from .journal import Journal
-from .library import FULL_SIDE, Entry, Library
-from .orders import Call, Line, NotSaved, Order, Orders, Picture, State
-from .quota import Charge, Limit, Quota, TooManyAttempts, TooMuchKept
+from .library import FULL_SIDE, Entry, Library, elsewhere
+from .orders import Call, NotSaved, Order, Orders, Picture, State
+from .quota import Charge, Limit, Quota, TooManyAttempts
 from .recipe import Recipe, check_foreign, names_of, read
 from .upkeep import Upkeep
+from .uploads import Uploads, stand_in
 from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
 PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
-UPLOADS_AT_ONCE = 2  # made ready, and where strangers come one of each
-MOST_KEPT = "300000000/day"  # bytes of references that are kept for a visitor, where strangers come
 ANSWERS_IN_MEMORY = 6  # with pictures inside, until those are saved
 
 T = TypeVar("T")
@@ -77,79 +75,16 @@ class Service:
         self.base_url = base_url
         self.quota = quota
         self.attempts = Limit(attempts, TooManyAttempts)
-        self.kept = Limit(MOST_KEPT if public else "", TooMuchKept)
         self.own_keys = OwnKeys() if keyed else None
         self.public = public
+        self.uploads = Uploads(self.library, public=public)
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
         self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
-        self._uploads = Line(UPLOADS_AT_ONCE, each=1 if public else 0)
         self._desk = ThreadPoolExecutor(4, "journal")
 
     def library(self, owner: str) -> Library:
         """The pictures that a visitor of that name may see: the own ones in public, else all."""
         return self.everything.of(owner) if self.public else self.everything
-
-    async def prepare(self, upload: Path, visitor: Visitor, background: str = "white") -> tuple[Reference, Path]:
-        """An upload made ready for the API, and the file in which that is kept.
-
-        Args:
-            upload: the file as it came.
-            visitor: whose it is.
-            background: the colour behind what is transparent.
-
-        Raises:
-            InvalidRequest: it can't be used; the error says why.
-            TooMuchKept: the visitor had enough of them kept.
-        """
-
-        def keep() -> Path:
-            try:
-                return self.library(visitor.name).keep_reference(reference)
-            except OSError:  # it can't be found again later, and can be used all the same
-                return _elsewhere().keep_reference(reference)
-
-        await self.kept.check(visitor, images.MAX_SENT_BYTES)
-        reference = await self._made_ready(upload, visitor, background)
-        if not await asyncio.to_thread(self.library(visitor.name).find_reference, reference.sha256):
-            await self.kept.charge(visitor, len(reference.data))
-        return reference, await asyncio.to_thread(keep)
-
-    async def crop(self, upload: Path, place: str, visitor: Visitor) -> bytes:
-        """The part of an upload that can be used, where the whole is too long: see `images.crop`.
-
-        Raises:
-            InvalidRequest: it can't be used; the error says why.
-            TooMuchKept: as for `prepare`.
-        """
-        await self.kept.check(visitor, images.MAX_SENT_BYTES)
-        async with self._uploads.turn(upload, visitor.counted):
-            part = await decoding.crop(upload, place)
-        await self.kept.charge(visitor, len(part))
-        return part
-
-    async def reference(self, source: Path | str, visitor: Visitor, background: str = "white") -> str:
-        """A reference picture as the text that a request takes, whatever door it came through.
-
-        An upload, or the picture in a `data:` text, is made ready; one that was prepared before goes as it is. Any
-        other text is an address, which the request checks.
-
-        Raises:
-            InvalidRequest: it can't be used; the error says why.
-        """
-        if isinstance(source, Path):
-            if known := await asyncio.to_thread(self.library(visitor.name).known_reference, source):
-                return await asyncio.to_thread(images.data_url, known)
-            reference, _ = await self.prepare(source, visitor, background)
-            return reference.url
-        if not _holds_picture(source):
-            return _stand_in(source)
-        with tempfile.TemporaryDirectory() as folder:
-            upload = await asyncio.to_thread(_unpacked, source, Path(folder))
-            return (await self._made_ready(upload, visitor, background)).url
-
-    async def _made_ready(self, upload: Path, visitor: Visitor, background: str) -> Reference:
-        async with self._uploads.turn(upload, visitor.counted):
-            return await decoding.prepare(upload, background)
 
     async def order_from(
         self,
@@ -174,8 +109,8 @@ class Service:
             InvalidRequest: a field breaks its rule, or a picture can't be used.
             QwenDemoError: as for `order`.
         """
-        await self._admit(split(make(kind, list(map(_stand_in, sources)), **fields), n), visitor)
-        references = [await self.reference(source, visitor, background) for source in sources]
+        await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
+        references = [await self.uploads.reference(source, visitor, background) for source in sources]
         return await self.order(make(kind, references, **fields), n, visitor)
 
     async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
@@ -462,33 +397,7 @@ def _save(
         return library.save(picture, recipe, number + 1, at, again=again), None
     except OSError as error:
         # It was paid for: show it from elsewhere, and say that it is not kept.
-        return _elsewhere().save(picture, recipe, number + 1, at), NotSaved(error.strerror or str(error))
-
-
-def _holds_picture(source: Path | str) -> bool:
-    """Whether it is a picture, in a file or a `data:` text, and not an address."""
-    return isinstance(source, Path) or source.lstrip()[:5].lower() == "data:"
-
-
-def _stand_in(source: Path | str) -> str:
-    """What a request has in a picture's place before that is made ready. An address is ready."""
-    return "data:image/" if _holds_picture(source) else str(source).strip()
-
-
-def _unpacked(text: str, folder: Path) -> Path:
-    """A file in that folder of the picture in a `data:` text. Its padding may be missing, or lines be in it."""
-    try:
-        data = decode(text)
-    except BadResponse as error:
-        raise InvalidRequest("image", "not_a_picture", text) from error
-    path = folder / "picture"
-    path.write_bytes(data)
-    return path
-
-
-def _elsewhere() -> Library:
-    """A library for what the real one can't take."""
-    return Library(Path(tempfile.mkdtemp(prefix="qwen-image-demo-")))
+        return elsewhere().save(picture, recipe, number + 1, at), NotSaved(error.strerror or str(error))
 
 
 def draw_seed() -> int:

@@ -14,7 +14,7 @@ LAYERS = [
     {"recipe", "decoding", "quota", "offline", "settings"},
     {"orders", "library", "environment"},
     {"usage", "journal", "archive"},
-    {"upkeep"},
+    {"upkeep", "uploads"},
     {"service"},
     {"web"},
     {"ui"},

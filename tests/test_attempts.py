@@ -192,16 +192,16 @@ async def test_references_that_are_kept_for_a_visitor_have_a_limit(
         return Reference(background.encode() * (MB // 7), "image/png", (500, 500), "PNG", (500, 500), False)
 
     monkeypatch.setattr(decoding, "prepare", made_ready)
-    service.kept = Limit(f"{images.MAX_SENT_BYTES + 2 * MB}/day", TooMuchKept)
+    service.uploads.kept = Limit(f"{images.MAX_SENT_BYTES + 2 * MB}/day", TooMuchKept)
     for visitor in (ANN, ANN, ANN, ANN, ANN_AGAIN):  # what is there already takes no room
-        await service.prepare(Path("photo.png"), visitor, "#000000")
-    await service.prepare(Path("photo.png"), ANN, "#000001")
+        await service.uploads.prepare(Path("photo.png"), visitor, "#000000")
+    await service.uploads.prepare(Path("photo.png"), ANN, "#000001")
     for visitor in (ANN, ANN_AGAIN):
         with pytest.raises(TooMuchKept):
-            await service.prepare(Path("photo.png"), visitor, "#000002")
+            await service.uploads.prepare(Path("photo.png"), visitor, "#000002")
         with pytest.raises(TooMuchKept):
-            await service.crop(Path("photo.png"), "top", visitor)
-    await service.prepare(Path("photo.png"), BOB, "#000003")
+            await service.uploads.crop(Path("photo.png"), "top", visitor)
+    await service.uploads.prepare(Path("photo.png"), BOB, "#000003")
     assert decoded == ["#000000"] * 5 + ["#000001", "#000003"]
 
 

@@ -166,7 +166,7 @@ async def test_an_edit_is_ordered_again_with_the_pictures_that_are_kept(tmp_path
     service = make(tmp_path, lose)
     photo = tmp_path / "photo.png"
     photo.write_bytes(png())
-    edit = ImageEdit(prompt="warmer", image=await service.reference(photo, ANN), seed=1)
+    edit = ImageEdit(prompt="warmer", image=await service.uploads.reference(photo, ANN), seed=1)
     order = await (await service.order(edit, 1, ANN)).finish()
     assert [call.state for call in order.lost] == [State.SENT]
     (placed,) = await service.order_again(order, ANN)

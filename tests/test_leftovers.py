@@ -16,10 +16,10 @@ import httpx
 import pytest
 from gradio.utils import get_upload_folder
 
-from qwen_demo import environment, service
+from qwen_demo import environment
 from qwen_demo.api.client import QwenClient
 from qwen_demo.environment import PARTS
-from qwen_demo.library import Library
+from qwen_demo.library import Library, elsewhere
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.ui.files import address_name, publish, withdraw
@@ -102,7 +102,7 @@ def test_all_that_is_temporary_is_written_to_one_place(
 ) -> None:
     assert (uploads / PARTS).stat().st_mode & 0o777 == 0o700
     assert get_upload_folder() == str(uploads)
-    assert service._elsewhere().root.parent == Path(tempfile.mkdtemp()).parent == uploads / PARTS
+    assert elsewhere().root.parent == Path(tempfile.mkdtemp()).parent == uploads / PARTS
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for told, folder in (
@@ -128,7 +128,7 @@ def test_whatever_was_sent_or_made_is_gone_after_a_day(http: httpx.Client) -> No
     for field in ("files", "other"):
         http.post("/gradio_api/upload", files={field: ("me.jpg", b"x" * 1000)})
     break_off_an_upload(http, uploads)
-    service._elsewhere().root.joinpath("picture.png").write_bytes(b"x")
+    elsewhere().root.joinpath("picture.png").write_bytes(b"x")
     assert addresses(by_program(http))
     written = files(uploads)
     assert len(written) >= 5

@@ -81,14 +81,14 @@ async def test_on_a_full_disk_the_picture_is_still_there_and_the_problem_is_told
 
 
 async def test_a_recipe_finds_its_reference_pictures_again(service: Service, photo: Path) -> None:
-    request = ImageEdit(prompt="warmer", image=await service.reference(photo, Visitor("visitor")), seed=1)
+    request = ImageEdit(prompt="warmer", image=await service.uploads.reference(photo, Visitor("visitor")), seed=1)
     order = await (await service.order(request, 1, Visitor("visitor"))).finish()
     recipe = read(order.pictures[0].path)
     (kept,) = service.references(recipe.references, "visitor")
     assert isinstance(kept, Path)
     assert recipe.references == (hashlib.sha256(kept.read_bytes()).hexdigest(),)
     # What was made ready once goes as it is: no second loss, the same bytes, the same hash.
-    assert await service.reference(kept, Visitor("visitor")) == request.image
+    assert await service.uploads.reference(kept, Visitor("visitor")) == request.image
     kept.unlink()
     assert service.references(recipe.references, "visitor") == [None]
 

@@ -68,7 +68,7 @@ class Slot:
                 return nothing()
             try:
                 path = uploaded({"path": source} if isinstance(source, str) else source)
-                reference, kept = await service.prepare(path, visitor(http), colour(background))
+                reference, kept = await service.uploads.prepare(path, visitor(http), colour(background))
             except InvalidRequest as error:
                 parts = parts_html(error, language_of(http))
                 note = problem_html(error, language_of(http)) + parts
@@ -80,7 +80,7 @@ class Slot:
             upload, place = uploaded({"path": original}), str(event.place)
             if place not in PLACES:
                 return nothing()
-            data = await service.crop(upload, place, visitor(http))
+            data = await service.uploads.crop(upload, place, visitor(http))
             return await prepare(await asyncio.to_thread(_kept_part, upload, data), background, http)
 
         parts = self.outputs()

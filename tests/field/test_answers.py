@@ -275,7 +275,7 @@ LAX = [
 @pytest.mark.parametrize("text", LAX)
 async def test_a_lax_data_text_is_made_ready_before_anything_is_sent(tmp_path: Path, text: str) -> None:
     service, sent = service_of(tmp_path, httpx.Response(200, json={"data": [{"b64_json": B64}]}))
-    reference = await service.reference(text, ANN)
+    reference = await service.uploads.reference(text, ANN)
     order = await (await service.order(ImageEdit(prompt="a", image=reference, seed=1), 1, ANN)).finish()
     (image,) = json.loads(sent[0].content)["image"]
     head, _, data = image.partition(";base64,")
@@ -291,7 +291,7 @@ async def test_a_lax_data_text_is_made_ready_before_anything_is_sent(tmp_path: P
 async def test_a_data_text_without_a_picture_is_refused_and_nothing_is_sent(tmp_path: Path, text: str) -> None:
     service, sent = service_of(tmp_path, httpx.Response(500))
     with pytest.raises(ValueError, match="is not a picture that can be read"):
-        await service.reference(text, ANN)
+        await service.uploads.reference(text, ANN)
     assert sent == []
 
 

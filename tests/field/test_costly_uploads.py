@@ -304,7 +304,7 @@ async def test_two_pictures_are_decoded_at_once_and_one_of_each_visitor(
     # A new cookie from the same address is the same visitor.
     again = Visitor("ann-2", ("cookie ann-2", "address ann"))
     waiting = [
-        asyncio.create_task(service.prepare(tmp_path / visitor.name, visitor))
+        asyncio.create_task(service.uploads.prepare(tmp_path / visitor.name, visitor))
         for visitor in (ANN, ANN, again, BOB, CAROL)
     ]
     await begun.acquire()

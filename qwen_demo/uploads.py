@@ -1,0 +1,115 @@
+"""Reference pictures on their way in: made ready in their turn, and kept, so that a recipe finds them again."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from . import decoding, images
+from .api.errors import BadResponse, InvalidRequest
+from .api.responses import decode
+from .images import Reference
+from .library import Library, elsewhere
+from .orders import Line
+from .quota import Limit, TooMuchKept
+from .visitors import Visitor
+
+AT_ONCE = 2  # made ready, and where strangers come one of each
+MOST_KEPT = "300000000/day"  # bytes of references that are kept for a visitor, where strangers come
+
+
+class Uploads:
+    """Makes pictures ready for the API, whatever door they come through.
+
+    Args:
+        library_of: the name of a visitor → where that one's references are kept.
+        public: strangers bring them. Then each has a share of the line and of the disk.
+    """
+
+    def __init__(self, library_of: Callable[[str], Library], *, public: bool = False) -> None:
+        self._library_of = library_of
+        self._line = Line(AT_ONCE, each=1 if public else 0)
+        self.kept = Limit(MOST_KEPT if public else "", TooMuchKept)
+
+    async def prepare(self, upload: Path, visitor: Visitor, background: str = "white") -> tuple[Reference, Path]:
+        """An upload made ready for the API, and the file in which that is kept.
+
+        Args:
+            upload: the file as it came.
+            visitor: whose it is.
+            background: the colour behind what is transparent.
+
+        Raises:
+            InvalidRequest: it can't be used; the error says why.
+            TooMuchKept: the visitor had enough of them kept.
+        """
+
+        def keep() -> Path:
+            try:
+                return self._library_of(visitor.name).keep_reference(reference)
+            except OSError:  # it can't be found again later, and can be used all the same
+                return elsewhere().keep_reference(reference)
+
+        await self.kept.check(visitor, images.MAX_SENT_BYTES)
+        reference = await self._made_ready(upload, visitor, background)
+        if not await asyncio.to_thread(self._library_of(visitor.name).find_reference, reference.sha256):
+            await self.kept.charge(visitor, len(reference.data))
+        return reference, await asyncio.to_thread(keep)
+
+    async def crop(self, upload: Path, place: str, visitor: Visitor) -> bytes:
+        """The part of an upload that can be used, where the whole is too long: see `images.crop`.
+
+        Raises:
+            InvalidRequest: it can't be used; the error says why.
+            TooMuchKept: as for `prepare`.
+        """
+        await self.kept.check(visitor, images.MAX_SENT_BYTES)
+        async with self._line.turn(upload, visitor.counted):
+            part = await decoding.crop(upload, place)
+        await self.kept.charge(visitor, len(part))
+        return part
+
+    async def reference(self, source: Path | str, visitor: Visitor, background: str = "white") -> str:
+        """A reference picture as the text that a request takes, whatever door it came through.
+
+        An upload, or the picture in a `data:` text, is made ready; one that was prepared before goes as it is. Any
+        other text is an address, which the request checks.
+
+        Raises:
+            InvalidRequest: it can't be used; the error says why.
+        """
+        if isinstance(source, Path):
+            if known := await asyncio.to_thread(self._library_of(visitor.name).known_reference, source):
+                return await asyncio.to_thread(images.data_url, known)
+            reference, _ = await self.prepare(source, visitor, background)
+            return reference.url
+        if not holds_picture(source):
+            return stand_in(source)
+        with tempfile.TemporaryDirectory() as folder:
+            upload = await asyncio.to_thread(_unpacked, source, Path(folder))
+            return (await self._made_ready(upload, visitor, background)).url
+
+    async def _made_ready(self, upload: Path, visitor: Visitor, background: str) -> Reference:
+        async with self._line.turn(upload, visitor.counted):
+            return await decoding.prepare(upload, background)
+
+
+def holds_picture(source: Path | str) -> bool:
+    """Whether it is a picture, in a file or a `data:` text, and not an address."""
+    return isinstance(source, Path) or source.lstrip()[:5].lower() == "data:"
+
+
+def stand_in(source: Path | str) -> str:
+    """What a request has in a picture's place before that is made ready. An address is ready."""
+    return "data:image/" if holds_picture(source) else str(source).strip()
+
+
+def _unpacked(text: str, folder: Path) -> Path:
+    """A file in that folder of the picture in a `data:` text. Its padding may be missing, or lines be in it."""
+    try:
+        data = decode(text)
+    except BadResponse as error:
+        raise InvalidRequest("image", "not_a_picture", text) from error
+    path = folder / "picture"
+    path.write_bytes(data)
+    return path
