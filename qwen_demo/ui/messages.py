@@ -17,7 +17,7 @@ from ..recipe import Recipe
 from ..usage import Prices, Usage, total_cost
 from ..visitors import BadKey
 
-SHORT = 120  # seconds that are told as such
+SHORT, LONG = 120, 48 * 3600  # seconds up to which they are told as such, and from which on in days
 
 
 def t(key: str) -> I18nData:
@@ -58,9 +58,11 @@ def _said(error: QwenDemoError, language: str) -> str:
 
 
 def wait(seconds: float, language: str) -> str:
-    """A wait as people say it: `40 s`, `5 min`, `2 h`, `1 h 30 min`; never shorter than it is."""
+    """A wait as people say it: `40 s`, `5 min`, `2 h`, `1 h 30 min`, `3 days`; never shorter than it is."""
     if seconds <= SHORT:
         return translate(language, "wait_seconds", count=math.ceil(seconds))
+    if seconds > LONG:
+        return translate(language, "wait_days", count=math.ceil(seconds / 86400))
     hours, minutes = divmod(math.ceil(seconds / 60), 60)
     counts = {"wait_hours": hours, "wait_minutes": minutes}
     return " ".join(translate(language, key, count=count) for key, count in counts.items() if count)

@@ -123,7 +123,7 @@ async def test_glyphs_have_the_shapes_of_the_sizes(new_context: NewContext, shop
         return [width, height, borderTopStyle];
     }"""
     glyphs = [await label.evaluate(drawn) for label in await page.locator("#edit-size label").all()]
-    assert glyphs == [["26px", "26px", "dashed"], ["26px", "26px", "solid"], ["34px", "8px", "solid"]]
+    assert glyphs == [["26px", "16px", "solid"], ["26px", "26px", "solid"], ["34px", "8px", "solid"]]
     await context.close()
 
 

@@ -161,9 +161,9 @@ CASES: dict[str, Case] = {
     "a text for an error": Case(told(400, {"error": "just so"}), said_no(400, "just so")),
     "429, wait 1 s": Case(in_turn(http(429, retry_after="1"), FINE), DONE, posts=2, pictures=1),
     "429, wait 9999 s": Case(
-        http(429, retry_after="9999"), f"The API is busy and asks to wait 9999 s. Try again then. {FREE}"
+        http(429, retry_after="9999"), f"The API is busy and asks to wait 2 h 47 min. Try again then. {FREE}"
     ),
-    "429, wait until a date": Case(http(429, retry_after=SOON), "The API is busy and asks to wait 3"),
+    "429, wait until a date": Case(http(429, retry_after=SOON), "The API is busy and asks to wait 3650 days"),
     "429, wait for rubbish": Case(in_turn(http(429, retry_after="soon"), FINE), DONE, posts=2, pictures=1),
     "429, quota used up": Case(refusal(429, "insufficient_quota", "You exceeded your quota"), OVERDUE),
     "503, then well": Case(in_turn(http(503), FINE), DONE, posts=2, pictures=1),

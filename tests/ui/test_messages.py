@@ -101,6 +101,7 @@ def test_words_from_outside_are_escaped_on_the_page() -> None:
         (5400, "en", "1 h 30 min"),
         (86400, "en", "24 h"),
         (90001, "zh-CN", "25 小时 1 分钟"),
+        (200_000, "en", "3 days"),
     ],
 )
 def test_a_wait_is_told_as_people_say_it(seconds: float, language: str, words: str) -> None:
