@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 
 from uvicorn.config import LOGGING_CONFIG
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 FACTS = "facts"
 """`log.info("request", extra={FACTS: {…}})` adds values to a line."""
 MOST_FAULTS = 1000  # remembered
+LONGEST = 2000  # characters of a message
 _QUERY = re.compile(r"(?<=\?)[^\s'\"]*=[^\s'\"]*")
 
 
@@ -28,6 +30,7 @@ def set_up(*, as_json: bool, key: str) -> None:
         key: what must never be written, should a library put it into one of its texts.
     """
     handler = logging.StreamHandler()
+    handler.addFilter(lambda record: "mcp" not in Path(record.pathname).parts)  # repeats what agents send, prompts too
     handler.addFilter(OnceASecond())
     handler.setFormatter(Formatter(as_json=as_json, key=key))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -50,7 +53,8 @@ class OnceASecond(logging.Filter):
         kind, _, trace = record.exc_info or (None, None, None)
         while trace and trace.tb_next:
             trace = trace.tb_next
-        fault = record.name, record.msg, kind, trace and (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        where = trace and (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        fault = record.name, record.pathname, record.lineno, kind, where  # texts may hold what strangers sent
         last, left_out = self._seen.get(fault, (0.0, 0))
         if record.created < last + 1:
             self._seen[fault] = last, left_out + 1
@@ -78,15 +82,20 @@ class Formatter(logging.Formatter):
     def _line(self, record: logging.LogRecord, facts: dict[str, Any]) -> str:
         at = self.formatTime(record, "%Y-%m-%d %H:%M:%S")
         values = (f"{name}={'-' if value is None else value}" for name, value in facts.items())
-        line = " ".join([at, record.levelname, f"{record.name}:", record.getMessage(), *values])
+        line = " ".join([at, record.levelname, f"{record.name}:", _one_line(record), *values])
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
     def _json(self, record: logging.LogRecord, facts: dict[str, Any]) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
-        line = {"time": at, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        line = {"time": at, "level": record.levelname, "logger": record.name, "message": _one_line(record)}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps({**line, **facts}, ensure_ascii=False)
+
+
+def _one_line(record: logging.LogRecord) -> str:
+    """What is told, in a line and not without end, whoever had a word in it."""
+    return record.getMessage()[:LONGEST].replace("\n", "\\n").replace("\r", "\\r")
 
 
 class InternalError(QwenDemoError):

@@ -41,7 +41,7 @@ class Visitor:
 
     def in_page(self, session: str) -> "Visitor":
         """The same request, from a page whose browser keeps no cookies: a visitor for as long as that page is open."""
-        name = f"page {hashlib.sha256(session.encode()).hexdigest()[:32]}"
+        name = f"page {hashlib.sha256(session.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
         return replace(self, name=name, counted=(name, *self.counted[1:]))
 
     def signed_in(self, user: str) -> "Visitor":

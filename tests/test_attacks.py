@@ -432,6 +432,68 @@ def test_what_is_not_known_is_told_in_a_line(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+def test_no_header_of_a_request_comes_back(app: RunningApp) -> None:
+    secret = {
+        "Cookie": "session=secret-1",
+        "X-Qwen-Api-Key": "sk-secret-2-0123456789",
+        "Authorization": "Basic secret3",
+    }
+    with someone(app) as http:
+        (path,) = http.post("/gradio_api/upload", files={"files": ("a.png", b"0123456789")}).json()
+        for asked in ("bytes=0-4", "bytes=0-1,2-3", "bytes=--", "Bytes=0-4", "bytes=²-³".encode().decode("latin-1")):
+            sent = {**secret, "Range": asked, "Access-Control-Allow-Origin": "*", "Content-Security-Policy": "none"}
+            answer = http.get(
+                f"/gradio_api/file={path}", headers=[(k.encode(), v.encode("latin-1")) for k, v in sent.items()]
+            )
+            assert answer.status_code in (200, 206, 400, 416)
+            told = str(answer.headers)
+            assert not [word for word in ("secret", "access-control", "'none'}") if word in told.lower()]
+            assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("queue/join", b"NaN"),
+        ("queue/join", b'{"data": NaN, "fn_index": 1}'),
+        ("queue/join", b'{"fn_index": 1e400}'),
+        ("queue/join", b'{"data": "x"}'),
+        ("call/text_to_image", b'{"prompt": "\\ud800"}'),
+        ("call/v2/text_to_image", b"{}"),
+        ("call/v2/text_to_image", b'{"prompt": "a", "nope": 1}'),
+        ("cancel", b"[" * 5_000),
+    ],
+)
+def test_what_cannot_be_read_is_told_briefly(
+    app: RunningApp, path: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with someone(app) as http:
+        answer = http.post(f"/gradio_api/{path}", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 404, 413, 422)
+    assert len(answer.content) < 1000
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_odd_names_and_paths_are_no_fault(app: RunningApp, caplog: pytest.LogCaptureFixture) -> None:
+    with someone(app) as http:
+        assert http.get("/static/" + "a" * 300).status_code == 404
+        for name in (b"a:b:c", b"xn--\x80", b"<b>"):
+            assert http.get("/", headers=[(b"X-Forwarded-Host", name)]).status_code == 400
+        assert http.post("/gradio_api/upload", files={"files": (None, b"x")}).status_code in (400, 422)
+        many = [("files", (f"{number}.png", b"x")) for number in range(30)]
+        assert http.post("/gradio_api/upload", files=many).status_code == 429
+        assert http.post("/gradio_api/cancel", json=[[]] * 600_000).status_code == 413
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_what_is_a_visitors_is_kept_by_no_proxy(app: RunningApp) -> None:
+    with someone(app) as http:
+        for path in ("/", "/config", "/gradio_api/info"):
+            answer = httpx.get(app.url + path)
+            assert ("set-cookie" in answer.headers, answer.headers["cache-control"]) == (True, "private")
+        assert "set-cookie" not in http.get("/theme.css").headers
+
+
 def test_a_forged_name_is_told_to_nobody_else(app: RunningApp) -> None:
     with someone(app) as forger, someone(app) as other:
         for path in ("/gradio_api/info", "/config", "/", "/gradio_api/info?all_endpoints=True"):

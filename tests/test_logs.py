@@ -109,7 +109,7 @@ def test_the_same_fault_is_written_once_a_second() -> None:
     assert once.filter(later)
     assert getattr(later, logs.FACTS) == {"left_out": 9}
     for number in range(3 * logs.MOST_FAULTS):
-        once.filter(logging.LogRecord("a", logging.ERROR, "", 0, f"fault {number}", (), None))
+        once.filter(logging.LogRecord("a", logging.ERROR, "", number + 1, "a fault", (), None))
     assert len(once._seen) <= logs.MOST_FAULTS + 1
 
 
@@ -122,3 +122,18 @@ def test_the_servers_own_lines_go_the_same_way(root: logging.Logger) -> None:
     uvicorn.Config(app=lambda: None, log_level="warning")
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received. %s", KEY)
     assert json.loads(written.getvalue())["message"] == "Invalid HTTP request received. …"
+
+
+def test_strangers_words_neither_begin_a_line_nor_fill_the_log(root: logging.Logger) -> None:
+    logs.set_up(as_json=False, key=KEY)
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    written = io.StringIO()
+    handler.setStream(written)
+    logging.getLogger("a").warning("first\nsecond\r%s", "x" * 1_000_000)
+    assert written.getvalue().count("\n") == 1
+    assert "first\\nsecond\\r" in written.getvalue()
+    assert len(written.getvalue()) < 3000
+    told = logging.LogRecord("root", logging.WARNING, "/lib/mcp/shared/session.py", 1, "a prompt", (), None)
+    root.handle(told)
+    assert "a prompt" not in written.getvalue()

@@ -24,7 +24,7 @@ from .edit import edit_tab
 from .endpoints import add_endpoints
 from .events import on
 from .fusion import fusion_tab
-from .gradio_patch import GRADIO_ROUTES, ROUTES, App, KnownStreams, bound_queue, share_parts, signed_in
+from .gradio_patch import GRADIO_ROUTES, ROUTES, App, KnownStreams, OwnRanges, bound_queue, share_parts, signed_in
 from .history import History
 from .link import choose_language, follow_links
 from .messages import t
@@ -122,6 +122,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
                 scripts=count_scripts(TEMPLATE.read_bytes()),
             ),
             Middleware(KnownStreams),
+            Middleware(OwnRanges),
         ],
         routes=[
             *health_routes(service.not_ready),

@@ -5,6 +5,7 @@ import logging
 from collections import OrderedDict, defaultdict
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from gradio import queueing, routes
 from gradio.blocks import Blocks, BlocksConfig
 from gradio.data_classes import PredictBodyInternal
@@ -48,9 +49,10 @@ class App(routes.App):
     """Gradio's, which lets no page of elsewhere read what it says, and says in one line what it doesn't know."""
 
     def __init__(self, **options: Any) -> None:
-        unknown = dict.fromkeys((KeyError, IndexError, FnIndexInferError), _unknown)
+        unknown = dict.fromkeys((KeyError, IndexError, FnIndexInferError, OSError), _unknown)
         # The answers' class is what Gradio gives an app that it makes itself.
-        told = {**unknown, ClientDisconnect: _gone}
+        malformed = {TypeError: _malformed, ValueError: _malformed, RequestValidationError: _malformed}
+        told: dict[Any, Any] = {**unknown, **malformed, ClientDisconnect: _gone}
         super().__init__(exception_handlers=told, default_response_class=routes.ORJSONResponse, **options)
 
     def add_middleware(self, middleware_class: Any, *args: Any, **options: Any) -> None:
@@ -63,6 +65,13 @@ def _unknown(_: Request, error: Exception) -> Response:
     """For an endpoint or session that Gradio looks up without asking whether it is there."""
     log.warning("asked for what is not there: %s", type(error).__name__)
     return JSONResponse({"detail": "Not Found"}, 404)
+
+
+def _malformed(_: Request, error: Exception) -> Response:
+    """For what can't be read. Gradio's own answer repeats all that was sent, which may be a lot."""
+    log.warning("asked for what can't be understood: %s", type(error).__name__)
+    words = str(error)[:200] if isinstance(error, TypeError) else "Unprocessable Content"  # it names the argument
+    return JSONResponse({"detail": words.encode("ascii", "replace").decode()}, 422)
 
 
 def _gone(_: Request, __: Exception) -> Response:
@@ -97,6 +106,22 @@ def _logout(request: Request) -> Response:
 
 GRADIO_ROUTES = (Route("/gradio_api/info", _info), Route("/logout", _logout, methods=["POST"]))
 """In place of its own."""
+
+
+class OwnRanges:
+    """ASGI middleware: parts of files are sent by Starlette, which knows a unit however it is spelled.
+
+    Gradio's own way answers with the request's headers, cookies and keys among them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            spelled = {b"range": lambda value: value.replace(b"bytes", b"Bytes")}
+            scope["headers"] = [(name, spelled.get(name, bytes)(value)) for name, value in scope["headers"]]
+        await self._app(scope, receive, send)
 
 
 class KnownStreams:

@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import re
 import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +15,8 @@ VISITOR, ADDRESS = "visitor", "address"
 """Where in a request's scope the `Visitor` and the network address stand."""
 _COOKIE = "qwen-image-demo"
 _YEAR = 365 * 24 * 3600
+_EVERYONES = re.compile(r"/(assets|static|svelte)/|(/gradio_api)?/theme\.css")
+"""What is the same for everyone, and may be kept by whoever passes it on."""
 
 
 class VisitorCookie:
@@ -41,8 +44,11 @@ class VisitorCookie:
         scope[VISITOR] = Visitor(name, (f"cookie {name}", f"address {scope[ADDRESS]}"), key, known is not None)
 
         async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start" and not known:
-                MutableHeaders(scope=message).append("set-cookie", self._cookie(name, scope))
+            if message["type"] == "http.response.start" and not _EVERYONES.match(scope["path"]):
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("cache-control", "private")  # or a proxy might hand one visitor's cookie to others
+                if not known:
+                    headers.append("set-cookie", self._cookie(name, scope))
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)
@@ -70,6 +76,7 @@ def address_of(scope: Scope, proxies: int) -> str:
     peer, _ = scope.get("client") or ("", 0)
     seen = [part.strip() for line in Headers(scope=scope).getlist("x-forwarded-for") for part in line.split(",")]
     text = seen[-proxies] if 0 < proxies <= len(seen) else peer
+    text = _without_port(text.strip('"'))
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -77,3 +84,10 @@ def address_of(scope: Scope, proxies: int) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
     return text
+
+
+def _without_port(text: str) -> str:
+    """Some proxies write out the port, and brackets around IPv6."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text

@@ -19,6 +19,7 @@ DEAR_RATE, DEAR_BURST = 20.0, 40.0  # of those that take as long as ten others; 
 PATIENCE = 30.0  # seconds; who would have to wait for longer is told so
 PAUSE = 0.2  # seconds before that is told: who doesn't listen is slowed at least
 UPLOAD_RATE, UPLOAD_BURST = 200_000.0, 400_000_000.0  # bytes likewise: 720 MB an hour
+SMALLEST_FILE, MOST_FILES = 50_000, 20  # bytes that one counts for at least, and how many fit into one body
 MOST_ADDRESSES = 10_000  # remembered; who was not seen for longest goes first
 clock = time.monotonic
 
@@ -77,7 +78,12 @@ class Crowd:
         if self._uploads.fullmatch(asked(scope)):
             await self._app(scope, _metered(receive, address.uploads), send)
         else:
-            await self._in_turn(address.at_once, scope, receive, send)
+            try:
+                whole = await _whole(receive)
+            except HTTPException as refused:
+                await PlainTextResponse(refused.detail, refused.status_code)(scope, receive, send)
+            else:
+                await self._in_turn(address.at_once, scope, whole, send)
 
     def _address(self, name: str) -> _Address:
         address = self._addresses.setdefault(name, _Address())
@@ -107,10 +113,28 @@ class Crowd:
             let_go()
 
 
+async def _whole(receive: Receive) -> Receive:
+    """A request whose body has come: nobody holds a turn while it is on its way."""
+    came = [await receive()]
+    while came[-1].get("more_body"):
+        came.append(await receive())
+
+    async def receive_again() -> Message:
+        return came.pop(0) if came else await receive()
+
+    return receive_again
+
+
 def _metered(receive: Receive, uploads: Allowance) -> Receive:
+    files = 0
+
     async def receive_metered() -> Message:
+        nonlocal files
         message = await receive()
-        if uploads.spend(len(message.get("body", b""))):
+        body = message.get("body", b"")
+        new = body.count(b"filename=")
+        files += new
+        if files > MOST_FILES or uploads.spend(len(body) + new * SMALLEST_FILE):
             raise HTTPException(429, "too much was uploaded from here")
         return message
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
@@ -16,8 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..i18n import preferred, translate
 from .routes import asked, pattern
 
-STALLED = 30.0  # seconds in which something of a body has to come
-MOST_PARTS = 10_000  # of JSON that carries pictures: those have none, and a million would stop everyone for a second
+STALLED = 30.0  # seconds in which a body has to come, and of one with files something more
+MOST_PARTS = 10_000  # of JSON: pictures in it have none, and a million would stop everyone for a second
+clock = time.monotonic
+_NAMES = re.compile(r"\s*(([\w.-]+|\[[\w:.]+\])(:\d+)?\s*(,\s*|$))+", re.ASCII)
 _JSON_PARTS = (b",", b"[", b"{")
 _LOCAL_NAMES = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
 
@@ -61,15 +64,15 @@ class Guard:
             return
         takes_files = self._uploads.fullmatch(asked(scope)) is not None
         limit = self._largest if takes_files else 2_000_000
-        is_json = takes_files and "json" in Headers(scope=scope).get("content-type", "")
-        came, parts, more = 0, 0, True
+        is_json = "json" in Headers(scope=scope).get("content-type", "")
+        came, parts, more, until = 0, 0, True, clock() + STALLED
 
         async def receive_limited() -> Message:
             nonlocal came, parts, more
             if not more:  # waits for nothing but the visitor's leaving
                 return await receive()
             try:
-                with fail_after(STALLED):
+                with fail_after(STALLED if takes_files else max(0, until - clock())):
                     message = await receive()
             except TimeoutError as error:
                 raise HTTPException(408) from error
@@ -94,6 +97,8 @@ class Guard:
         headers = Headers(scope=scope)
         if refusal := self._foreign(scope, headers):
             return refusal
+        if any(not _NAMES.fullmatch(told) for told in headers.getlist("x-forwarded-host")):
+            return PlainTextResponse("no name", 400)
         if int(headers.get("content-length", 0)) > limit:
             return PlainTextResponse("too large", 413)
         return None
@@ -107,7 +112,10 @@ class Guard:
         if site == "same-origin":  # no page can say so itself
             return None
         if origin is not None:
-            return None if self._is_here(_split(origin), headers) else _refused(scope, "door_origin", _split(origin))
+            page = _split(origin)
+            # A browser that says "from elsewhere" knows better than a name, which http and https may share.
+            own = self._is_own(page) or (site is None and self._is_here(page, headers))
+            return None if own else _refused(scope, "door_origin", page)
         shown = "navigate" in headers.get("sec-fetch-mode", "") or headers.get("sec-fetch-dest") == "image"
         if site in ("cross-site", "same-site") and not (shown and scope["method"] in ("GET", "HEAD")):
             return _refused(scope, "door_origin", _split(headers.get("referer", "")))
@@ -118,7 +126,7 @@ class Guard:
         told = headers.get("x-forwarded-host", "").split(",")[-self._proxies :] if self._proxies else []
         asked_as = (_split(f"//{name.strip()}") for name in (headers.get("host", ""), *told))
         places = [_place(name, page.scheme) for name in asked_as if name.hostname]
-        return bool(page.hostname) and (_place(page, page.scheme) in places or self._is_own(page))
+        return bool(page.hostname) and _place(page, page.scheme) in places
 
     def _is_own(self, address: SplitResult) -> bool:
         host = (address.hostname or "").rstrip(".")

@@ -57,6 +57,7 @@ class Page:
             return
         name = self._name(scope)
         if name in self._kept:
+            self._kept.move_to_end(name)
             await self._send(*self._kept[name], scope, send)
             return
         start: list[Message] = []

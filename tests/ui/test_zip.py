@@ -94,7 +94,8 @@ async def test_one_at_a_time_no_more_read_than_taken_and_the_end_when_the_visito
         await gone.wait()
         return {"type": "http.disconnect"}
 
-    scope = {"type": "http", "query_string": f"ticket={first}".encode(), "headers": [], "asgi": {"spec_version": "2.3"}}
+    asked: dict[str, Any] = {"type": "http", "method": "GET", "query_string": f"ticket={first}".encode(), "headers": []}
+    scope = {**asked, "asgi": {"spec_version": "2.3"}}
     sending = asyncio.ensure_future(archive_route(archives).app(scope, receive, send))
     await stalled.wait()
     assert (await fetch(archives, second)).status_code == 429

@@ -127,6 +127,7 @@ async def test_a_refusal_speaks_as_chosen_on_the_page_and_repeats_no_nonsense() 
         {"Origin": "http://localhost:3000"},
         {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"},
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://localhost:7860", "Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"},
     ],
