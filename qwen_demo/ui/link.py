@@ -83,7 +83,9 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
     on(followed.then, None, js="page.forgetQuery")
     for form in forms:
         parts = [form.controls()[name] for name in _KEPT]
-        changes = [part.change for part in parts]  # type: ignore[attr-defined]  # all of these have it
+        # What else fills a form sets its prompt too; a seed that is drawn while an order begins shall cost nothing.
+        words = [form.prompt.change, form.negative_prompt.change]
+        changes = [*words, *(part.input for part in parts[1:])]  # type: ignore[attr-defined]  # all of these have it
         on(changes, None, inputs=parts, js=f"page.keepDraft('{form.tab}', {_KEPT})")
 
 
