@@ -1,8 +1,11 @@
 """What Gradio does otherwise here than by itself, and where its inside is looked at."""
 
+import errno
 import json
 import logging
+import traceback
 from collections import OrderedDict, defaultdict
+from pathlib import Path
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -62,16 +65,24 @@ class App(routes.App):
 
 
 def _unknown(_: Request, error: Exception) -> Response:
-    """For an endpoint or session that Gradio looks up without asking whether it is there."""
-    log.warning("asked for what is not there: %s", type(error).__name__)
+    """For an endpoint, a session or a file that Gradio looks up without asking whether it is there."""
+    if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
+        raise error  # a full disk, say, is another matter
+    log.warning("asked for what is not there: %s", _where(error))
     return JSONResponse({"detail": "Not Found"}, 404)
 
 
 def _malformed(_: Request, error: Exception) -> Response:
     """For what can't be read. Gradio's own answer repeats all that was sent, which may be a lot."""
-    log.warning("asked for what can't be understood: %s", type(error).__name__)
+    log.warning("asked for what can't be understood: %s", _where(error))
     words = str(error)[:200] if isinstance(error, TypeError) else "Unprocessable Content"  # it names the argument
     return JSONResponse({"detail": words.encode("ascii", "replace").decode()}, 422)
+
+
+def _where(error: Exception) -> str:
+    """Kind and place of an error, should it be a fault after all; its words may be a stranger's."""
+    *_, place = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
 
 
 def _gone(_: Request, __: Exception) -> Response:
