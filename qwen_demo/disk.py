@@ -1,8 +1,13 @@
-"""Whether the disk has room for what is ordered: who pays for a picture must get it."""
+"""The disk: whether it has room for what is ordered, and files that are there whole or not at all."""
 
+import filecmp
+import os
+import secrets
 import shutil
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .api.errors import QwenDemoError
@@ -26,3 +31,45 @@ def check_room(folder: Path, pictures: int) -> None:
             there = next(parent for parent in (place, *place.parents) if parent.exists())
             if shutil.disk_usage(there).free < FLOOR + PICTURE * pictures:
                 raise DiskFull
+
+
+def made_once(path: Path, make: Callable[[], bytes]) -> Path:
+    """A file that is there, or is made now. Raises OSError where it can't be."""
+    if not path.exists():
+        with written(make(), path.parent) as half:
+            half.replace(path)
+    return path
+
+
+@contextmanager
+def written(data: bytes, folder: Path) -> Iterator[Path]:
+    """A finished file under a temporary name in that folder, still to be given its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        half.write_bytes(data)
+        yield half
+    finally:
+        with suppress(OSError):  # a scanner that holds it makes no picture unsaved
+            half.unlink(missing_ok=True)
+
+
+def claim(half: Path, path: Path, *, again: bool) -> bool:
+    """Give a finished file its name, unless that is taken: by another one, if the same may be there already."""
+    for pause in (0.1, 0.5, 2.0, None):
+        try:
+            os.link(half, path)  # unlike a rename, a link never replaces what is there
+        except FileExistsError:
+            return again and filecmp.cmp(half, path, shallow=False)
+        except OSError:  # a file system without links, or a scanner that holds the new file for a moment
+            if path.exists():
+                return again and filecmp.cmp(half, path, shallow=False)
+            try:
+                half.rename(path)
+            except PermissionError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+                continue
+        return True
+    raise AssertionError("the last try returns or raises")

@@ -161,6 +161,15 @@ def shape(reference: str) -> tuple[int, int] | None:
         return None
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a picture that this app has made; (0, 0) where it can't be read."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except _UNREADABLE:
+        return 0, 0
+
+
 def _data_url(data: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 

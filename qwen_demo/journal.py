@@ -19,7 +19,7 @@ from typing import Any
 
 from .api.errors import BadResponse, QwenDemoError
 from .api.requests import asked, make
-from .orders import Call, Order, Picture, State
+from .order import Call, Order, Picture, State
 from .visitors import Visitor
 
 log = logging.getLogger(__name__)
@@ -144,6 +144,8 @@ def _entry(order: Order) -> dict[str, Any]:
         "kind": order.request.kind,
         "asked": asked(order.request),
         "references": order.references,
+        "sources": order.sources,
+        "shape": order.shape,
         "cancelled": order.cancelled,
         "pictures": pictures,
         "calls": [
@@ -188,7 +190,15 @@ def _order(entry: Mapping[str, Any]) -> Order:
     fields = [{**entry["asked"], "n": call["n"], "seed": call["seed"]} for call in entry["calls"]]
     requests = [make(entry["kind"], stand_ins, **named) for named in fields]
     visitor = Visitor(entry["visitor"], tuple(entry["counted"]))
-    order = Order(requests, visitor, entry["references"], own_key=entry["own_key"], id=entry["id"])
+    order = Order(
+        requests,
+        visitor,
+        entry["references"],
+        sources=entry.get("sources", ()),  # older files have neither
+        shape=tuple(entry.get("shape", (1, 1))),
+        own_key=entry["own_key"],
+        id=entry["id"],
+    )
     order.placed = datetime.fromisoformat(entry["placed"])
     order.cancelled = entry["cancelled"]
     for index, facts in entry["pictures"].items():
@@ -198,10 +208,10 @@ def _order(entry: Mapping[str, Any]) -> Order:
         call.usage, call.request_id, call.unbilled = facts["usage"], facts["request_id"], facts["unbilled"]
         call.answered = datetime.fromisoformat(facts["answered"]) if facts["answered"] else None
         if call.state is State.WAITING and not order.cancelled:
-            order.problems.append(NotSent())
+            order.fail(NotSent(), call.places)
         elif call.state is State.SENT:
-            order.problems.append(Unanswered(call.request.seed))
+            order.fail(Unanswered(call.request.seed), call.places)
         elif call.state is State.FAILED:
-            order.problems.append(Failed(call.reason, call.unbilled < call.request.n))
+            order.fail(Failed(call.reason, call.unbilled < call.request.n), call.places)
     order.end(seconds=entry["seconds"])
     return order

@@ -1,29 +1,36 @@
 """Where finished pictures live: a folder a day, a file a picture, the recipe inside. There is no database to lose."""
 
-import filecmp
 import hashlib
 import os
 import re
-import secrets
+import struct
 import tempfile
+import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain, count, islice
+from itertools import chain, count
 from pathlib import Path
 
 from . import images
+from .containers import PNG
+from .disk import claim, made_once, written
 from .images import Reference, Verified
 from .recipe import BadRecipe, Recipe, embed, read
 
 REFERENCES = ".references"
 PREVIEWS = ".previews"
+DELETED = ".deleted"
+STARS = ".stars"
+UNDO = 12.0
+"""Seconds until what was deleted is gone for good; the page says ten."""
 _PART = "visitor-"
+_REFERENCE = "reference-"
 _DAY = r"\d{4}-\d\d-\d\d"
 GRID_SIDE, FULL_SIDE = 512, 3072
 """Sides in px of the two kinds of preview: for History's grid, and to judge a picture full-screen."""
@@ -31,11 +38,29 @@ GRID_SIDE, FULL_SIDE = 512, 3072
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture of the library; its recipe is None where the file has none that can be read."""
+    """A picture of the library, finished or a reference.
+
+    Attributes:
+        name: its day and file, such as `2026-11-22/153012-a-cute-cat.png`; of a reference `reference-…`.
+        path: where it is.
+        size: width and height in px; (0, 0) where the file is no PNG.
+        recipe: None where the file has none that can be read.
+    """
 
     name: str
     path: Path
+    size: tuple[int, int]
     recipe: Recipe | None
+
+    @property
+    def id(self) -> str:
+        """What it is called in addresses, where words of a prompt would be seen on the way, and be logged."""
+        return _id(self.name) if "/" in self.name else self.name
+
+    @property
+    def day(self) -> str:
+        """When it was saved, as `2026-11-22`."""
+        return self.name.partition("/")[0]
 
 
 class Library:
@@ -49,14 +74,19 @@ class Library:
     def __init__(self, root: Path, *, embed_recipe: bool = True) -> None:
         self.root = root.expanduser().absolute()
         self._embed_recipe = embed_recipe
+        self._starring = threading.Lock()
         # Pictures never change, so what was read once stays true; the largest recipe of a name is some 2 KB.
-        self._recipe = lru_cache(maxsize=20_000)(_recipe)
+        self._look = lru_cache(maxsize=20_000)(_look)
 
     def of(self, owner: str) -> "Library":
         """The part that belongs to one owner, who finds nothing outside of it. It shares what was read before."""
-        part = copy(self)
-        part.root = self.root / f"{_PART}{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
-        return part
+        return self.within(f"{_PART}{hashlib.sha256(owner.encode()).hexdigest()[:32]}")
+
+    def within(self, part: str) -> "Library":
+        """The part in the folder of that name; "" is all of it."""
+        own = copy(self)
+        own.root = self.root / part
+        return own
 
     def parts(self) -> Iterator[Path]:
         """The folders of all owners."""
@@ -83,9 +113,9 @@ class Library:
         words = (f"{at:%H%M%S}", slug(recipe.prompt), recipe.model, recipe.seed, number)
         stem = "-".join(str(word) for word in words if word not in ("", None))
         folder = self.root / f"{at:%Y-%m-%d}"
-        with _written(data, folder) as half:
+        with written(data, folder) as half:
             names = (f"{stem}{suffix}.png" for suffix in chain([""], (f"-{again}" for again in count(2))))
-            return next(folder / name for name in names if _claim(half, folder / name, again))
+            return next(folder / name for name in names if claim(half, folder / name, again=again))
 
     def keep_reference(self, reference: Reference) -> Path:
         """Keep a reference picture under the hash of its bytes, so that a recipe can find it again.
@@ -93,7 +123,7 @@ class Library:
         Raises:
             OSError: as for `save`.
         """
-        path = _made_once(
+        path = made_once(
             self._reference_path(reference.sha256, reference.mime.rpartition("/")[2]), lambda: reference.data
         )
         os.utime(path)  # where files go after a day, that begins anew
@@ -106,47 +136,40 @@ class Library:
         paths = (self._reference_path(sha256, kind) for kind in ("png", "jpeg"))
         return next((path for path in paths if path.exists()), None)
 
+    def reference(self, sha256: str) -> Entry | None:
+        """The same as a picture among others."""
+        path = self.find_reference(sha256)
+        return Entry(f"{_REFERENCE}{sha256}", path, images.size_of(path), None) if path else None
+
     def known_reference(self, path: Path) -> Path | None:
         """The kept reference picture that has the same bytes as this file."""
         return self.find_reference(hashlib.sha256(path.read_bytes()).hexdigest())
 
-    def search(
-        self, words: str = "", kind: str = "", model: str = "", *, skip: int = 0, limit: int = 24
-    ) -> list[Entry]:
-        """A page of the library, newest first. Reads no more of the folder than it needs.
+    def newest_first(self) -> Iterator[Entry]:
+        """All pictures. Reads no more of the folder than is asked for."""
+        return (entry for entry in map(self._entry, self._newest_first()) if entry.size[0])
 
-        Args:
-            words: all of them stand in the prompt, in any order and case.
-            kind: only this kind; "" for all.
-            model: only this model; "" for all.
-            skip: how many come before the page.
-            limit: how many fit on the page.
-        """
-        wanted = words.casefold().split()
-        if not (wanted or kind or model):  # the pages before this one need not be opened
-            return [self._entry(path) for path in islice(self._newest_first(), skip, skip + limit)]
-
-        def fits(entry: Entry) -> bool:
-            recipe = entry.recipe
-            if recipe is None or kind not in ("", recipe.kind) or model not in ("", recipe.model):
-                return False
-            return all(word in recipe.prompt.casefold() for word in wanted)
-
-        return list(islice(filter(fits, map(self._entry, self._newest_first())), skip, skip + limit))
+    def count(self) -> int:
+        """How many pictures there are, without a look at any."""
+        return sum(1 for _ in self._newest_first())
 
     def entry_of(self, path: Path) -> Entry | None:
         """The picture in that file, if it is in the library."""
         return self._entry(path) if path.is_relative_to(self.root) else None
 
     def _entry(self, path: Path) -> Entry:
-        return Entry(path.relative_to(self.root).as_posix(), path, self._recipe(path))
+        try:
+            size, recipe = self._look(path)
+        except (OSError, struct.error):  # is not remembered: it may be readable the next time
+            size, recipe = (0, 0), None
+        return Entry(path.relative_to(self.root).as_posix(), path, size, recipe)
 
-    def find(self, name: str) -> Entry | None:
-        """The picture of that name, such as `2026-11-22/153012-a-cute-cat.png`; None for any other path."""
-        if not re.fullmatch(rf"{_DAY}/[^/\\.][^/\\]*\.png", name):
-            return None
-        path = self.root / name
-        return self._entry(path) if path.is_file() else None
+    def find(self, id: str) -> Entry | None:
+        """The picture of that id, such as `2026-11-22-4f1c…` or `reference-4f1c…`; None for any other text."""
+        if id.startswith(_REFERENCE):
+            return self.reference(id.removeprefix(_REFERENCE))
+        path = _found(self.root, id)
+        return self._entry(path) if path else None
 
     def preview(self, entry: Entry, side: int) -> Path:
         """A light picture of at most `side` px, made when it is first asked for.
@@ -154,16 +177,63 @@ class Library:
         Raises:
             OSError: the file is gone, or is no picture.
         """
-        return _made_once(self._preview_path(entry, side), lambda: images.preview(entry.path, side))
+        return made_once(self._preview_path(entry, side), lambda: images.preview(entry.path, side))
 
     def files(self, entry: Entry) -> list[Path]:
         """A picture and its previews, whether they are there or not."""
         return [entry.path, *(self._preview_path(entry, side) for side in (GRID_SIDE, FULL_SIDE))]
 
     def delete(self, entry: Entry) -> None:
-        """Remove a picture and its previews. One that is gone already is no error."""
-        for path in self.files(entry):
-            path.unlink(missing_ok=True)
+        """Put a picture aside, where it can be restored from until it is purged. One that is gone is no error."""
+        aside = self.root / DELETED / entry.name
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            entry.path.replace(aside)
+            os.utime(aside)
+
+    def restore(self, id: str) -> bool:
+        """Put a deleted picture back. Returns whether it could be."""
+        aside = _found(self.root / DELETED, id)
+        if aside is None:
+            return False
+        back = self.root / aside.relative_to(self.root / DELETED)
+        back.parent.mkdir(parents=True, exist_ok=True)
+        if not claim(aside, back, again=False):
+            return False
+        aside.unlink(missing_ok=True)  # a link of two names, where there are links
+        return True
+
+    def purge(self, older: float = UNDO) -> list[str]:
+        """Remove for good what was deleted so many seconds ago, with its previews. Returns the ids."""
+        gone, before = [], time.time() - older
+        for path in (self.root / DELETED).glob("*/*.png"):
+            with suppress(OSError):  # restored this moment, or held by a scanner
+                if path.stat().st_mtime <= before:
+                    path.unlink()
+                    entry = Entry(path.relative_to(self.root / DELETED).as_posix(), path, (0, 0), None)
+                    for preview in self.files(entry)[1:]:
+                        preview.unlink(missing_ok=True)
+                    gone.append(entry.id)
+        return gone
+
+    def starred(self) -> frozenset[str]:
+        """The names of the pictures with a star."""
+        try:
+            return frozenset((self.root / STARS).read_text(encoding="utf-8").splitlines())
+        except OSError:
+            return frozenset()
+
+    def star(self, entries: Iterable[Entry], on: bool) -> None:
+        """Give pictures a star, or take it. They stand in a small file beside the pictures, a name a line.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        with self._starring:
+            names = {entry.name for entry in entries}
+            kept = self.starred() | names if on else self.starred() - names
+            with written("".join(f"{name}\n" for name in sorted(kept)).encode(), self.root) as half:
+                half.replace(self.root / STARS)
 
     def _reference_path(self, sha256: str, kind: str) -> Path:
         return self.root / REFERENCES / f"{sha256}.{kind}"
@@ -174,13 +244,39 @@ class Library:
     def _newest_first(self) -> Iterator[Path]:
         days = (day for day in self.root.glob("*-*-*") if re.fullmatch(_DAY, day.name) and day.is_dir())
         for day in sorted(days, reverse=True):
-            names = (name for name in os.listdir(day) if name.endswith(".png") and name[0] != ".")
-            yield from (day / name for name in sorted(names, reverse=True))
+            yield from (day / name for name in sorted(filter(_is_picture, os.listdir(day)), reverse=True))
 
 
 def elsewhere() -> Library:
     """A library for what the real one can't take, for a day."""
     return Library(Path(tempfile.mkdtemp(prefix="qwen-image-demo-")))
+
+
+def _id(name: str) -> str:
+    return f"{name.partition('/')[0]}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+
+
+def _found(root: Path, id: str) -> Path | None:
+    """The file of a picture by its id."""
+    if not re.fullmatch(rf"{_DAY}-[0-9a-f]{{24}}", id):
+        return None
+    folder = root / id[:10]
+    try:
+        name = _names(folder, folder.stat().st_mtime_ns).get(id) or _names.__wrapped__(folder, 0).get(id)
+    except OSError:
+        return None
+    path = folder / name if name else None
+    return path if path and path.is_file() else None
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path, _: int) -> dict[str, str]:
+    """The files of a day by their ids, as of when the folder was changed."""
+    return {_id(f"{folder.name}/{name}"): name for name in os.listdir(folder) if _is_picture(name)}
+
+
+def _is_picture(name: str) -> bool:
+    return name.endswith(".png") and name[0] != "."
 
 
 def slug(text: str, limit: int = 40, size: int = 72) -> str:
@@ -192,49 +288,18 @@ def slug(text: str, limit: int = 40, size: int = 72) -> str:
     return plain.encode()[:size].decode(errors="ignore").strip("-")
 
 
-def _recipe(path: Path) -> Recipe | None:
+def _look(path: Path) -> tuple[tuple[int, int], Recipe | None]:
+    """A picture's size and recipe.
+
+    Raises:
+        OSError, struct.error: it can't be read, or is cut short.
+    """
+    with path.open("rb") as file:
+        head = file.read(24)
+    if not head.startswith(PNG):
+        return (0, 0), None
+    width, height = struct.unpack(">II", head[16:])
     try:
-        return read(path)
-    except (BadRecipe, OSError):
-        return None
-
-
-def _made_once(path: Path, make: Callable[[], bytes]) -> Path:
-    if not path.exists():
-        with _written(make(), path.parent) as half:
-            half.replace(path)
-    return path
-
-
-@contextmanager
-def _written(data: bytes, folder: Path) -> Iterator[Path]:
-    """A finished file under a temporary name in that folder, still to be given its own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    half = folder / f".{secrets.token_hex(8)}.part"
-    try:
-        half.write_bytes(data)
-        yield half
-    finally:
-        with suppress(OSError):  # a scanner that holds it makes no picture unsaved
-            half.unlink(missing_ok=True)
-
-
-def _claim(half: Path, path: Path, again: bool) -> bool:
-    """Give a finished file its name, unless that is taken: by another one, if the same may be there already."""
-    for pause in (0.1, 0.5, 2.0, None):
-        try:
-            os.link(half, path)  # unlike a rename, a link never replaces what is there
-        except FileExistsError:
-            return again and filecmp.cmp(half, path, shallow=False)
-        except OSError:  # a file system without links, or a scanner that holds the new file for a moment
-            if path.exists():
-                return again and filecmp.cmp(half, path, shallow=False)
-            try:
-                half.rename(path)
-            except PermissionError:
-                if pause is None:
-                    raise
-                time.sleep(pause)
-                continue
-        return True
-    raise AssertionError("the last try returns or raises")
+        return (width, height), read(path)
+    except BadRecipe:
+        return (width, height), None

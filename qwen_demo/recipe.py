@@ -48,6 +48,7 @@ class Recipe:
         kind: `text_to_image`, `edit` or `fusion`.
         n: pictures of the one request that this picture came from.
         references: the reference pictures in their order: the SHA-256 of each one's bytes, or its https:// address.
+        sources: which pictures of the library those are, by their ids; "" for one that is none.
         usage: what the API reported for that request, as it came.
         revised_prompt: what the API made of the prompt, as far as it said so.
         created: local time, ISO 8601 to the second.
@@ -64,6 +65,7 @@ class Recipe:
     optimize_prompt: bool | None = None
     negative_prompt: str | None = None
     references: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     request_id: str | None = None
     usage: Mapping[str, Any] | None = None
     revised_prompt: str | None = None
@@ -75,15 +77,17 @@ class Recipe:
         cls,
         request: ImageRequest,
         references: Sequence[str],
+        sources: Sequence[str],
         response: ImagesResponse,
         image: ResultImage,
         at: datetime,
     ) -> "Recipe":
-        """What goes into a picture of an answer that came at that local time; `references` by their names."""
+        """What goes into a picture of an answer that came at that local time; references and sources as above."""
         return cls(
             kind=request.kind,
             **asked(request),
             references=tuple(references),
+            sources=tuple(sources),
             request_id=response.request_id,
             usage=response.usage,
             revised_prompt=image.prompt,

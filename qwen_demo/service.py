@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +21,9 @@ from .archive import Archives
 from .disk import DiskFull, check_room
 from .images import Verified
 from .journal import Journal
-from .library import FULL_SIDE, Entry, Library, elsewhere
-from .orders import Call, NotSaved, Order, Orders, Picture, State
+from .library import Entry, Library, elsewhere
+from .order import Call, NotSaved, Order, Picture, State
+from .orders import Orders
 from .quota import Charge, Limit, Quota, TooManyAttempts
 from .recipe import Recipe, check_foreign, names_of, read
 from .upkeep import Upkeep
@@ -111,7 +113,17 @@ class Service:
         """
         await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
         references = [await self.uploads.reference(source, visitor, background) for source in sources]
-        return await self.order(make(kind, references, **fields), n, visitor)
+        ids = await self._aside(self._source_ids, sources, visitor) if sources else ()
+        return await self.order(make(kind, references, **fields), n, visitor, ids)
+
+    def _source_ids(self, sources: Iterable[Path | str], visitor: Visitor) -> list[str]:
+        """Which pictures of the visitor's these are; "" for one that is none. Files bear their ids, or are theirs."""
+        library = self.library(visitor.name)
+        found = [
+            library.entry_of(source) or library.find(source.stem) if isinstance(source, Path) else None
+            for source in sources
+        ]
+        return [entry.id if entry and entry.recipe else "" for entry in found]
 
     async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
         """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
@@ -122,8 +134,10 @@ class Service:
             await self.quota.check(visitor, n)
         await self.attempts.check(visitor, len(requests))
 
-    async def order(self, request: ImageRequest, n: int, visitor: Visitor) -> Order:
+    async def order(self, request: ImageRequest, n: int, visitor: Visitor, sources: Sequence[str] = ()) -> Order:
         """Order `n` pictures (1 to 6) of a request, in as many calls as its model needs.
+
+        `sources` are the ids of those of its reference pictures that the library knows, as `Order` has them.
 
         The order goes on whoever watches it. Its pictures are in the library when it has them.
 
@@ -147,7 +161,9 @@ class Service:
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
             await self.attempts.charge(visitor, len(requests))
-            order = self.orders.place(requests, visitor, references, own_key=bool(key))
+            order = self.orders.place(
+                requests, visitor, references, sources=sources, shape=await _shape(request), own_key=bool(key)
+            )
         except QwenDemoError:
             await charge.give_back(n)
             raise
@@ -166,10 +182,7 @@ class Service:
             self.orders.end(order)
 
     async def _settle(self, order: Order) -> None:
-        outcomes = await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):  # a dropped call's CancelledError is none
-                order.fail(outcome)
+        await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
         if any(call.state is not State.DONE for call in order.calls):
             await self._note(order)
 
@@ -179,9 +192,10 @@ class Service:
             async with AsyncExitStack() as held:
                 content = await self._send(order, call, key, held)
                 await self._take_in(order, call, content)
-        except Unauthorized:
-            if self.own_keys and key:
+        except Exception as error:
+            if isinstance(error, Unauthorized) and self.own_keys and key:
                 self.own_keys.refuse((order.visitor, *order.counted), key)
+            order.fail(error, call.places)
             raise
 
     async def _send(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
@@ -220,10 +234,12 @@ class Service:
             there = {number for number, picture in order.numbered.items() if library.entry_of(picture.path)}
             return [number for number in numbers if number not in there]
 
-        keeping = (self._keep(order, call, response, number) for number in missing())
-        for outcome in await asyncio.gather(*keeping, return_exceptions=True):
+        fetched = missing()
+        keeping = (self._keep(order, call, response, number) for number in fetched)
+        outcomes = await asyncio.gather(*keeping, return_exceptions=True)
+        for number, outcome in zip(fetched, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                order.fail(outcome)
+                order.fail(outcome, [number])
         if not missing():
             call.state = State.DONE
             await self._note(order, self.journal.drop_answer, call)
@@ -231,14 +247,14 @@ class Service:
     async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int) -> None:
         """One picture of an answer, the order's `number`th, fetched, looked at, and saved."""
         image, at = response.images[number - call.first], call.answered or datetime.now()
-        recipe = Recipe.of(call.request, order.references, response, image, at)
+        recipe = Recipe.of(call.request, order.references, order.sources, response, image, at)
         library = self.library(order.visitor)
         async with self._in_memory:
             data = await self._client_for(order).fetch(image)
             picture = await asyncio.to_thread(images.verify, data)
             path, problem = await asyncio.to_thread(_save, library, picture, recipe, number, at, order.taken_back)
         if problem:
-            order.fail(problem)
+            order.fail(problem, [number])
         size, seed = (picture.width, picture.height), call.request.seed
         order.add(number, Picture(path, *size, seed, response.request_id, image.prompt))
         self.upkeep.preview_later(library, path)
@@ -286,8 +302,12 @@ class Service:
         """Try once more to understand what came, and to fetch its pictures."""
 
         async def take_up(call: Call) -> None:
-            async with self._answers:
-                await self._take_in(order, call, await self._aside(self.journal.answer, order, call))
+            try:
+                async with self._answers:
+                    await self._take_in(order, call, await self._aside(self.journal.answer, order, call))
+            except Exception as error:
+                order.fail(error, call.places)
+                raise
 
         async def run() -> None:
             try:
@@ -300,20 +320,23 @@ class Service:
         order.resume()
         order.task = asyncio.create_task(run())
 
-    async def order_again(self, order: Order, visitor: Visitor) -> list[Order]:
-        """Order anew what was sent and is lost: the same prompts, pictures and seeds.
+    async def order_again(self, order: Order, visitor: Visitor, place: int | None = None) -> list[Order]:
+        """Order anew what was sent and is lost, or the one picture of that place: with the same words and seeds.
 
         Raises:
             InvalidRequest: a reference picture is not here any more.
             QwenDemoError: as for `order`.
         """
-        sources = [file or "" for file in self.references(order.references, order.visitor)]
+        found = self.pictures_of(order.references, order.sources, order.visitor)
+        sources = [picture.path if isinstance(picture, Entry) else picture or "" for picture in found]
         placed = []
-        for call in order.lost:
+        for call in order.lost if place is None else [call for call in order.calls if place in call.places]:
             fields = asked(call.request)
-            placed.append(await self.order_from(order.request.kind, sources, fields.pop("n"), visitor, **fields))
-            call.state = State.FAILED
-            await self._note(order)
+            n = fields.pop("n") if place is None else 1
+            placed.append(await self.order_from(order.request.kind, sources, n, visitor, **fields))
+            if call.state is State.SENT:
+                call.state = State.FAILED
+                await self._note(order)
         return placed
 
     async def forget(self, order: Order) -> None:
@@ -342,23 +365,6 @@ class Service:
         """
         return await self.quota.left(visitor) if self.quota and not self.key_of(visitor) else None
 
-    async def shown(self, entry: Entry, owner: str) -> Path:
-        """The file to show for an owner's picture: itself, or a light preview of it.
-
-        Raises:
-            OSError: it is gone.
-        """
-        if not self.public:
-            return entry.path
-        return await asyncio.to_thread(self.library(owner).preview, entry, FULL_SIDE)
-
-    async def shape(self, request: ImageRequest) -> tuple[int, int]:
-        """The width and height that its pictures will have, as far as that is known; else a square."""
-        if request.size:
-            return catalog.pixels(request.size)
-        found = [await asyncio.to_thread(images.shape, last) for last in request.references[-1:]]
-        return next(filter(None, found), (1, 1))
-
     def restore(self, file: Path) -> Recipe:
         """The recipe in a picture from anywhere.
 
@@ -370,10 +376,13 @@ class Service:
         check_foreign(recipe)
         return recipe
 
-    def references(self, names: Sequence[str], owner: str) -> list[Path | str | None]:
-        """The reference pictures of a recipe: the kept file, the https:// address, or None for one that is gone."""
+    def pictures_of(self, references: Sequence[str], sources: Sequence[str], owner: str) -> list[Entry | str | None]:
+        """The reference pictures of a recipe or an order: the owner's, the address, or None for one that is gone."""
         library = self.library(owner)
-        return [name if name.startswith("https://") else library.find_reference(name) for name in names]
+        pairs = zip_longest(references, sources[: len(references)], fillvalue="")
+        return [
+            name if name.startswith("https://") else library.find(id) or library.reference(name) for name, id in pairs
+        ]
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -382,6 +391,14 @@ class Service:
         await self._client.aclose()
         if self._keyed:
             await self._keyed.aclose()
+
+
+async def _shape(request: ImageRequest) -> tuple[int, int]:
+    """The width and height that its pictures will have, as far as that is known; else a square."""
+    if request.size:
+        return catalog.pixels(request.size)
+    found = [await asyncio.to_thread(images.shape, last) for last in request.references[-1:]]
+    return next(filter(None, found), (1, 1))
 
 
 def _refused(order: Order) -> int:

@@ -10,7 +10,7 @@ from .api.errors import BadResponse, InvalidRequest
 from .api.responses import decode
 from .images import Reference
 from .library import Library, elsewhere
-from .orders import Line
+from .line import Line
 from .quota import Limit, TooMuchKept
 from .visitors import Visitor
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from statistics import median
 
-from .orders import Order
+from .order import Order
 
 MOST_VISITORS = 10_000  # whose usage is remembered
 

@@ -19,7 +19,8 @@ from qwen_demo.disk import DiskFull, check_room
 from qwen_demo.i18n import LANGUAGES, translate
 from qwen_demo.images import Reference
 from qwen_demo.library import Library
-from qwen_demo.orders import Order, Orders
+from qwen_demo.order import Order
+from qwen_demo.orders import Orders
 from qwen_demo.quota import Limit, OverQuota, Quota, TooManyAttempts, TooMuchKept
 from qwen_demo.service import Service
 from qwen_demo.ui.messages import describe, wait

@@ -20,7 +20,8 @@ from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.journal import NotSent, Unanswered
 from qwen_demo.library import Library
-from qwen_demo.orders import Order, Orders, State
+from qwen_demo.order import Order, State
+from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor, kept_secret
 

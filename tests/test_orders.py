@@ -17,7 +17,9 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, ImageRequest, TextToImage
 from qwen_demo.library import Library
 from qwen_demo.logs import InternalError
-from qwen_demo.orders import Line, Order, Orders, ShuttingDown, TooManyOrders
+from qwen_demo.line import Line
+from qwen_demo.order import Order
+from qwen_demo.orders import Orders, ShuttingDown, TooManyOrders
 from qwen_demo.service import Service
 from qwen_demo.usage import Prices
 from qwen_demo.visitors import Visitor

@@ -15,7 +15,8 @@ from qwen_demo import __version__
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.library import Entry, Library
-from qwen_demo.orders import NotSaved, Orders
+from qwen_demo.order import NotSaved
+from qwen_demo.orders import Orders
 from qwen_demo.recipe import read
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor

@@ -17,21 +17,21 @@ from ..i18n import texts
 from ..service import Service
 from ..settings import Settings
 from ..visitors import kept_secret
-from ..web import bound_connections, count_scripts, door, health_routes
+from ..web import Addresses, bound_connections, count_scripts, door, health_routes
 from .archive import archive_route
+from .board import Feed, board_files, draw_library
 from .controls import small_button
 from .edit import edit_tab
 from .endpoints import add_endpoints
-from .events import on
+from .events import asker, on
 from .fusion import fusion_tab
 from .gradio_patch import GRADIO_ROUTES, ROUTES, App, KnownStreams, OwnRanges, bound_queue, share_parts, signed_in
-from .history import History
 from .link import choose_language, follow_links
 from .messages import t
 from .own_key import own_key_panel
+from .routes import Board
 from .text_to_image import text_to_image_tab
 from .theme import CSS, drawn, make_theme
-from .unread import Unread
 
 HERE = Path(__file__).parent
 SCRIPTS = (HERE.parent / "web" / "head.js", HERE / "page.js")
@@ -57,23 +57,19 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
                 if service.own_keys:
                     own_key_panel(demo, service, service.own_keys, notice if settings.offline else None)
         gr.HTML(t("no_cookies"), elem_id="no-cookies", elem_classes="note")
-        unread = Unread(service)
-        with gr.Tabs() as tabs:
-            with gr.Tab(t("tab_text"), id="text"):
-                text = text_to_image_tab(demo, service)
-            with gr.Tab(t("tab_edit"), id="edit"):
-                edit = edit_tab(demo, service)
-            with gr.Tab(t("tab_fusion"), id="fusion"):
-                fusion = fusion_tab(demo, service)
-            with gr.Tab(t("tab_history"), id="history") as history_tab:
-                history = History(service)
-        everyones = (text, edit, fusion)
-        forms = [results.form for results in everyones]
-        history.wire(history_tab, forms, tabs)
-        unread.wire(demo, [results.ran for results in everyones])
-        for results in everyones:
-            results.tools.wire(results.gallery, forms, tabs)
-            results.take_up_after(unread.ordered)
+        with gr.Row(elem_id="board"):
+            with gr.Tabs(elem_classes="modes") as tabs:
+                with gr.Tab(t("tab_text"), id="text"):
+                    text = text_to_image_tab(demo, service)
+                with gr.Tab(t("tab_edit"), id="edit"):
+                    edit = edit_tab(demo, service)
+                with gr.Tab(t("tab_fusion"), id="fusion"):
+                    fusion = fusion_tab(demo, service)
+                with gr.Tab(t("tab_history"), id="history", elem_id="history"):
+                    draw_library()
+            feed = Feed(service)
+        forms = [text, edit, fusion]
+        feed.wire(forms, tabs)
         follow_links(demo, forms, tabs)
         for language, button in languages.items():
             choose_language(button, language, forms)
@@ -93,11 +89,13 @@ def _script() -> str:
 def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
     """What `launch` needs for this page: its look and words, many waiting visitors, and nothing open by default."""
 
+    secret = settings.secret or kept_secret(service.everything.root)
+    addresses = Addresses(service.everything, secret)
     agents = None
     if settings.mcp:
         from .mcp import AgentServer  # its package is an extra, and slow to import
 
-        agents = AgentServer(service)
+        agents = AgentServer(service, addresses)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -112,7 +110,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
         middleware=[
             *door(
                 routes=ROUTES,
-                secret=settings.secret or kept_secret(service.everything.root),
+                secret=secret,
                 trusted_proxies=settings.trusted_proxies,
                 public=settings.public,
                 names=settings.allowed_hosts,
@@ -128,6 +126,9 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
             *health_routes(service.not_ready),
             *GRADIO_ROUTES,
             archive_route(service.archives),
+            addresses.route(lambda request: service.library(asker(request).name)),
+            board_files(),
+            *Board(service, addresses).routes(),
             *([agents.route] if agents else []),
         ],
     )

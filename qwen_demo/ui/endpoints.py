@@ -13,10 +13,10 @@ from pydantic.json_schema import SkipJsonSchema
 from ..api import catalog
 from ..api.catalog import Task
 from ..api.requests import ImageEdit, ImageFusion, TextToImage
-from ..orders import Order
+from ..order import Order
 from ..service import Service, draw_seed
 from .events import in_words, visitor
-from .files import publish, uploaded
+from .files import publish, publish_entry, uploaded
 from .form import SENT
 from .messages import describe
 
@@ -152,10 +152,13 @@ async def _deliver(
         raise
     if not order.pictures:
         raise order.problems[0]
-    files = [
-        gr.FileData(path=await asyncio.to_thread(publish, picture.path), orig_name=picture.path.name)
-        for picture in order.pictures
-    ]
+    library = service.library(order.visitor)
+
+    def published(path: Path) -> gr.FileData:
+        entry = library.entry_of(path)
+        return gr.FileData(path=publish_entry(entry) if entry else publish(path), orig_name=path.name)
+
+    files = [await asyncio.to_thread(published, picture.path) for picture in order.pictures]
     return files, _details(order)
 
 

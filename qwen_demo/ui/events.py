@@ -11,10 +11,12 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.context import LocalContext
 from gradio.events import Dependency
+from starlette.requests import Request
 
 from ..i18n import preferred, translate
 from ..visitors import Visitor
 from ..web import VISITOR
+from .gradio_patch import signed_in
 from .messages import describe
 
 Updates = dict[Block, Any]
@@ -27,7 +29,7 @@ def nothing() -> Updates:
     return updates
 
 
-def language_of(http: gr.Request | None) -> str:
+def language_of(http: gr.Request | Request | None) -> str:
     """The language to answer this browser in; English where none asks."""
     if http is None:
         return "en"
@@ -44,6 +46,16 @@ def visitor(http: gr.Request) -> Visitor:
     return browser if browser.known or not http.session_hash else browser.in_page(http.session_hash)
 
 
+def asker(request: Request) -> Visitor:
+    """The same of a request that doesn't come through Gradio: there the page names its session in a header, or, of
+    events, in the query."""
+    browser: Visitor = request.scope[VISITOR]
+    if user := signed_in(request):
+        return browser.signed_in(user)
+    session = request.headers.get("x-page") or request.query_params.get("page")
+    return browser if browser.known or not session else browser.in_page(session)
+
+
 Trigger = Callable[..., Dependency]
 
 
@@ -53,15 +65,6 @@ def on(trigger: Trigger | list[Trigger], handler: Callable[..., Any] | None, **o
     options = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": [], **options}
     bind = partial(gr.on, trigger) if isinstance(trigger, list) else trigger
     return bind(in_words(handler) if handler else None, **options)
-
-
-def offer_file(button: gr.Button, make: Callable[..., str], inputs: Any, target: gr.DownloadButton) -> None:
-    """Let a button make a file and download it. `target` is a hidden button of the same place.
-
-    A download starts only from a click in the browser, so the finished file is clicked there.
-    """
-    made = on(button.click, make, inputs=inputs, outputs=target)
-    on(made.then, None, js=f"page.clickOn('{target.elem_id}')")
 
 
 def refusal(key: str, http: gr.Request) -> gr.Error:

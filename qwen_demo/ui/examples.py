@@ -39,3 +39,6 @@ FUSION = (
         pictures=(f"{_SAMPLES}/thtclx/input1.png", f"{_SAMPLES}/iclsnx/input2.png", f"{_SAMPLES}/gborgw/input3.png"),
     ),
 )
+
+SHOWN = (TEXT_TO_IMAGE[0], TEXT_TO_IMAGE[2], *EDIT[:2], *FUSION[:2])
+"""What an empty feed offers, with pictures in `board/`, drawn by the offline backend."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gradio.utils import get_upload_folder
-from PIL import Image
 
 from ..api.errors import InvalidRequest
+from ..library import Entry
 
 
 def uploaded(file: Mapping[str, Any]) -> Path:
@@ -27,13 +27,22 @@ def uploaded(file: Mapping[str, Any]) -> Path:
     return path
 
 
-def publish(path: Path) -> str:
-    """A second name for a finished picture, in the folder that Gradio serves from, at an address nobody can guess.
+def publish_entry(entry: Entry) -> str:
+    """A second name for a picture of the library, which is its id: an order knows by it what it is made from."""
+    return publish(entry.path, _published_name(entry.id))
+
+
+def publish(path: Path, name: str = "") -> str:
+    """A second name for a file, in the folder that Gradio serves from, at an address nobody can guess.
+
+    By itself the name is made of the path: words of a prompt would be seen on the way, and be logged. What is published
+    already keeps its name, and an upload its owner's.
 
     Gradio takes what lies there as it is: elsewhere it would hash and copy every picture before showing it. Not for the
     event loop: from another disk, such as a volume, the picture is copied.
     """
-    target = fresh_folder() / address_name(path)
+    own = path.name if _is_published(path) else hashlib.sha256(bytes(path)).hexdigest()[:24] + path.suffix
+    target = fresh_folder() / (name or own)
     try:
         os.link(path, target)
     except OSError:  # another disk, or one without links
@@ -43,35 +52,17 @@ def publish(path: Path) -> str:
     return str(target)
 
 
-def withdraw(paths: Iterable[Path]) -> None:
+def withdraw(ids: Iterable[str]) -> None:
     """Take back the second names of these pictures, whoever published them. Not for the event loop: it looks at all."""
-    names = {address_name(path) for path in paths}
-    for folder in Path(get_upload_folder()).glob("*"):
+    names = [_published_name(id) for id in ids]
+    for folder in Path(get_upload_folder()).glob("*") if names else ():
         for name in names:
             with suppress(FileNotFoundError, NotADirectoryError):
                 (folder / name).unlink()
 
 
-def address_name(path: Path) -> str:
-    """What a picture's file is called in its address: words of a prompt would be seen on the way, and be logged.
-
-    What is published already keeps its name, and an upload its owner's.
-    """
-    if _is_published(path):
-        return path.name
-    return hashlib.sha256(bytes(path)).hexdigest()[:24] + path.suffix
-
-
-def placeholder(shape: tuple[int, int]) -> str:
-    """A faint frame of that shape, to stand where a picture will be. The style sheet knows it by its name."""
-    width, height = shape
-    path = fresh_folder() / "waiting.png"
-    scale = 1200 / max(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = Image.new("P", size)  # one bit a pixel: a frame is drawn before each order is sent
-    grey.putpalette((128, 128, 128))
-    grey.save(path, transparency=bytes([40]), bits=1)
-    return str(path)
+def _published_name(id: str) -> str:
+    return f"{id}.png"
 
 
 def fresh_folder() -> Path:

@@ -12,8 +12,8 @@ from gradio.components import Component
 from ..api import catalog
 from ..api.requests import ImageRequest
 from ..i18n import translate
+from ..library import Entry
 from ..recipe import Recipe
-from ..service import Service
 from .controls import AUTO, NEGATIVES, STYLES, adding, counted, sizes_of, small_button
 from .events import Updates, language_of, on
 from .examples import Example
@@ -58,7 +58,7 @@ class Form:
         slots: Sequence[Slot] = (),
         note: gr.HTML | None = None,
     ) -> None:
-        self.tab, self.request_type, self.slots = tab, request_type, slots
+        self.tab, self.request_type, self.slots, self.examples = tab, request_type, slots, examples
         self._models = catalog.models_for(request_type.task)
 
         def part(kind: Callable[..., Part], name: str, label: str, *args: Any, **options: Any) -> Part:
@@ -96,7 +96,7 @@ class Form:
             formats = [(t(f"response_format_{name}"), name) for name in catalog.RESPONSE_FORMATS]
             self.response_format = part(gr.Radio, "format", "field_response_format", formats, value=formats[0][1])
             info = t("background_info")
-            self._background = part(
+            self.background = part(
                 gr.ColorPicker, "background", "background", value="#ffffff", info=info, visible=bool(slots)
             )
         self._draw_actions(run)
@@ -120,12 +120,7 @@ class Form:
     def _draw_actions(self, run: str) -> None:
         tab = self.tab
         with gr.Column(elem_classes="actions", min_width=0):
-            with gr.Row():
-                large = partial(gr.Button, size="lg", min_width=0)
-                self.run = large(t(run), variant="primary", scale=3, elem_id=f"{tab}-run", elem_classes="run")
-                self.cancel = large(
-                    t("cancel"), interactive=False, scale=1, elem_id=f"{tab}-cancel", elem_classes="cancel"
-                )
+            self.run = gr.Button(t(run), variant="primary", size="lg", elem_id=f"{tab}-run", elem_classes="run")
             with gr.Row():
                 self.status = gr.HTML(status_html(""), elem_id=f"{tab}-status", elem_classes="status")
                 self.estimate = gr.HTML("", elem_id=f"{tab}-estimate", elem_classes="estimate")
@@ -141,7 +136,7 @@ class Form:
         places = {
             f"{name}_{at}": getattr(slot, name) for at, slot in enumerate(self.slots) for name in ("image", "address")
         }
-        return {**self.controls(), **places, "background": self._background}
+        return {**self.controls(), **places, "background": self.background}
 
     def outputs(self) -> list[Component]:
         """All that `fill` may change."""
@@ -169,8 +164,11 @@ class Form:
         sent["negative_prompt"] = given["negative_prompt"] or None
         return sent
 
-    def fill(self, recipe: Recipe, pictures: Sequence[Path | str | None] = ()) -> Updates:
-        """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays."""
+    def fill(self, recipe: Recipe, pictures: Sequence[Entry | Path | str | None] = (), *, seed: bool = True) -> Updates:
+        """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays.
+
+        Without `seed` the form's own stays, drawn or chosen.
+        """
         model = catalog.find_model(recipe.model, self.request_type.task)
         sizes = sizes_of(model or self._models[0], recipe.size, auto=bool(self.slots))
         optimize = recipe.optimize_prompt is not False
@@ -180,8 +178,8 @@ class Form:
             self.model: model.name if model else gr.skip(),
             self.size: gr.update(**sizes) if model else sizes["value"],
             self.n: recipe.n,
-            self.seed: gr.skip() if recipe.seed is None else recipe.seed,
-            self.random_seed: recipe.seed is None,
+            self.seed: recipe.seed if seed and recipe.seed is not None else gr.skip(),
+            self.random_seed: recipe.seed is None if seed else gr.skip(),
             self.watermark: bool(recipe.watermark),
             self.optimize_prompt: gr.update(value=optimize, interactive=model.rewrites) if model else optimize,
             self.response_format: recipe.response_format,
@@ -190,19 +188,23 @@ class Form:
             updates |= slot.fill(picture)
         return updates
 
+    def fill_example(self, example: Example, language: str) -> Updates:
+        """Every control as the example has it."""
+        key = f"example_{example.key}"
+        recipe = Recipe(
+            kind=self.request_type.kind,
+            prompt=translate(language, f"{key}_prompt"),
+            negative_prompt=translate(language, f"{key}_negative") if example.negative else None,
+            model=self._models[0].name,
+            size=example.size,
+            seed=example.seed,
+            watermark=example.watermark,
+        )
+        return self.fill(recipe, example.pictures)
+
     def _filler(self, example: Example) -> Callable[[gr.Request], Updates]:
         def fill(http: gr.Request) -> Updates:
-            language, key = language_of(http), f"example_{example.key}"
-            recipe = Recipe(
-                kind=self.request_type.kind,
-                prompt=translate(language, f"{key}_prompt"),
-                negative_prompt=translate(language, f"{key}_negative") if example.negative else None,
-                model=self._models[0].name,
-                size=example.size,
-                seed=example.seed,
-                watermark=example.watermark,
-            )
-            return self.fill(recipe, example.pictures)
+            return self.fill_example(example, language_of(http))
 
         return fill
 
@@ -212,10 +214,9 @@ class Form:
         sizes = sizes_of(chosen, kept, auto=bool(self.slots))
         return gr.update(**sizes), gr.update(interactive=chosen.rewrites)
 
-    def wire(self, service: Service) -> None:
-        """Let the slots make ready what comes."""
-        for slot in self.slots:
-            slot.wire(service, self._background)
+    def free_slot(self, given: Mapping[str, Any]) -> Slot | None:
+        """The first slot with nothing in it."""
+        return next((slot for slot, held in zip(self.slots, self.held(given), strict=True) if not any(held)), None)
 
 
 def _source(image: Upload, address: object) -> Path | str:

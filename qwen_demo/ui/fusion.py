@@ -18,43 +18,40 @@ from .examples import FUSION
 from .files import uploaded
 from .form import Form
 from .messages import status_html, t
-from .results import Results
+from .run import wire_run
 from .slot import Slot, Upload
 
 NUMBERS = range(1, catalog.MAX_REFERENCES + 1)
 
 
-def fusion_tab(demo: gr.Blocks, service: Service) -> Results:
+def fusion_tab(demo: gr.Blocks, service: Service) -> Form:
     """Build the tab, inside the caller's `gr.Tab`."""
     # What doesn't fit. It stands below the prompt, or that would move while one types.
     check = gr.HTML("", render=False, elem_id="fusion-check", elem_classes="slot-note")
-    with gr.Row(elem_classes="studio"):
-        with gr.Column(elem_classes="controls", min_width=0):
-            with gr.Row(elem_classes="slots"):
-                slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=120) for n in NUMBERS]
-            with gr.Row(elem_classes="swaps"):
-                swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in NUMBERS[:-1]]
-            gr.HTML(t("fusion_note"), elem_classes="note")
-            with gr.Row(elem_classes="chips"):
-                for n in NUMBERS:
-                    small_button(t(f"name_{n}"), f"fusion-name-{n}", elem_classes="insert")
-            form = Form(
-                "fusion",
-                ImageFusion,
-                FUSION,
-                "prompt_fusion_hint",
-                "run_fusion",
-                "size_auto_info_fusion",
-                slots=slots,
-                note=check,
-            )
-        with gr.Column(elem_classes="results", min_width=0):
-            results = Results(service, form)
+    with gr.Column(elem_classes="controls", min_width=0):
+        with gr.Row(elem_classes="slots"):
+            slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=150) for n in NUMBERS]
+        with gr.Row(elem_classes="swaps"):
+            swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in NUMBERS[:-1]]
+        gr.HTML(t("fusion_note"), elem_classes="note")
+        with gr.Row(elem_classes="chips"):
+            for n in NUMBERS:
+                small_button(t(f"name_{n}"), f"fusion-name-{n}", elem_classes="insert")
+        form = Form(
+            "fusion",
+            ImageFusion,
+            FUSION,
+            "prompt_fusion_hint",
+            "run_fusion",
+            "size_auto_info_fusion",
+            slots=slots,
+            note=check,
+        )
     for number, button, (one, other) in zip(NUMBERS, swaps, pairwise(slots), strict=False):
         _wire_swap(button, number, one, other, form.prompt)
     _wire_check(check, form)
-    results.wire(demo)
-    return results
+    wire_run(demo, service, form)
+    return form
 
 
 @cache

@@ -34,16 +34,25 @@ _BEFORE_LOGIN = (
 _UPLOADS = ("POST /gradio_api/upload", "POST /gradio_api/mcp/?")
 _EVENTS = ("POST /gradio_api/queue/join", f"POST /gradio_api/call/{_NAMES}", "POST /gradio_api/mcp/?")
 _STREAMS = ("GET /gradio_api/queue/data", f"GET /gradio_api/call/{_NAMES}/[^/]+")
+_BOARD = ("orders", "library", "picture", "code", r"answers\.zip", r"usage\.csv")
 ROUTES = Routes(
     open=(
         *(*_BEFORE_LOGIN, *_UPLOADS, *_EVENTS, *_STREAMS),
         *("POST /login", "POST /logout", "GET /config", "GET /gradio_api/(info|app_id)"),
         *("GET /gradio_api/heartbeat/[^/]+", "GET /gradio_api/upload_progress", "POST /gradio_api/(cancel|reset)"),
-        *("GET /gradio_api/file=(?!https?:/).*", "GET /gradio_api/mcp/?", "GET /pictures.zip"),
+        *("GET /gradio_api/file=(?!https?:/).*", "GET /gradio_api/mcp/?", "GET /pictures.zip", "GET /picture/[^/]+"),
+        *(f"GET /board/({'|'.join(_BOARD)})", r"GET /board/[0-9a-f]{12}/[\w.-]+", "POST /board/act"),
     ),
     before_login=_BEFORE_LOGIN,
     uploads=_UPLOADS,
-    dear=("GET /", "GET /config", "GET /gradio_api/info", *_EVENTS),
+    dear=(
+        "GET /",
+        "GET /config",
+        "GET /gradio_api/info",
+        "GET /board/(library|picture|code)",
+        "POST /board/act",
+        *_EVENTS,
+    ),
 )
 """What this page, gradio_client and agents ask for. All else that Gradio offers is closed."""
 

@@ -6,6 +6,7 @@ Gradio can offer endpoints as tools too, but without ranges and choices, and wit
 import asyncio
 import base64
 import json
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any, cast
@@ -21,8 +22,10 @@ from starlette.routing import Mount
 
 from .. import images
 from ..service import Service
+from ..visitors import Visitor
+from ..web import Addresses
 from .endpoints import Endpoint, make_endpoints
-from .events import in_words
+from .events import asker, in_words
 
 PATH = "/gradio_api/mcp"
 PREVIEW = 1024  # pixels of the longer side: enough to judge a picture by, and agents pay for each
@@ -37,10 +40,18 @@ class AgentServer:
         run: a context in which they answer, once in the app's life.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, addresses: Addresses) -> None:
         endpoints = {endpoint.__name__: endpoint for endpoint in make_endpoints(service)}
         self.tools = [_tool(endpoint) for endpoint in endpoints.values()]
         answer = in_words(_answer, "en")
+
+        def address_of(file: Path, who: Visitor) -> str:
+            """Where whoever is handed this address finds a picture for a day."""
+            library = service.library(who.name)
+            if entry := library.find(file.stem):
+                return f"picture/{entry.id}?t={addresses.token(library, entry.id)}"
+            return f"gradio_api/file={file}"
+
         server: Server[object, Request] = Server("Qwen Image Demo")
 
         @server.list_tools()  # type: ignore[no-untyped-call, untyped-decorator]
@@ -53,9 +64,8 @@ class AgentServer:
             if name not in endpoints:
                 raise ValueError(f"There is no tool {name}.")
             try:
-                return cast(
-                    types.CallToolResult, await answer(endpoints[name], arguments, server.request_context.request)
-                )
+                request = server.request_context.request
+                return cast(types.CallToolResult, await answer(endpoints[name], arguments, request, address_of))
             except gr.Error as error:
                 raise ValueError(unescape(error.message)) from error
 
@@ -78,7 +88,9 @@ def _tool(endpoint: Endpoint) -> types.Tool:
     return types.Tool(name=endpoint.__name__, description=endpoint.__doc__, inputSchema=schema, annotations=paid)
 
 
-async def _answer(endpoint: Endpoint, arguments: dict[str, Any], request: Request) -> types.CallToolResult:
+async def _answer(
+    endpoint: Endpoint, arguments: dict[str, Any], request: Request, address_of: Callable[[Path, Visitor], str]
+) -> types.CallToolResult:
     """Small pictures to look at, then what an endpoint tells, with the addresses of the whole ones."""
     root = get_root_url(request, PATH, None)
     files, details = await endpoint(gr.Request(request), **arguments)
@@ -87,7 +99,7 @@ async def _answer(endpoint: Endpoint, arguments: dict[str, Any], request: Reques
         small = await asyncio.to_thread(images.preview, Path(file.path), PREVIEW)
         content.append(types.ImageContent(type="image", data=base64.b64encode(small).decode(), mimeType="image/webp"))
     details["pictures"] = [
-        {**picture, "url": f"{root}/gradio_api/file={file.path}"}
+        {**picture, "url": f"{root}/{address_of(Path(file.path), asker(request))}"}
         for picture, file in zip(details["pictures"], files, strict=True)
     ]
     content.append(types.TextContent(type="text", text=json.dumps(details, ensure_ascii=False)))

@@ -8,28 +8,6 @@ window.page = (() => {
   /** @param {string} selector @returns {HTMLElement | undefined} the first that is in sight */
   const seen = (selector) => [...document.querySelectorAll(selector)].find((element) => element.offsetParent);
 
-  /** Copy the link with this query; nothing where there is none. @param {string} query */
-  const copyLink = (query) => {
-    if (!query) return;
-    const link = location.origin + location.pathname + query;
-    if (navigator.clipboard) navigator.clipboard.writeText(link);
-    else window.prompt("", link);
-  };
-
-  /** Download the ZIP that was offered. @param {string} ticket */
-  const fetchArchive = (ticket) => {
-    const link = document.createElement("a");
-    link.href = new URL(`pictures.zip?${new URLSearchParams({ ticket })}`, document.baseURI);
-    link.download = "";
-    link.click();
-  };
-
-  /** @param {string} tab @returns a function that keeps the names of the tab's last results, a line each */
-  const keepResults = (tab) => (/** @type {string} */ names) => localStorage.setItem(`${STORE}results-${tab}`, names);
-
-  /** @param {string} tab @returns a function that gives them back */
-  const keptResults = (tab) => () => localStorage.getItem(`${STORE}results-${tab}`) ?? "";
-
   /** @param {string} tab @returns a function that keeps a prompt, and offers the tab's last twelve in a dropdown */
   const keepPrompt = (tab) => (/** @type {string} */ prompt) => {
     const kept = JSON.parse(localStorage.getItem(`${STORE}prompts-${tab}`) ?? "[]");
@@ -111,36 +89,28 @@ window.page = (() => {
   const same = (value) => value;
   const off = () => false;
 
-  /** @param {string} id @returns a function that clicks on it */
-  const clickOn = (id) => () => document.getElementById(id)?.click();
-
-  /** @param {string} id @returns a function that brings it into the middle of the window */
-  const showUp = (id) => () => document.getElementById(id)?.scrollIntoView({ block: "center" });
-
-  /** @param {string} id @returns a function that focuses it. What was shown this moment is in the page a little later */
-  const focus = (id) => () => {
-    const look = () => {
-      const part = document.getElementById(id);
-      if (part) part.focus();
-      else requestAnimationFrame(look);
-    };
-    look();
-  };
-
-  const LARGE = ".gallery-card .preview button[aria-label=Close]"; // leaves the large view of a picture
   const keys = /^Mac|^iP/.test(navigator.platform) ? "⌘⏎" : "Ctrl ⏎"; // the run button says so
   document.documentElement.style.setProperty("--run-keys", `"${keys}"`);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      seen(".actions .run:not(:disabled)")?.click();
+      if (!event.repeat) seen(".actions .run")?.click();
     }
-    // Escape first closes what is open: a list, a picture in full size, a large one. Whoever writes means no order by it,
-    // and in the middle of a word nothing but what the input method offers.
-    if (event.key === "Escape" && !event.isComposing && !document.fullscreenElement && !seen("ul[role=listbox]")) {
-      const writes = event.target.closest("textarea, input:not([type=checkbox], [type=radio], [type=range])");
-      (seen(LARGE) ?? (writes ? undefined : seen(".actions .cancel:not(:disabled)")))?.click();
-    }
+  }, true);
+
+  // The form ends where the window does, however far the page is scrolled.
+  const measure = () => {
+    const top = document.querySelector("#board > .modes > .tabitem")?.getBoundingClientRect().top;
+    if (top !== undefined) document.documentElement.style.setProperty("--board-top", `${Math.round(top + 12)}px`);
+  };
+  addEventListener("scroll", measure, { passive: true });
+  new ResizeObserver(measure).observe(document.documentElement);
+
+  // Every order is paid for: a double click is meant as one.
+  document.addEventListener("click", (event) => {
+    if (event.detail < 2 || !event.target.closest(".actions .run")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
   }, true);
 
   /** Put a picture's name where the cursor is. @param {HTMLTextAreaElement} prompt @param {string} name */
@@ -192,33 +162,6 @@ window.page = (() => {
     event.target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: all }));
   }, true);
 
-  /** On a phone: to the results of what was ordered, or to the prompt that is missing. @param {HTMLElement} studio */
-  const goTo = (studio) => {
-    const prompt = studio.querySelector(".prompt textarea");
-    if (!prompt.value.trim()) {
-      prompt.focus();
-      return;
-    }
-    const ordered = new MutationObserver(() => {
-      if (!studio.querySelector(".actions .cancel:not(:disabled)")) return;
-      ordered.disconnect();
-      studio.querySelector(".results").scrollIntoView({ behavior: "smooth" });
-    });
-    ordered.observe(studio.querySelector(".actions"), { attributes: true, childList: true, subtree: true });
-    setTimeout(() => ordered.disconnect(), 10_000);
-  };
-
-  // The window's title says how many pictures of how many have come, and in the background that all is done.
-  const TITLE = "Qwen Image Demo";
-  let ran = false;
-  setInterval(() => {
-    const counts = [...document.querySelectorAll(".status [data-come]")].map(({ dataset }) => dataset.come.split("/"));
-    const sum = (at) => counts.reduce((all, count) => all + Number(count[at]), 0);
-    const done = ran && !counts.length && document.hidden;
-    document.title = counts.length ? `${sum(0)}/${sum(1)} · ${TITLE}` : done ? `● ${TITLE}` : TITLE;
-    ran = counts.length > 0 || done;
-  }, 500);
-
   // In a frame of another site some browsers keep no cookies. Then the page says so.
   document.cookie = "probe=1; path=/; " + (location.protocol === "https:" ? "samesite=none; secure; partitioned" : "");
   document.documentElement.classList.toggle("no-cookies", !document.cookie.includes("probe=1"));
@@ -226,24 +169,13 @@ window.page = (() => {
   document.addEventListener("click", (event) => {
     const word = event.target.closest("button.insert");
     if (word) insert(word.closest(".controls").querySelector(".prompt textarea"), word.textContent.trim());
-    const take = event.target.closest("button.take"); // the prompt that the API made of the own one
-    if (take) {
-      const prompt = take.closest(".studio").querySelector(".prompt textarea");
-      prompt.value = take.previousElementSibling.textContent;
-      prompt.dispatchEvent(new Event("input", { bubbles: true }));
-      prompt.focus();
-    }
     const run = event.target.closest(".actions .run");
-    if (run) seen(LARGE)?.click();
-    if (innerWidth > 900) return;
-    if (run) goTo(run.closest(".studio"));
-    if (event.target.closest("#history-gallery button")) {
-      document.querySelector("#history-picture")?.scrollIntoView({ behavior: "smooth", block: "center" });
-    }
+    const prompt = run?.closest(".controls").querySelector(".prompt textarea");
+    if (prompt && !prompt.value.trim()) prompt.focus(); // on a phone it is out of sight
   });
 
   return {
-    changeColours, chooseLanguage, clickOn, copyLink, counted, fetchArchive, focus, forgetQuery, keepDraft,
-    keepPrompt, keepResults, keptQueries, keptResults, nextSeed, off, same, showUp, signOut, tellPlace,
+    changeColours, chooseLanguage, counted, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, same, signOut,
+    tellPlace,
   };
 })();

@@ -12,9 +12,10 @@ from gradio.components import Component
 from ..api.errors import InvalidRequest
 from ..i18n import translate
 from ..images import PLACES
+from ..library import Entry
 from ..service import Service
 from .events import Updates, language_of, nothing, on, visitor
-from .files import fresh_folder, publish, uploaded
+from .files import fresh_folder, publish, publish_entry, uploaded
 from .messages import problem_html, reference_html, t
 
 Upload = dict[str, Any] | None
@@ -56,9 +57,24 @@ class Slot:
         """What `outputs` are, anew."""
         return dict(zip(self.outputs(), (image, address, note, original), strict=True))
 
-    def fill(self, picture: Path | str | None) -> Updates:
-        """Put a file or an https:// address in, or empty the slot."""
-        return self.put(publish(picture)) if isinstance(picture, Path) else self.put(None, picture or "")
+    def fill(self, picture: Entry | Path | str | None) -> Updates:
+        """Put a picture of the library, a file or an https:// address in, or empty the slot."""
+        if isinstance(picture, Entry):
+            return self.put(publish_entry(picture))
+        if isinstance(picture, Path):
+            return self.put(publish(picture))
+        return self.put(None, picture or "", note=preview_html(picture or ""))
+
+    async def take(self, service: Service, upload: Path, background: str, http: gr.Request) -> Updates:
+        """Make an upload ready and put it in, or say why it can't be used."""
+        try:
+            reference, kept = await service.uploads.prepare(upload, visitor(http), colour(background))
+        except InvalidRequest as error:
+            parts = parts_html(error, language_of(http))
+            note = problem_html(error, language_of(http)) + parts
+            return self.put(None, note=note, original=str(upload) if parts else "")
+        shown = await asyncio.to_thread(publish, kept)
+        return self.put(shown, note=reference_html(reference, language_of(http)), original=str(upload))
 
     def wire(self, service: Service, background: gr.ColorPicker) -> None:
         """Make uploads ready, anew when the background changes, and let picture and address take turns."""
@@ -68,13 +84,9 @@ class Slot:
                 return nothing()
             try:
                 path = uploaded({"path": source} if isinstance(source, str) else source)
-                reference, kept = await service.uploads.prepare(path, visitor(http), colour(background))
             except InvalidRequest as error:
-                parts = parts_html(error, language_of(http))
-                note = problem_html(error, language_of(http)) + parts
-                return self.put(None, note=note, original=str(path) if parts else "")
-            shown = await asyncio.to_thread(publish, kept)
-            return self.put(shown, note=reference_html(reference, language_of(http)), original=str(path))
+                return self.put(None, note=problem_html(error, language_of(http)))
+            return await self.take(service, path, background, http)
 
         async def cut(original: str, background: str, http: gr.Request, event: gr.EventData) -> Updates:
             upload, place = uploaded({"path": original}), str(event.place)
@@ -89,6 +101,18 @@ class Slot:
         on(background.change, prepare, inputs=[self._original, background], outputs=parts)
         on(self.image.clear, lambda: ("", ""), outputs=[self._note, self._original])
         on(self.address.input, lambda: (None, "", ""), outputs=[self.image, self._note, self._original])
+        typed = [self.address.blur, self.address.submit]  # not each letter: no host is asked for half an address
+        on(typed, self._show_address, inputs=[self.address, self._note], outputs=self._note)
+
+    def _show_address(self, address: str, note: str) -> str:
+        return preview_html(address.strip()) or note
+
+
+def preview_html(address: str) -> str:
+    """The picture at an https:// address, as far as the visitor's browser can load it; else nothing."""
+    if not address.startswith("https://"):
+        return ""
+    return f'<img class="preview" src="{escape(address)}" alt="" referrerpolicy="no-referrer">'
 
 
 def parts_html(error: InvalidRequest, language: str) -> str:

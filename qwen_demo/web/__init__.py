@@ -16,9 +16,10 @@ from .guard import Guard
 from .health import health_routes
 from .login import Login, SlowLogin
 from .page import Page, count_scripts
+from .pictures import Addresses
 from .routes import OnlyRoutes
 
-__all__ = ["VISITOR", "Routes", "bound_connections", "count_scripts", "door", "health_routes"]
+__all__ = ["VISITOR", "Addresses", "Routes", "bound_connections", "count_scripts", "door", "health_routes"]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import ConnectionFailed
 from qwen_demo.api.requests import ImageRequest
 from qwen_demo.library import Library
-from qwen_demo.orders import Order, Orders
+from qwen_demo.order import Order
+from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.ui.messages import describe
 from qwen_demo.visitors import Visitor

@@ -18,7 +18,7 @@ from qwen_demo.api.errors import (
 )
 from qwen_demo.i18n import LANGUAGES
 from qwen_demo.logs import InternalError
-from qwen_demo.orders import NotSaved
+from qwen_demo.order import NotSaved
 from qwen_demo.ui.messages import describe, status_html, wait
 
 WORDS: list[tuple[QwenDemoError, str]] = [

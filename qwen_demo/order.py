@@ -1,0 +1,280 @@
+"""An order: what a visitor asked for, the calls that it takes, and how far they are.
+
+It belongs to the app and not to a browser tab: what is sent is fetched and kept, whoever still watches. The service
+does the work.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from .api.errors import QwenDemoError
+from .api.requests import ImageRequest
+from .api.responses import ImagesResponse, add_usage
+from .line import Line
+from .logs import InternalError
+from .visitors import Visitor
+
+TOGETHER = 0.005  # seconds: what happens within them, such as the last picture and the end, is told at once
+
+
+class Bell:
+    """Rings when something has changed. Many may listen, each from when it asked for the `sound`."""
+
+    def __init__(self) -> None:
+        self.sound = asyncio.Event()
+
+    def ring(self) -> None:
+        self.sound.set()
+        self.sound = asyncio.Event()
+
+
+class NotSaved(QwenDemoError):
+    """A picture came and is shown, but is not in the library: the disk is full, or the folder can't be written."""
+
+    may_be_billed = True
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished picture: its file, its size in pixels, and how it was asked for."""
+
+    path: Path
+    width: int
+    height: int
+    seed: int | None
+    request_id: str | None
+    revised_prompt: str | None = None
+
+
+class State(str, Enum):
+    """How far a call is. From `SENT` on it may be billed; `ANSWERED` until all its pictures are saved."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    ANSWERED = "answered"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(eq=False)
+class Call:
+    """One POST of an order; its pictures are the order's `first`th (from 0) and those after it.
+
+    Attributes:
+        unbilled: how many of them surely cost nothing, as far as that is known.
+        answered: when its answer came, local time; its pictures bear it.
+        headers: of its answer.
+        usage: what the API reported for it, and its id there.
+        reason: why it failed, in English.
+    """
+
+    request: ImageRequest
+    first: int
+    unbilled: int
+    state: State = State.WAITING
+    answered: datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str | None = None
+    reason: str = ""
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def places(self) -> range:
+        """Those of the order that its pictures take, from 0."""
+        return range(self.first, self.first + self.request.n)
+
+
+class Order:
+    """What a visitor asked for: the calls it takes, and what has come of them.
+
+    Attributes:
+        visitor: the name of whose it is.
+        counted: the names under which the visitor's limits count.
+        references: the names of its reference pictures, in their order: an address, or the SHA-256 of its bytes.
+        sources: which pictures of the library those are, by their ids; "" for one that is none.
+        shape: the width and height that its pictures will have, as far as that is known; else (1, 1).
+        own_key: whether the visitor's own key pays for it.
+        placed: when, local time.
+        calls: side by side; they differ in seed and n.
+        n: pictures ordered.
+        numbered: the pictures that are there, by their places in the order, from 0.
+        problems: what went wrong, a row a failed call or picture.
+        reasons: the same for the places of the order that it concerns, from 0.
+        cancelled: whether the visitor wants no more of it.
+        finished: whether it has come to its end.
+        changes: how often something of it has changed.
+        taken_back: whether it is from before the app was started anew, or tried again.
+        task: who works on it.
+        bell: rings whenever one of the visitor's orders changes.
+        noting: held by whoever writes down how it stands.
+    """
+
+    def __init__(
+        self,
+        requests: Sequence[ImageRequest],
+        visitor: Visitor,
+        references: Sequence[str] = (),
+        *,
+        sources: Sequence[str] = (),
+        shape: tuple[int, int] = (1, 1),
+        own_key: bool = False,
+        line: Line | None = None,
+        bell: Bell | None = None,
+        id: str = "",
+    ) -> None:
+        self.id = id or secrets.token_urlsafe(16)
+        self.visitor = visitor.name
+        self.counted = visitor.counted
+        self.references, self.sources = tuple(references), tuple(sources)
+        self.shape = shape
+        self.own_key = own_key
+        self.placed = datetime.now()
+        self.n = sum(request.n for request in requests)
+        self.calls: list[Call] = []
+        for request in requests:
+            self.calls.append(Call(request, sum(call.request.n for call in self.calls), unbilled=request.n))
+        self.numbered: dict[int, Picture] = {}
+        self.problems: list[QwenDemoError] = []
+        self.reasons: dict[int, QwenDemoError] = {}
+        self.changes = 0
+        self.cancelled = self.finished = self.taken_back = False
+        self.task: asyncio.Task[None] | None = None
+        self.noting = asyncio.Lock()
+        self._line = line or Line(1)
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._bell, self.bell = Bell(), bell or Bell()
+
+    @property
+    def request(self) -> ImageRequest:
+        """The first request; the others differ in seed and n."""
+        return self.calls[0].request
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Those that are there, in the order of their seeds."""
+        return tuple(picture for _, picture in sorted(self.numbered.items()))
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What the API reported, all calls together."""
+        return add_usage([call.usage for call in self.calls])
+
+    @property
+    def request_ids(self) -> list[str]:
+        """As far as the API gave any."""
+        return [call.request_id for call in self.calls if call.request_id]
+
+    @property
+    def seconds(self) -> float:
+        """Since it was placed, up to its end."""
+        return (self._ended or time.monotonic()) - self._started
+
+    @property
+    def place(self) -> int:
+        """How many calls are to be sent before its next one, itself included; 0 when it waits for none."""
+        return min((place for call in self.calls if (place := self._line.place(call))), default=0)
+
+    @property
+    def on_their_way(self) -> int:
+        """How many pictures are sent for, and not there yet."""
+        under_way = (call for call in self.calls if call.task and not call.task.done())
+        return sum(call.request.n for call in under_way if call.state is not State.WAITING)
+
+    @property
+    def unread(self) -> list[Call]:
+        """The calls that are paid for, and whose pictures are not all here."""
+        return [call for call in self.calls if self.finished and call.state is State.ANSWERED]
+
+    @property
+    def lost(self) -> list[Call]:
+        """The calls that were sent, and of whose answer nobody knows."""
+        return [call for call in self.calls if self.finished and call.state is State.SENT]
+
+    @asynccontextmanager
+    async def turn(self, call: Call) -> AsyncIterator[None]:
+        """The call's turn to be sent. From here on it can't be dropped."""
+        async with self._line.turn(call, self.counted):
+            call.state, call.unbilled = State.SENT, 0
+            self.tell()
+            yield
+
+    def understood(self, call: Call, response: ImagesResponse) -> None:
+        """An answer was read; its pictures are still to be fetched. Only these are billed."""
+        call.unbilled = max(0, call.request.n - len(response.images))
+        call.usage, call.request_id = response.usage, response.request_id
+
+    def add(self, index: int, picture: Picture) -> None:
+        """A picture is there, the `index`th of the order, from 0."""
+        self.numbered[index] = picture
+        self.tell()
+
+    def fail(self, problem: BaseException, places: Iterable[int]) -> None:
+        """A call or a picture failed, of these places of the order, from 0; the others go on.
+
+        What no one foresaw goes to the log.
+        """
+        told = problem if isinstance(problem, QwenDemoError) else InternalError(problem)
+        self.problems.append(told)
+        self.reasons.update(dict.fromkeys(places, told))
+        self.tell()
+
+    def cancel(self) -> int:
+        """Drop the calls that were not sent yet. Returns how many pictures are still on their way."""
+        self.cancelled = True
+        self.tell()
+        for call in self.calls:
+            if call.state is State.WAITING and call.task:
+                call.task.cancel()
+        return self.on_their_way
+
+    def resume(self) -> None:
+        """More may come of it after all. What went wrong is tried again, so it is not told any more."""
+        self.finished, self._ended, self.taken_back = False, None, True
+        self.problems, self.reasons = [], {}
+        self.tell()
+
+    def end(self, seconds: float | None = None) -> None:
+        """Nothing more comes. The reference pictures go: the order is kept for a while.
+
+        Args:
+            seconds: how long it took, where that was in another life of the app.
+        """
+        for call in self.calls:
+            call.request = call.request.light()
+        self._ended, self.finished = time.monotonic(), True
+        if seconds is not None:
+            self._started = self._ended - seconds
+        self.tell()
+
+    async def watch(self, every: float = 1.0) -> AsyncIterator["Order"]:
+        """Itself, at each change and at least every so many seconds, until the end. Many may watch."""
+        while True:
+            await asyncio.sleep(TOGETHER)
+            sound, finished = self._bell.sound, self.finished
+            yield self
+            if finished:
+                return
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(sound.wait(), every)
+
+    async def finish(self) -> "Order":
+        """Itself, in the end."""
+        async for _ in self.watch(every=60.0):
+            pass
+        return self
+
+    def tell(self) -> None:
+        """To whoever follows it: something has changed, such as whether its pictures are still there."""
+        self.changes += 1
+        self._bell.ring()
+        self.bell.ring()

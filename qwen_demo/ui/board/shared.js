@@ -1,0 +1,204 @@
+// What feed, viewer and library share: elements, words, addresses, requests, and word of what happened to pictures.
+
+/**
+ * A picture, as the server tells of it.
+ * @typedef {object} Picture
+ * @property {string} id its day and a hash, such as `2026-11-22-1f3a…`; `reference-…` for one that somebody brought
+ * @property {number} w
+ * @property {number} h
+ * @property {string} prompt
+ * @property {boolean} [starred]
+ * @property {string} [token] leave to load it where the browser keeps no cookies
+ * @property {string} [url] where it is, if it is not in the library
+ */
+
+/**
+ * What the page gives to its parts when they are mounted.
+ * @typedef {object} Part
+ * @property {(name: string, data?: object) => void} trigger has a listener of the page run
+ * @property {Record<string, any>} props
+ * @property {(file: File) => Promise<{path: string}>} upload
+ * @property {(name: string, then: () => void) => void} watch
+ */
+
+/** The side in px of the small previews, as in `library.py`. */
+const SMALL = 512;
+/** Seconds until what was deleted is gone for good: the server waits a little longer. */
+const UNDO = 10;
+
+const beside = (/** @type {string} */ file) => new URL(file, import.meta.url);
+export const language = document.documentElement.lang;
+
+// A sheet of its own: Gradio puts ".gradio-container" before the rules that it is given, which a dialog in the body is not in.
+const sheet = document.createElement("link");
+sheet.rel = "stylesheet";
+sheet.href = beside("board.css").href;
+const styled = new Promise((resolve) => sheet.addEventListener("load", resolve));
+document.head.append(sheet);
+
+/** The words of the board in the page's language, by their keys. @type {Record<string, string>} */
+export const words = await (await fetch(beside(`words.${language}.json`))).json();
+await styled;
+
+/** What the page told of itself. `session` names its visitor where the browser keeps no cookies. */
+export const page = { light: false, session: "", /** @type {(what: object) => void} */ fill: () => {} };
+
+/** @param {string} key @param {Record<string, unknown>} facts @returns {string} words with their facts put in */
+export const say = (key, facts = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => String(facts[name]));
+
+/**
+ * An element: `h("div", { class: "a", onclick: f, hidden: true }, child, "text")`. What is null or false is left out.
+ * @param {string} tag @param {Record<string, any>} [attributes] @param {...any} children @returns {any}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== false && value != null) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child != null && child !== false));
+  return element;
+}
+
+/** A button with its words. @param {string} act its `data-act` @param {any} content @param {(event: any) => void} onclick @param {object} more */
+export const button = (act, content, onclick, more = {}) => h("button", { type: "button", "data-act": act, onclick, ...more }, content);
+
+/** Write only what has changed: selections stay, and nothing is read out again. @param {Element} element @param {string} text */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const ICONS = {
+  check: "M5 12.5l4.5 4.5L19 7.5",
+  close: "M5 5l14 14M19 5L5 19",
+  compare: "M12 4v16M4 6h5v12H4zM15 6h5v12h-5z",
+  info: "M12 11v6M12 7.5v.5M12 3a9 9 0 1 0 .01 0",
+  left: "M15 5l-7 7 7 7",
+  minus: "M5 12h14",
+  plus: "M12 5v14M5 12h14",
+  right: "M9 5l7 7-7 7",
+  star: "M12 4l2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z",
+};
+
+/** @param {keyof typeof ICONS} name @returns {SVGElement} a drawn one, in the colour of the text */
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(svg.namespaceURI, "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/** @param {Picture} picture @param {Record<string, string | number>} [asked] */
+function address({ id, token, url }, asked = {}) {
+  if (url) return new URL(url, document.baseURI).href;
+  const query = new URLSearchParams({ ...asked, ...(token ? { t: token } : {}) });
+  return new URL(`picture/${id}${query.size ? `?${query}` : ""}`, document.baseURI).href;
+}
+/** The address of the file itself. @param {Picture} picture */
+export const original = (picture) => address(picture);
+/** The address of what is looked at closely: in public a light one. @param {Picture} picture */
+export const large = (picture) => address(picture, page.light ? { w: 3072 } : {});
+/** The address of a small preview. @param {Picture} picture */
+export const small = (picture) => address(picture, { w: SMALL });
+
+/** An address of the app, for whom no header can be sent along: a stream, or a download. @param {string} path */
+export function addressed(path) {
+  const url = new URL(path, document.baseURI);
+  if (page.session) url.searchParams.set("page", page.session);
+  return url.href;
+}
+
+/**
+ * Ask the app something.
+ * @param {string} path below the page's own address, with its query
+ * @param {object} [body] to be sent as JSON
+ * @returns {Promise<any>} its answer
+ * @throws {Error} in words for people
+ */
+export async function ask(path, body) {
+  const headers = { ...(page.session ? { "X-Page": page.session } : {}), ...(body ? { "Content-Type": "application/json" } : {}) };
+  const answer = await fetch(new URL(path, document.baseURI), { method: body ? "POST" : "GET", body: body && JSON.stringify(body), headers }).catch(() => null);
+  const told = answer?.headers.get("content-type")?.includes("json") ? await answer.json() : {};
+  if (!answer?.ok) throw new Error(told.detail ?? words.unreachable);
+  return told;
+}
+
+/** Have the app do something, and say so where it can't. @param {string} act @param {object} data @returns {Promise<any>} its answer, or nothing */
+export const act = (act, data) => ask("board/act", { act, ...data }).catch((error) => void notice(error.message));
+
+/** @type {HTMLElement} */
+let notices;
+/** @type {number | undefined} */
+let going;
+/**
+ * A line at the bottom with at most one action, inside the open dialog, if there is one: all else is inert then.
+ * @param {string} text @param {string} [action] @param {() => void} [then]
+ */
+export function notice(text, action, then) {
+  notices ??= h("div", { class: "board-notices", role: "status" });
+  const home = document.querySelector("dialog#viewer[open]") ?? document.body;
+  if (notices.parentNode !== home) home.append(notices);
+  const line = h("div", { class: "board-notice" }, h("span", {}, text));
+  if (action) line.append(button("undo", action, () => { line.remove(); then?.(); }));
+  notices.replaceChildren(line);
+  clearTimeout(going);
+  going = setTimeout(() => line.remove(), UNDO * 1000);
+}
+/** A viewer that is opened or closed takes the notice along. @param {HTMLElement} home */
+export function moveNotices(home) {
+  if (notices?.childElementCount) home.append(notices);
+}
+
+/**
+ * Word of what happened to pictures, for every part that shows them: `came` with the new pictures, `gone` and `back` with
+ * ids, `starred` with `{ ids, on }`. The browser's other tabs hear of it too.
+ */
+export const news = new EventTarget();
+const others = new BroadcastChannel("qwen-image-demo-pictures");
+others.onmessage = ({ data: [type, detail] }) => news.dispatchEvent(new CustomEvent(type, { detail }));
+/** @param {"came" | "gone" | "back" | "starred"} type @param {any} detail */
+export function tell(type, detail) {
+  news.dispatchEvent(new CustomEvent(type, { detail }));
+  if (type !== "came") others.postMessage([type, detail]);
+}
+
+/** Delete pictures, with a way back. @param {string[]} ids */
+export async function remove(ids) {
+  if (!(await act("delete", { ids }))) return;
+  tell("gone", ids);
+  notice(say("deleted", { count: ids.length }), words.undo, async () => {
+    if (await act("restore", { ids })) tell("back", ids);
+  });
+}
+
+/** @param {string[]} ids @param {boolean} on */
+export async function star(ids, on) {
+  if (await act("star", { ids, on })) tell("starred", { ids, on });
+}
+
+/** Download an address. @param {string} href @param {string} name */
+export function download(href, name) {
+  h("a", { href, download: name }).click();
+}
+
+/** Download pictures as one file. @param {string[]} ids */
+export async function zip(ids) {
+  const offered = await act("zip", { ids });
+  if (offered) download(new URL(`pictures.zip?${new URLSearchParams({ ticket: offered.ticket })}`, document.baseURI).href, "");
+}
+
+/** @param {string} text @param {string} said */
+export async function copy(text, said) {
+  try {
+    await navigator.clipboard.writeText(text);
+    notice(said);
+  } catch {
+    window.prompt("", text); // without https there is no clipboard
+  }
+}
+
+/** Whether somebody writes there, so that keys are letters. @param {Event} event */
+export const writes = (event) => event.target instanceof Element && Boolean(event.target.closest("textarea, select, input:not([type=checkbox], [type=radio], [type=range], [type=button]), [contenteditable=true]"));

@@ -1,0 +1,243 @@
+"""What the browser is told of orders and pictures: plain data, whose changes are small."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..api.errors import shorten
+from ..i18n import texts, translate
+from ..library import Entry, Library
+from ..lineage import after, before
+from ..order import Order, State
+from ..service import Service
+from ..usage import total_cost
+from ..web import Addresses
+from .files import publish
+from .link import write
+from .messages import billed, describe, said
+
+Told = dict[str, Any]
+"""JSON for the browser. What a key stands for is written in `board/feed.js` and `board/shared.js`, at its types."""
+SHORT = 80  # characters of a prompt, where many are told
+
+
+class Cards:
+    """Tells of one visitor's orders and pictures. Looks at files: not for the event loop.
+
+    Args:
+        service: has them.
+        addresses: gives tokens to a browser that keeps no cookies.
+        visitor: the name of whose they are.
+        known: whether the browser keeps its cookie.
+        language: of the words.
+    """
+
+    def __init__(self, service: Service, addresses: Addresses, visitor: str, known: bool, language: str) -> None:
+        self._service = service
+        self._addresses = addresses
+        self._visitor = visitor
+        self._known = known
+        self._language = language
+        self._library = service.library(visitor)
+
+    def card(self, order: Order) -> Told:
+        """How an order stands."""
+        prices, pictures, request = self._service.ledger.prices, order.pictures, order.request
+        cost = prices.cost(request.model, len(pictures)) if order.finished else None
+        return {
+            "at": order.placed.timestamp(),
+            "kind": request.kind,
+            "prompt": request.prompt,
+            "model": request.model,
+            "shape": order.shape if order.shape != (1, 1) or not pictures else (pictures[0].width, pictures[0].height),
+            "n": order.n,
+            "state": _state(order),
+            "place": 0 if pictures else order.place,
+            "way": order.on_their_way if order.cancelled else 0,
+            "seconds": round(order.seconds, 1) if order.finished else None,
+            "usual": self._service.ledger.usual_seconds(request.model),
+            "cost": "" if cost is None else prices.written(cost),
+            "said": self._outcome(order) if order.finished else "",
+            "unread": bool(order.unread),
+            "lost": bool(order.lost),
+            "slots": {str(place): self._slot(order, place) for place in range(order.n)},
+            "notes": list(self._differences(order)) if order.finished else [],
+            "meta": self._meta(order),
+            "usage": list(self._usage(order)) if order.finished else [],
+            "revised": list(dict.fromkeys(picture.revised_prompt for picture in pictures if picture.revised_prompt)),
+        }
+
+    def session(self) -> str:
+        """What the visitor has used so far; "" before the first order."""
+        ledger = self._service.ledger
+        used = ledger.of(self._visitor)
+        if not used:
+            return ""
+        facts = {
+            "pictures": sum(row.pictures for row in used),
+            "orders": len(used),
+            "tokens": sum(row.tokens for row in used),
+            "seconds": f"{sum(row.seconds for row in used):.1f}",
+        }
+        spent = total_cost(used)
+        return self._say("session", **facts) + ("" if spent is None else f" · {ledger.prices.written(spent)}")
+
+    def picture(self, entry: Entry, starred: bool = False) -> Told:
+        """A picture of the library."""
+        width, height = entry.size
+        told = {"id": entry.id, "w": width, "h": height, "prompt": entry.recipe.prompt if entry.recipe else ""}
+        return told | {"starred": starred} | self._token(entry.id)
+
+    def row(self, entry: Entry, starred: bool) -> list[Any]:
+        """The same among thousands."""
+        prompt = shorten(entry.recipe.prompt, SHORT) if entry.recipe else ""
+        return [entry.id, *entry.size, int(starred), prompt, self._token(entry.id).get("token", "")]
+
+    def detail(self, entry: Entry) -> Told:
+        """All that is known of a picture, with what it was made from, and what was made of it."""
+        stars, recipe = self._library.starred(), entry.recipe
+        tabs = {"text_to_image": "text", "edit": "edit", "fusion": "fusion"}
+        usable = bool(recipe and recipe.kind in tabs)
+        return {
+            "picture": self.picture(entry, entry.name in stars),
+            "name": Path(entry.name).name if recipe else f"{entry.name}{entry.path.suffix}",
+            "prompt": recipe.prompt if recipe else "",
+            "revised_prompt": recipe.revised_prompt if recipe else None,
+            "facts": list(self._facts(entry)),
+            "usable": usable,
+            "link": write(recipe, tabs[recipe.kind]) if recipe and usable else "",
+            "before": [self.picture(other, other.name in stars) for other in before(self._library, recipe)],
+            "after": [self.picture(other, other.name in stars) for other in after(self._library, entry)],
+        }
+
+    def _say(self, key: str, **facts: object) -> str:
+        return translate(self._language, key, **facts)
+
+    def _token(self, id: str) -> Told:
+        return {} if self._known else {"token": self._addresses.token(self._library, id)}
+
+    def _slot(self, order: Order, place: int) -> Told:
+        """A place of the order: a picture, why there is none, or nothing while it is waited for."""
+        if place in order.numbered:
+            return self._shown(order, place)
+        call = next(call for call in order.calls if place in call.places)
+        if reason := order.reasons.get(place):
+            again = order.finished and (not reason.may_be_billed or call.state is State.SENT)
+            return {"failed": describe(reason, self._language), "again": again}
+        if call.state is State.WAITING and order.cancelled:
+            return {"dropped": True}
+        return {"failed": self._say("board_not_come"), "again": False} if order.finished else {}
+
+    def _shown(self, order: Order, place: int) -> Told:
+        picture = order.numbered[place]
+        seeded = order.n > 1 and all(call.request.n == 1 for call in order.calls)  # else it is several ones'
+        told = {"w": picture.width, "h": picture.height, "seed": picture.seed if seeded else None}
+        entry = self._library.entry_of(picture.path)
+        if entry is None:  # it could not be saved, and is elsewhere for a day
+            return told | {"id": f"{order.id}-{place}", "url": f"gradio_api/file={_second_name(picture.path)}"}
+        if not picture.path.is_file():
+            return {"gone": True}
+        return told | {"id": entry.id} | self._token(entry.id)
+
+    def _outcome(self, order: Order) -> str:
+        """What is not as it should be, and what that costs."""
+        if order.pictures and order.problems:  # then some were billed, and each problem is about others
+            came = self._say("status_partly", count=len(order.pictures), n=order.n, seconds=f"{order.seconds:.1f}")
+            reasons = dict.fromkeys(said(problem, self._language) for problem in order.problems)
+            return " ".join([came, *reasons, billed(order, self._language)])
+        return " ".join(dict.fromkeys(describe(problem, self._language) for problem in order.problems))
+
+    def _differences(self, order: Order) -> Iterable[str]:
+        """Where what came is not what was asked for."""
+        asked, came = (order.request.size or "").replace("x", "×"), _sizes(order)
+        others = [size for size in came if asked and size != asked]
+        if others:
+            yield self._say("other_size", asked=asked, came=", ".join(others))
+        if 0 < len(order.pictures) < order.n:
+            yield self._say("fewer_pictures", asked=order.n, came=len(order.pictures))
+
+    def _meta(self, order: Order) -> str:
+        """An order in a line: sizes, model, seed."""
+        sizes = ", ".join(_sizes(order)) or (order.request.size or "").replace("x", "×")
+        seeds = [call.request.seed for call in order.calls if call.request.seed is not None]
+        seed = self._say("caption_seed", seed=seeds[0]) if len(seeds) == 1 else ""
+        return " · ".join(filter(None, [sizes, order.request.model, seed]))
+
+    def _usage(self, order: Order) -> Iterable[tuple[str, str]]:
+        """What the API reported, as labels and values."""
+        seeds = sorted({picture.seed for picture in order.pictures if picture.seed is not None})
+        cost = self._service.ledger.prices.cost(order.request.model, len(order.pictures))
+        facts = {
+            "usage_pictures": str(len(order.pictures)),
+            "usage_size": ", ".join(_sizes(order)),
+            "usage_seed": ", ".join(map(str, seeds)),
+            "usage_model": order.request.model,
+            "usage_seconds": self._say("usage_seconds_value", seconds=f"{order.seconds:.1f}"),
+            "usage_cost": "" if cost is None else self._service.ledger.prices.written(cost),
+        }
+        yield from ((self._say(key), value) for key, value in facts.items() if value)
+        for name, value in _flat(order.usage):
+            yield texts(self._language).get(f"usage_{name}", name), value
+        if order.request_ids:
+            yield self._say("usage_request_id"), " ".join(order.request_ids)
+
+    def _facts(self, entry: Entry) -> Iterable[tuple[str, str]]:
+        """What a picture was asked with, as labels and values."""
+        width, height = entry.size
+        yield self._say("field_size"), f"{width}×{height}"
+        if recipe := entry.recipe:
+            kind = f"kind_{recipe.kind}"
+            facts = {
+                "kind": self._say(kind) if kind in texts(self._language) else recipe.kind,
+                "field_model": recipe.model,
+                "field_seed": recipe.seed,
+                "field_negative_prompt": recipe.negative_prompt,
+                "created": recipe.created.replace("T", " "),
+                "usage_request_id": recipe.request_id,
+            }
+            yield from ((self._say(key), str(value)) for key, value in facts.items() if value not in (None, ""))
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Told:
+    """What of it is not as it was before. Keys only come; a place that was told whole is told whole again."""
+    return {
+        key: changed(before[key], value) if key == "slots" and key in before else value
+        for key, value in after.items()
+        if key not in before or before[key] != value
+    }
+
+
+def _state(order: Order) -> str:
+    if not order.finished:
+        return "running"
+    if order.unread or order.lost:
+        return "unread"
+    if len(order.pictures) >= order.n:
+        return "done"
+    if order.cancelled and not order.problems:
+        return "stopped"
+    return "partly" if order.pictures else "failed"
+
+
+def _sizes(order: Order) -> list[str]:
+    return list(dict.fromkeys(f"{picture.width}×{picture.height}" for picture in order.pictures))
+
+
+def _flat(usage: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    for name, value in usage.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield prefix + name, str(value)
+
+
+@lru_cache(maxsize=1000)
+def _second_name(path: Path) -> str:
+    return publish(path)
+
+
+def library_rows(cards: Cards, library: Library, entries: Iterable[Entry]) -> list[list[Any]]:
+    """Pictures of a library as rows."""
+    stars = library.starred()
+    return [cards.row(entry, entry.name in stars) for entry in entries]

@@ -1,0 +1,156 @@
+"""What fills a form from elsewhere on the page: settings, an example, a picture to go on with, a dropped file."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..api.requests import asked
+from ..i18n import translate
+from ..library import Entry
+from ..recipe import BadRecipe, Recipe
+from ..service import Service
+from .events import Updates, language_of, refusal, visitor
+from .files import uploaded
+from .form import Form
+
+Given = Mapping[str, Any]
+Filled = tuple[Updates, str]
+_NAMED = ("prompt", "negative_prompt", "model", "size", "n", "seed")
+"""What of a recipe is told when it fills a form."""
+
+
+class Filling:
+    """Fills forms, and says with what. What the browser asks for is looked up, not trusted.
+
+    Args:
+        service: has the pictures and the orders.
+        forms: the page's, one for each kind of order: the fusion's last, the edit's before it.
+        tabs: the page's.
+    """
+
+    def __init__(self, service: Service, forms: Sequence[Form], tabs: gr.Tabs) -> None:
+        self._service = service
+        self._forms = {form.request_type.kind: form for form in forms}
+        _, self._edit, self._fusion = forms
+        self._tabs = tabs
+        self._acts: dict[str, Callable[[Mapping[str, Any], Given, gr.Request], Filled | Awaitable[Filled]]] = {
+            "settings": self._use_settings,
+            "order": self._use_order,
+            "prompt": self._use_prompt,
+            "example": self._use_example,
+            "edit": self._edit_picture,
+            "fuse": self._fuse_pictures,
+            "drop": self._take_file,
+        }
+
+    async def fill(self, wanted: Mapping[str, Any], given: Given, http: gr.Request) -> Filled:
+        """Do what a part of the board asks for.
+
+        Args:
+            wanted: `act`, one of those above, and what it is about.
+            given: what the fusion's form holds.
+            http: who asks.
+
+        Raises:
+            gr.Error: it can't be done; in words.
+        """
+        act = self._acts.get(str(wanted.get("act")))
+        if act is None:
+            raise refusal("picture_gone", http)
+        filled = act(wanted, given, http)
+        return filled if isinstance(filled, tuple) else await filled
+
+    def _use_settings(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
+        recipe = self._find(wanted.get("id"), http).recipe
+        if recipe is None or recipe.kind not in self._forms:
+            raise refusal("recipe_missing", http)
+        return self._restore(recipe, http, seed=wanted.get("seed") is True)
+
+    def _use_order(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
+        order = self._service.orders.find(str(wanted.get("order")), visitor(http).name)
+        if order is None:
+            raise refusal("picture_gone", http)
+        fields = {**asked(order.request), "n": order.n, "references": order.references, "sources": order.sources}
+        recipe = Recipe(kind=order.request.kind, **fields)
+        return self._restore(recipe, http, seed=False)
+
+    def _use_prompt(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
+        form, text = self._forms.get(str(wanted.get("kind"))), wanted.get("text")
+        if form is None or not isinstance(text, str):
+            raise refusal("picture_gone", http)
+        return {form.prompt: text, **self._open(form)}, self._said(http, ["prompt"])
+
+    def _use_example(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
+        for form in self._forms.values():
+            for example in form.examples:
+                if example.key == wanted.get("key"):
+                    return {**form.fill_example(example, language_of(http)), **self._open(form)}, ""
+        raise refusal("picture_gone", http)
+
+    def _edit_picture(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
+        entry = self._find(wanted.get("id"), http)
+        return {**self._edit.slots[0].fill(entry), **self._open(self._edit)}, translate(
+            language_of(http), "board_editing"
+        )
+
+    def _fuse_pictures(self, wanted: Mapping[str, Any], given: Given, http: gr.Request) -> Filled:
+        ids = wanted.get("ids")
+        entries = [self._find(id, http) for id in ids[: len(self._fusion.slots)]] if isinstance(ids, list) else []
+        free = [at for at, held in enumerate(self._fusion.held(given)) if not any(held)]
+        updates = self._open(self._fusion)
+        if len(entries) > max(1, len(free)):  # several that don't fit beside what is there are a fusion of their own
+            free = list(range(len(self._fusion.slots)))
+            updates |= {part: value for slot in self._fusion.slots for part, value in slot.fill(None).items()}
+        if not entries or not free:
+            raise refusal("fusion_full" if entries else "picture_gone", http)
+        for at, entry in zip(free, entries, strict=False):
+            updates |= self._fusion.slots[at].fill(entry)
+        language = language_of(http)
+        names = translate(language, "comma").join(
+            translate(language, "name", number=at + 1) for at in free[: len(entries)]
+        )
+        return updates, translate(language, "board_fused", names=names)
+
+    async def _take_file(self, wanted: Mapping[str, Any], given: Given, http: gr.Request) -> Filled:
+        """A file that was dropped: a picture of ours restores its settings, another one goes into the tab's slot."""
+        path = uploaded(wanted)
+        try:
+            recipe = self._service.restore(path)
+        except BadRecipe as error:
+            if error.problem != "missing":
+                raise refusal(f"recipe_{error.problem}", http) from error
+            return await self._take_picture(path, str(wanted.get("tab")), given, http)
+        return self._restore(recipe, http, seed=True)
+
+    async def _take_picture(self, path: Path, tab: str, given: Given, http: gr.Request) -> Filled:
+        if tab != self._fusion.tab:
+            slot, form = self._edit.slots[0], self._edit
+        elif free := self._fusion.free_slot(given):
+            slot, form = free, self._fusion
+        else:
+            raise refusal("fusion_full", http)
+        return {**await slot.take(self._service, path, given["background"], http), **self._open(form)}, ""
+
+    def _restore(self, recipe: Recipe, http: gr.Request, *, seed: bool) -> Filled:
+        form = self._forms[recipe.kind]
+        pictures = self._service.pictures_of(recipe.references, recipe.sources, visitor(http).name)
+        names = [name for name in _NAMED if getattr(recipe, name) is not None and (seed or name != "seed")]
+        names += ["images"] if any(pictures) else []
+        gone = sum(picture is None for picture in pictures)
+        return {**form.fill(recipe, pictures, seed=seed), **self._open(form)}, self._said(http, names, gone)
+
+    def _said(self, http: gr.Request, names: Sequence[str], gone: int = 0) -> str:
+        language = language_of(http)
+        labels = translate(language, "comma").join(translate(language, f"field_{name}") for name in names)
+        missing = translate(language, "board_filled_without", count=gone) if gone else ""
+        return translate(language, "board_filled", names=labels) + missing
+
+    def _open(self, form: Form) -> Updates:
+        return {self._tabs: gr.update(selected=form.tab)}
+
+    def _find(self, id: object, http: gr.Request) -> Entry:
+        if entry := self._service.library(visitor(http).name).find(str(id)):
+            return entry
+        raise refusal("picture_gone", http)
