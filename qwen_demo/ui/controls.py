@@ -38,9 +38,8 @@ def sizes_of(model: Model, chosen: str | None = None, *, auto: bool) -> dict[str
 
 def counted(limit: int, **options: Any) -> gr.Textbox:
     """A text with a live count beside its label, the way Python and the API count: an emoji is one."""
-    counter = gr.HTML(f"<span>0/{limit}</span>", elem_classes="counter")
     text = gr.Textbox(**options)
-    on(text.change, None, inputs=text, outputs=counter, js=f"page.counted({limit})")
+    on(text.change, None, inputs=text, js=f"page.count('{text.elem_id}', {limit})")
     return text
 
 

@@ -6,14 +6,15 @@ from ..api.requests import ImageEdit
 from ..service import Service
 from .examples import EDIT
 from .form import Form
-from .run import wire_run
+from .run import told_below, wire_run
 from .slot import Slot
 
 
 def edit_tab(demo: gr.Blocks, service: Service) -> Form:
     """Build the tab, inside the caller's `gr.Tab`."""
     with gr.Column(elem_classes="controls", min_width=0):
-        slot = Slot("edit-image", "field_image", height=200)
-        form = Form("edit", ImageEdit, EDIT, "prompt_edit_hint", "run_edit", "size_auto_info", slots=[slot])
+        slot = Slot("edit-image", "field_image", height=232)
+        words = "prompt_edit_hint", "run_edit", "size_auto_info"
+        form = Form("edit", ImageEdit, EDIT, *words, slots=[slot], below=told_below(service))
     wire_run(demo, service, form)
     return form

@@ -18,7 +18,7 @@ from .controls import AUTO, NEGATIVES, STYLES, adding, counted, sizes_of, small_
 from .events import Updates, language_of, on
 from .examples import Example
 from .files import uploaded
-from .messages import status_html, t
+from .messages import t
 from .slot import Slot, Upload
 
 Part = TypeVar("Part", bound=Component)
@@ -44,6 +44,7 @@ class Form:
         auto_info: the text that says what the size "Auto" means.
         slots: its picture slots, drawn above. With them there is that size, and the colour behind what is transparent.
         note: a line that is placed below the prompt.
+        below: what is told below the run button besides, by the ids.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Form:
         *,
         slots: Sequence[Slot] = (),
         note: gr.HTML | None = None,
+        below: Sequence[str] = (),
     ) -> None:
         self.tab, self.request_type, self.slots, self.examples = tab, request_type, slots, examples
         self._models = catalog.models_for(request_type.task)
@@ -81,17 +83,15 @@ class Form:
         self.size = part(gr.Radio, "size", "field_size", info=info, elem_classes="shapes", **sizes)
         # The names of models begin alike: cut short they could not be told apart.
         names = [model.name for model in self._models]
-        self.model = part(gr.Dropdown, "model", "field_model", names, value=names[0])
+        self.model = part(gr.Dropdown, "model", "field_model", names, value=names[0], elem_classes="model")
         whole = partial(part, gr.Slider, step=1, buttons=[])
-        with gr.Row():
-            self.n = whole("count", "field_n", 1, catalog.MAX_PICTURES, min_width=0, elem_classes="pictures")
-            with gr.Column(elem_classes="switches", min_width=0):
-                self.optimize_prompt = part(gr.Checkbox, "optimize", "field_optimize_prompt", value=True)
-                self.watermark = part(gr.Checkbox, "watermark", "field_watermark")
-        self.seed = whole("seed", "field_seed", 0, catalog.MAX_SEED)
-        with gr.Row(elem_classes="seed-row"):
-            self.random_seed = part(gr.Checkbox, "random-seed", "random_seed", value=True, min_width=0)
-            one_more = small_button(t("next_seed"), f"{tab}-next-seed")
+        self.n = whole("count", "field_n", 1, catalog.MAX_PICTURES, min_width=0, elem_classes="pictures")
+        switch = partial(part, gr.Checkbox, min_width=0, elem_classes="switch")
+        self.optimize_prompt = switch("optimize", "field_optimize_prompt", value=True)
+        self.watermark = switch("watermark", "field_watermark")
+        self.seed = whole("seed", "field_seed", 0, catalog.MAX_SEED, elem_classes="seed")
+        self.random_seed = switch("random-seed", "random_seed", value=True)
+        one_more = small_button(t("next_seed"), f"{tab}-next-seed", elem_classes="next-seed")
         with gr.Accordion(t("advanced"), open=False, elem_classes="accordion"):
             formats = [(t(f"response_format_{name}"), name) for name in catalog.RESPONSE_FORMATS]
             self.response_format = part(gr.Radio, "format", "field_response_format", formats, value=formats[0][1])
@@ -99,7 +99,7 @@ class Form:
             self.background = part(
                 gr.ColorPicker, "background", "background", value="#ffffff", info=info, visible=bool(slots)
             )
-        self._draw_actions(run)
+        self._draw_actions(run, below)
 
         # Only where a visitor chooses: what fills the form sets these too.
         on(
@@ -117,16 +117,14 @@ class Form:
         for button, example in zip(chips, examples, strict=True):
             on(button.click, self._filler(example), outputs=self.outputs())
 
-    def _draw_actions(self, run: str) -> None:
-        tab = self.tab
+    def _draw_actions(self, run: str, below: Sequence[str]) -> None:
+        def line(name: str, kind: str) -> gr.HTML:
+            return gr.HTML("", elem_id=f"{self.tab}-{name}", elem_classes=kind)
+
         with gr.Column(elem_classes="actions", min_width=0):
-            self.run = gr.Button(t(run), variant="primary", size="lg", elem_id=f"{tab}-run", elem_classes="run")
-            with gr.Row():
-                self.status = gr.HTML(status_html(""), elem_id=f"{tab}-status", elem_classes="status")
-                self.estimate = gr.HTML("", elem_id=f"{tab}-estimate", elem_classes="estimate")
-                """What the order will cost, where a price is known."""
-                self.left = gr.HTML("", elem_id=f"{tab}-left", elem_classes="estimate")
-                """How many pictures the visitor may still order, where that is limited."""
+            self.run = gr.Button(t(run), variant="primary", size="lg", elem_id=f"{self.tab}-run", elem_classes="run")
+            self.status = line("status", "status")
+            self.below = {name: line(name, "estimate") for name in below}
 
     def controls(self) -> dict[str, Component]:
         return {name: getattr(self, name) for name in CONTROLS}

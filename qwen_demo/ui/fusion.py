@@ -18,7 +18,7 @@ from .examples import FUSION
 from .files import uploaded
 from .form import Form
 from .messages import status_html, t
-from .run import wire_run
+from .run import told_below, wire_run
 from .slot import Slot, Upload
 
 NUMBERS = range(1, catalog.MAX_REFERENCES + 1)
@@ -30,7 +30,7 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> Form:
     check = gr.HTML("", render=False, elem_id="fusion-check", elem_classes="slot-note")
     with gr.Column(elem_classes="controls", min_width=0):
         with gr.Row(elem_classes="slots"):
-            slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=150) for n in NUMBERS]
+            slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=176) for n in NUMBERS]
         with gr.Row(elem_classes="swaps"):
             swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in NUMBERS[:-1]]
         gr.HTML(t("fusion_note"), elem_classes="note")
@@ -46,6 +46,7 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> Form:
             "size_auto_info_fusion",
             slots=slots,
             note=check,
+            below=told_below(service),
         )
     for number, button, (one, other) in zip(NUMBERS, swaps, pairwise(slots), strict=False):
         _wire_swap(button, number, one, other, form.prompt)

@@ -80,10 +80,16 @@ window.page = (() => {
   /** @param {number} max @returns a function from a seed to the next, with "random" switched off */
   const nextSeed = (max) => (/** @type {number} */ seed) => [(seed + 1) % (max + 1), false];
 
-  /** @param {number} limit @returns a function from a text to its length, as Python and the API count it: an emoji is one */
-  const counted = (limit) => (/** @type {string | null} */ text) => {
-    const count = [...(text ?? "")].length;
-    return `<span class="${count > limit ? "over" : ""}">${count}/${limit}</span>`;
+  /**
+   * @param {string} id of a field
+   * @param {number} limit
+   * @returns a function that shows a text's length there, as Python and the API count it: an emoji is one
+   */
+  const count = (id, limit) => (/** @type {string | null} */ text) => {
+    const length = [...(text ?? "")].length;
+    const { dataset } = document.getElementById(id);
+    dataset.count = length ? `${length}/${limit}` : "";
+    dataset.over = length > limit ? "1" : "";
   };
 
   const same = (value) => value;
@@ -175,7 +181,7 @@ window.page = (() => {
   });
 
   return {
-    changeColours, chooseLanguage, counted, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, same, signOut,
+    changeColours, chooseLanguage, count, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, same, signOut,
     tellPlace,
   };
 })();

@@ -16,6 +16,11 @@ from .messages import problem_html, status_html
 from .slot import colour
 
 
+def told_below(service: Service) -> list[str]:
+    """What stands below a run button where it is known: the order's cost, and how many pictures may be ordered."""
+    return ["estimate"] * bool(service.ledger.prices.by_model) + ["left"] * bool(service.quota)
+
+
 def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
     """Bind a form's run button, and what stands below it: what went wrong, the cost, and how many pictures are left."""
     for slot in form.slots:
@@ -58,12 +63,12 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
     )
     asked = [demo.load, form.run.click]
     on(asked, None, inputs=form.prompt, outputs=form.recent, js=f"page.keepPrompt('{form.tab}')")
-    if service.ledger.prices.by_model:
+    if shown := form.below.get("estimate"):
         costs, changes = [form.model, form.n], [demo.load, form.model.change, form.n.change]
-        on(changes, estimate, inputs=costs, outputs=form.estimate, trigger_mode="always_last")
-    if service.quota:
+        on(changes, estimate, inputs=costs, outputs=shown, trigger_mode="always_last")
+    if shown := form.below.get("left"):
         for moment in (demo.load, ran.then):
-            on(moment, left, outputs=form.left)
+            on(moment, left, outputs=shown)
     # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
     _watch_range(form, form.n, "n", 1, catalog.MAX_PICTURES)
     _watch_range(form, form.seed, "seed", 0, catalog.MAX_SEED)

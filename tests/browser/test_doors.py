@@ -14,7 +14,7 @@ from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from tests.browser.conftest import PHOTOS, NewContext
-from tests.browser.steps import tab
+from tests.browser.steps import run_and_wait, tab
 from tests.conftest import KEY, Backend, RunningApp, launched
 from tests.field.test_uploads import UPRIGHT, flag, saved
 from tests.ui.test_mcp import agent
@@ -67,9 +67,7 @@ async def test_photos_and_odd_files_pass_all_doors_alike(
             await page.locator("#edit-image input[type=file]").set_input_files(path)
             await expect(note).to_be_visible()
             assert await note.get_attribute("role") == "status", (name, await note.inner_text())
-            await page.locator("#edit-run").click()
-            await asyncio.to_thread(open_to_all.backend.wait_for_orders, 1)
-            await expect(page.locator("#edit-status")).to_contain_text("Done in")
+            await run_and_wait(page, "edit")
             picture = handle_file(path)
             await asyncio.to_thread(programs.predict, prompt="warmer", image=picture, api_name="/edit_image")
             text = f"data:application/octet-stream;base64,{base64.b64encode(data).decode()}"

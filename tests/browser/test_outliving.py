@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.steps import picture_sizes
+from tests.browser.steps import cards, picture_sizes, run
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -14,8 +14,8 @@ async def order_and_leave_it_running(page: Page, app: RunningApp) -> None:
     app.backend.open.clear()
     await page.locator("#text-prompt textarea").fill("a hill")
     await page.locator("#text-size").get_by_role("radio", name="4:3").check()
-    await page.locator("#text-run").click()
-    await expect(page.locator("#text-status")).to_contain_text("0 of 1")
+    card = await run(page, "text")
+    await expect(card).to_have_attribute("data-state", "running")
 
 
 async def come_back(page: Page, app: RunningApp) -> Page:
@@ -30,12 +30,13 @@ async def test_who_comes_back_finds_the_order_running_and_then_done(open_page: O
     page = await open_page()
     await order_and_leave_it_running(page, app)
     again = await come_back(page, app)
-    await expect(again.locator("#text-status")).to_contain_text("0 of 1")
-    await expect(again.locator("#text-run")).to_be_disabled()
+    card = cards(again)
+    await expect(card).to_have_attribute("data-state", "running")
+    await expect(card.locator(".slot")).to_have_attribute("data-is", "waiting")
     app.backend.open.set()
-    await expect(again.locator("#text-status")).to_contain_text("Done in")
-    assert await picture_sizes(again, "text-gallery") == [(1472, 1140)]
-    await expect(again.locator("#text-usage .session")).to_contain_text("pictures 1 · orders 1")
+    await expect(card).to_have_attribute("data-state", "done")
+    assert await picture_sizes(card) == [(1472, 1140)]
+    await expect(again.locator("#feed .session")).to_contain_text("pictures 1 · orders 1")
     assert len(app.orders) == 1
 
 
@@ -45,35 +46,37 @@ async def test_who_comes_back_late_finds_the_pictures_with_their_usage(open_page
     again = await come_back(page, app)
     stranger = await open_page()
     app.backend.open.set()
-    await expect(again.locator("#text-status")).to_contain_text("Done in")
+    await expect(cards(again)).to_have_attribute("data-state", "done")
     late = await come_back(again, app)
-    assert await picture_sizes(late, "text-gallery") == [(1472, 1140)]
-    await expect(late.locator("#text-usage .session")).to_contain_text("pictures 1 · orders 1")
-    await expect(late.locator("#text-run")).to_be_enabled()
-    await expect(stranger.locator("#text-gallery img")).to_have_count(0)
+    assert await picture_sizes(cards(late)) == [(1472, 1140)]
+    await expect(late.locator("#feed .session")).to_contain_text("pictures 1 · orders 1")
+    await expect(stranger.locator("#feed .empty")).to_be_visible()
+    await expect(cards(stranger)).to_have_count(0)
     assert len(app.orders) == 1
 
 
-async def test_who_comes_back_can_cancel(open_page: Open, app: RunningApp) -> None:
+async def test_who_comes_back_can_stop(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
     await order_and_leave_it_running(page, app)
     again = await come_back(page, app)
-    await expect(again.locator("#text-status")).to_contain_text("0 of 1")
-    await again.locator("#text-cancel").click()
-    await expect(again.locator("#text-status")).to_contain_text("Stopped waiting. Already ordered: 1.")
-    await expect(again.locator("#text-run")).to_be_enabled()
+    card = cards(again)
+    await card.locator("[data-act=stop]").click()
+    await expect(card.locator(".state")).to_contain_text("Stopped · 1 still come")
+    await expect(card.locator("[data-act=stop]")).to_be_hidden()
     app.backend.open.set()
+    assert await picture_sizes(card) == [(1472, 1140)]
+    await expect(card).to_have_attribute("data-state", "done")
 
 
 async def test_a_lost_network_heals_by_itself(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
     await order_and_leave_it_running(page, app)
     await page.context.set_offline(True)
-    await page.get_by_role("button", name="Red pandas").click()  # whatever asks the server finds out
-    await expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # one looks at it again
+    await expect(page.locator("#feed .lost")).to_have_text("Connection lost. Trying again.")
     await page.context.set_offline(False)
-    await expect(page.get_by_text("Connection to the server was lost")).to_have_count(0)
+    await expect(page.locator("#feed .lost")).to_have_text("")
     app.backend.open.set()
-    await expect(page.locator("#text-status")).to_contain_text("Done in")
-    assert await picture_sizes(page, "text-gallery") == [(1472, 1140)]
+    await expect(cards(page)).to_have_attribute("data-state", "done")
+    assert await picture_sizes(cards(page)) == [(1472, 1140)]
     assert len(app.orders) == 1

@@ -13,7 +13,7 @@ from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from tests.browser.conftest import PHOTOS, NewContext, Open
-from tests.browser.steps import tab, upload
+from tests.browser.steps import run_and_wait, tab, upload
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -60,11 +60,10 @@ async def offered(page: Page, prefix: str, sizes: list[str], chosen: str) -> Non
     assert [await radio.get_attribute("value") for radio in await radios.all()] == sizes
 
 
-async def ordered(page: Page, prefix: str, shop: RunningApp, so_far: int) -> dict[str, Any]:
-    """What an order of this tab asks the API for, after so many others."""
+async def ordered(page: Page, prefix: str, shop: RunningApp) -> dict[str, Any]:
+    """What an order of this tab asks the API for."""
     shop.orders.clear()
-    await page.locator(f"#{prefix}-run").click()
-    await expect(page.locator(f"#{prefix}-usage .session")).to_contain_text(f"orders {so_far + 1} ")
+    await run_and_wait(page, prefix)
     (order,) = shop.orders
     return order
 
@@ -86,11 +85,11 @@ async def test_the_sizes_are_the_models(
     await choose(page, prefix, f"{models}-own")
     await offered(page, prefix, [*auto, *own], auto[0] if auto else own[0])
     await page.locator(f"#{prefix}-size").get_by_role("radio", name="4:1").check()
-    assert (await ordered(page, prefix, shop, 0))["size"] == "3072x768"
+    assert (await ordered(page, prefix, shop))["size"] == "3072x768"
     await choose(page, prefix, f"{models}-free")
     await offered(page, prefix, ["auto"], "auto")
     await expect(page.locator(f"#{prefix}-size")).to_contain_text("Auto")
-    assert "size" not in await ordered(page, prefix, shop, 1)
+    assert "size" not in await ordered(page, prefix, shop)
     await choose(page, prefix, catalog.models_for("edits" if auto else "generations")[0].name)
     await offered(page, prefix, [*auto, *USUAL], default)
     await context.close()

@@ -221,7 +221,7 @@ function newSlot(order, place, card, look) {
     await loaded(image, slot);
     if (shown !== kind) return;
     element.dataset.is = "picture";
-    element.replaceChildren(open, ...(slot.seed == null ? [] : [h("span", { class: "seed" }, slot.seed)]));
+    element.replaceChildren(open, ...(slot.seed == null ? [] : [h("span", { class: "seed" }, say("seed", { seed: slot.seed }))]));
   }
 
   return {

@@ -12,7 +12,10 @@ import { openViewer } from "./viewer.js";
  * Where everything is, in px. `places` tells of each picture the line that it is in.
  * @typedef {{ lines: Line[], places: { line: Line, left: number, width: number }[], height: number }} Layout
  */
-/** What is looked at: a picture of a list, and how far below the window's top it stands. @typedef {{ list: Picture[], index: number, offset: number }} Held */
+/**
+ * What is looked at: a picture of a list, and how far below the window's top it stands.
+ * @typedef {{ list: Picture[], index: number, offset: number }} Held
+ */
 
 /** Drawn first, while the whole list is still on its way. */
 const FIRST = 200;
@@ -32,7 +35,10 @@ const count = (/** @type {number} */ number) => new Intl.NumberFormat(language).
 /** @param {any[]} row as the index has it @returns {Picture} */
 const read = ([id, w, h, starred, prompt, token]) => ({ id, w, h, starred: Boolean(starred), prompt, token });
 
-/** The row that begins at `first`: full, or all that is left of its day. @param {Picture[]} pictures @param {number} first @param {number} width @param {number} target */
+/**
+ * The row that begins at `first`: full, or all that is left of its day.
+ * @param {Picture[]} pictures @param {number} first @param {number} width @param {number} target its height, or nearly so
+ */
 function rowFrom(pictures, first, width, target) {
   const day = dayOf(pictures[first]);
   let ratios = 0, height = Infinity, end = first;
@@ -151,7 +157,8 @@ export function mount(element, { props }) {
   const toCompare = button("compare", words.library_compare, compare);
   const toFuse = button("fuse", words.fuse, () => page.fill({ act: "fuse", ids: [...chosen] }));
   const tools = h("div", { class: "tools", role: "toolbar", "aria-label": words.library_selection, hidden: true }, many,
-    h("span", {}, button("zip", words.library_zip, () => zip([...chosen])), toCompare, toFuse, toStar, button("delete", words.delete, removeChosen)),
+    h("span", {}, button("zip", words.library_zip, () => zip([...chosen])), toCompare, toFuse, toStar,
+      button("delete", words.delete, removeChosen)),
     button("clear", icon("close"), () => choose([]), { "aria-label": words.library_clear, title: words.library_clear }));
   const rows = h("div", { class: "rows" });
   const told = h("div", { class: "told" });
@@ -161,7 +168,10 @@ export function mount(element, { props }) {
 
   function searchField() {
     let typing = 0;
-    const field = h("input", { type: "search", "data-act": "search", placeholder: words.library_hint, title: words.library_help, "aria-label": words.library_search, autocomplete: "off", spellcheck: "false" });
+    const field = h("input", {
+      type: "search", "data-act": "search", placeholder: words.library_hint, title: words.library_help,
+      "aria-label": words.library_search, autocomplete: "off", spellcheck: "false",
+    });
     field.addEventListener("input", () => {
       clearTimeout(typing);
       typing = setTimeout(() => narrowTo({ q: field.value.trim() }), TYPING);
@@ -171,7 +181,8 @@ export function mount(element, { props }) {
   /** @param {"kind" | "model"} name @param {string} all @param {string[][]} choices */
   function choice(name, all, choices) {
     const onchange = (/** @type {any} */ { target }) => narrowTo({ [name]: target.value });
-    return h("select", { "data-act": name, "aria-label": all, onchange }, [["", all], ...choices].map(([value, text]) => h("option", { value }, text)));
+    const options = [["", all], ...choices].map(([value, text]) => h("option", { value }, text));
+    return h("select", { "data-act": name, "aria-label": all, onchange }, options);
   }
   function toggleStarred(/** @type {any} */ { currentTarget }) {
     const on = !filter.starred;
@@ -185,7 +196,10 @@ export function mount(element, { props }) {
   let turn = 0, taken = 0;
   let total = 0, loading = false, missed = false, failed = false;
   /** @param {number} [limit] */
-  const address = (limit) => `board/library?${new URLSearchParams(Object.entries({ ...filter, limit: String(limit ?? "") }).filter(([, value]) => value))}`;
+  function address(limit) {
+    const asked = Object.entries({ ...filter, limit: String(limit ?? "") }).filter(([, value]) => value);
+    return `board/library?${new URLSearchParams(asked)}`;
+  }
 
   /** @param {Partial<typeof filter>} change */
   function narrowTo(change) {
@@ -260,8 +274,9 @@ export function mount(element, { props }) {
   /** Where one was, also while the tab is not open. @type {Held | null} */
   let kept = null;
   const seen = () => opened && root.checkVisibility();
-  /** Where the bar ends and pictures are seen. */
+  /** Pictures are seen from below the bar down to the tools. */
   const edge = () => Math.max(0, bar.getBoundingClientRect().bottom);
+  const floor = () => (tools.hidden ? innerHeight : tools.getBoundingClientRect().top) - EDGE;
   const topOfRows = () => rows.getBoundingClientRect().top;
 
   /** @returns {Held | null} nothing where the list's beginning is in view: new ones are to be seen there */
@@ -278,6 +293,7 @@ export function mount(element, { props }) {
   function toBeginning() {
     if (topOfRows() < edge()) scrollBy(0, topOfRows() - bar.offsetHeight - parseFloat(getComputedStyle(bar).top));
   }
+  const pictureOf = (/** @type {string} */ id) => shown[/** @type {number} */ (indexes.get(id))];
   const lineOf = (/** @type {number} */ index) => layout.places[index].line;
 
   /** Lay out anew. @param {Held | null} [held] */
@@ -294,16 +310,18 @@ export function mount(element, { props }) {
   /** @param {boolean} [anew] whether what is in the page already may have changed */
   function draw(anew = false) {
     if (!seen()) return;
+    kept = hold();
+    const { lines } = layout;
     const top = topOfRows();
-    const near = layout.lines.slice(lineBelow(layout.lines, -top - innerHeight), lineBelow(layout.lines, -top + 2 * innerHeight) + 1);
-    const pinned = current === undefined ? undefined : indexes.get(current);
+    const near = lines.slice(lineBelow(lines, -top - innerHeight), lineBelow(lines, -top + 2 * innerHeight) + 1);
+    const pinned = indexes.get(current ?? "");
     if (pinned !== undefined && !near.includes(lineOf(pinned))) {
       near.push(lineOf(pinned));
       near.sort((one, other) => one.top - other.top);
     }
     const keys = new Set(near.flatMap(keysOf));
     for (const [key, element] of drawn) if (!keys.has(key)) drop(key, element);
-    const stop = pinned !== undefined ? current : shown[layout.lines[lineBelow(layout.lines, edge() - top)]?.first]?.id;
+    const stop = pinned !== undefined ? current : shown[lines[lineBelow(lines, edge() - top)]?.first]?.id;
     let place = rows.firstElementChild;
     for (const line of near) for (const key of keysOf(line)) {
       let element = drawn.get(key);
@@ -313,13 +331,12 @@ export function mount(element, { props }) {
       if (line.end > line.first) ready(element, key === stop);
       place = element.nextElementSibling;
     }
-    kept = hold();
   }
   /** @param {Line} line */
   const keysOf = ({ day, first, end }) => (first === end ? [day] : shown.slice(first, end).map(({ id }) => id));
   /** @param {string} key @param {Line} line */
   function make(key, { first, end }) {
-    const element = first === end ? h("h2") : tileOf(shown[/** @type {number} */ (indexes.get(key))]);
+    const element = first === end ? h("h2") : tileOf(pictureOf(key));
     drawn.set(key, element);
     return element;
   }
@@ -333,10 +350,10 @@ export function mount(element, { props }) {
     tick.setAttribute("aria-checked", String(chosen.has(key)));
     mark.hidden = !shown[index].starred;
   }
-  /** Have the picture loaded, unless the page flies by, and the one tile that Tab stops at reachable. @param {any} tile @param {boolean} stop */
+  /** Have its picture loaded, unless the page flies by. @param {any} tile @param {boolean} stop whether Tab stops at it */
   function ready(tile, stop) {
     const [open, tick] = tile.children;
-    if (!fast && !open.firstChild.src) open.firstChild.src = small(shown[/** @type {number} */ (indexes.get(open.dataset.picture))]);
+    if (!fast && !open.firstChild.src) open.firstChild.src = small(pictureOf(open.dataset.picture));
     if (open.tabIndex !== (stop ? 0 : -1)) open.tabIndex = tick.tabIndex = stop ? 0 : -1;
   }
   /** @param {string} key @param {any} element */
@@ -368,7 +385,7 @@ export function mount(element, { props }) {
     label.hidden = !line;
     if (line) write(label, nameOf(line.day));
     const way = scrollY / Math.max(1, document.documentElement.scrollHeight - innerHeight);
-    label.style.top = px(edge() + EDGE + way * (innerHeight - edge() - 64));
+    label.style.top = px(edge() + EDGE + way * (floor() - edge() - EDGE - label.offsetHeight));
     clearTimeout(labelled);
     labelled = setTimeout(() => (label.hidden = true), LABEL);
   }
@@ -382,15 +399,15 @@ export function mount(element, { props }) {
     const same = rows.clientWidth === wide;
     wide = rows.clientWidth;
     if (before) return void (same || show());
-    if (shown.length) show(kept);
-    if (!kept) toBeginning();
+    const held = kept;
+    if (shown.length) show(held);
+    if (!held) toBeginning();
     load(!shown.length);
   }).observe(bar);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && seen() && merge());
 
   // What is chosen
 
-  const pictureOf = (/** @type {string} */ id) => shown[/** @type {number} */ (indexes.get(id))];
   const allStarred = () => [...chosen].every((id) => pictureOf(id)?.starred);
 
   /** @param {Iterable<string>} ids */
@@ -410,12 +427,12 @@ export function mount(element, { props }) {
   }
   /** @param {string} id @param {boolean} [range] from the last one to this one */
   function toggle(id, range = false) {
-    const [one, other] = [indexes.get(begin ?? ""), indexes.get(id)];
+    const from = indexes.get(begin ?? ""), to = indexes.get(id);
     begin = id;
-    if (range && one !== undefined && other !== undefined) {
-      const [low, high] = [Math.min(one, other), Math.max(one, other)];
+    if (range && from !== undefined && to !== undefined) {
+      const [low, high] = [Math.min(from, to), Math.max(from, to)];
       choose([...chosen, ...shown.slice(low, high + 1).map((picture) => picture.id)]);
-    } else choose(chosen.has(id) ? [...chosen].filter((kept) => kept !== id) : [...chosen, id]);
+    } else choose(chosen.has(id) ? [...chosen].filter((one) => one !== id) : [...chosen, id]);
   }
   let removing = false;
   async function removeChosen() {
@@ -465,17 +482,18 @@ export function mount(element, { props }) {
     if (!shown[other]) return index;
     const middle = (/** @type {number} */ one) => layout.places[one].left + layout.places[one].width / 2;
     const { first, end } = lineOf(other);
-    const away = (/** @type {number} */ one) => Math.abs(middle(one) - middle(index));
-    return Array.from({ length: end - first }, (_, step) => first + step).reduce((best, one) => (away(one) < away(best) ? one : best));
+    const distance = (/** @type {number} */ one) => Math.abs(middle(one) - middle(index));
+    let best = first;
+    for (let one = first; one < end; one++) if (distance(one) < distance(best)) best = one;
+    return best;
   }
   /** @param {number} index */
   function focus(index) {
     if (!shown[index]) return;
     current = shown[index].id;
     const top = topOfRows() + lineOf(index).top, bottom = top + lineOf(index).height;
-    const floor = innerHeight - (tools.hidden ? EDGE : innerHeight - tools.getBoundingClientRect().top + EDGE);
     if (top < edge() + EDGE) scrollBy(0, top - edge() - EDGE);
-    else if (bottom > floor) scrollBy(0, bottom - floor);
+    else if (bottom > floor()) scrollBy(0, bottom - floor());
     draw();
     drawn.get(current).firstElementChild.focus({ preventScroll: true });
   }
@@ -489,7 +507,9 @@ export function mount(element, { props }) {
     event.preventDefault();
   });
   // Firefox clicks when Space goes up, whatever became of its going down.
-  rows.addEventListener("keyup", (/** @type {KeyboardEvent} */ event) => event.key === " " && (event.ctrlKey || event.metaKey) && event.preventDefault());
+  rows.addEventListener("keyup", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === " " && (event.ctrlKey || event.metaKey)) event.preventDefault();
+  });
   document.addEventListener("keydown", (event) => {
     if (!seen() || writes(event) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a" && shown.length) {

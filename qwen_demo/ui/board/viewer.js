@@ -47,7 +47,10 @@ let at = 0;
 let pinned;
 let mode = "side";
 let recipeWanted = true;
-/** Pictures that the list lacks, or may lack for a while, each with the one that it comes after. @type {Map<string, { picture: Picture, after?: string }>} */
+/**
+ * Pictures that the list lacks, or may lack for a while, each with the one that it comes after.
+ * @type {Map<string, { picture: Picture, after?: string }>}
+ */
 const joined = new Map();
 /** Deleted ones: the list may still have them. @type {Set<string>} */
 const absent = new Set();
@@ -102,12 +105,24 @@ function visit(picture) {
   show(sequence.find(({ id }) => id === picture.id) ?? picture);
 }
 
+let stepped = 0;
+/** Done once nobody leafs on: what is passed is neither loaded nor asked for. @type {Promise<void> | undefined} */
+let settled;
+function noteStep() {
+  const leafing = Date.now() - stepped < LEAFING;
+  stepped = Date.now();
+  settled = leafing ? new Promise((resolve) => setTimeout(resolve, LEAFING)) : undefined;
+}
+
 /** @param {Picture} picture */
 function show(picture) {
   const another = picture.id !== shown?.id;
   shown = picture;
   if (another && !pinned) view.fit = true;
-  if (another) describe(picture);
+  if (another) {
+    noteStep();
+    describe(picture);
+  }
   refresh();
   drawPanes();
   drawWords();
@@ -276,7 +291,8 @@ function newPane() {
   return { element: h("div", { class: "pane" }, frame, label, broken), frame, label, broken, picture, sharp: false, loading: new Image() };
 }
 
-const imageOf = (/** @type {string} */ src) => h("img", { src, alt: "", draggable: "false", decoding: "sync" });
+/** An image whose text stands elsewhere; it goes where it can't be loaded. @param {string | null} src @param {object} [more] */
+const imageOf = (src, more) => h("img", { src, alt: "", draggable: "false", onerror: ({ target }) => target.remove(), ...more });
 
 /** @param {ReturnType<newPane>} pane @param {Picture} picture @param {string} label */
 function put(pane, picture, label) {
@@ -286,17 +302,30 @@ function put(pane, picture, label) {
   clear(pane);
   pane.picture = picture;
   pane.frame.setAttribute("aria-label", nameOf(picture));
-  const preview = imageOf(small(picture));
-  const image = imageOf(large(picture));
-  pane.loading = image;
+  const preview = imageOf(small(picture), { decoding: "sync" });
   pane.frame.append(preview);
-  image.decode().then(
-    () => pane.loading === image && sharpen(pane, preview, image),
-    () => { if (pane.loading === image) pane.broken.hidden = false; },
-  );
+  load(pane, preview, large(picture));
 }
 
-/** Lay the decoded picture over its preview, which goes once that was painted. @param {ReturnType<newPane>} pane @param {HTMLElement} preview @param {HTMLElement} image */
+/** @param {ReturnType<newPane>} pane @param {HTMLElement} preview @param {string} src */
+async function load(pane, preview, src) {
+  const image = imageOf(null, { decoding: "sync" });
+  pane.loading = image;
+  if (!neighbours.some((one) => one.src === src && one.complete)) await settled;
+  if (pane.loading !== image) return;
+  image.src = src;
+  const decoded = await image.decode().then(() => true, () => false);
+  if (pane.loading !== image) return;
+  if (decoded) sharpen(pane, preview, image);
+  else pane.broken.hidden = false;
+}
+
+/**
+ * Lay the decoded picture over its preview, which goes once that was painted.
+ * @param {ReturnType<newPane>} pane
+ * @param {HTMLElement} preview
+ * @param {HTMLElement} image
+ */
 function sharpen(pane, preview, image) {
   pane.frame.append(image);
   pane.sharp = true;
@@ -335,7 +364,8 @@ function drawPanes() {
 // --- bar, strip, and what is read out ---
 
 /** @param {string} act @param {any} content @param {string} label @param {string} key @param {() => void} run @param {object} [more] */
-const tool = (act, content, label, key, run, more = {}) => button(act, content, run, { "aria-label": label, title: key ? `${label} (${key})` : label, ...more });
+const tool = (act, content, label, key, run, more = {}) =>
+  button(act, content, run, { "aria-label": label, title: key ? `${label} (${key})` : label, ...more });
 
 const count = h("span", { class: "count" });
 const percent = h("span", { class: "percent" });
@@ -402,8 +432,8 @@ function newThumb(picture) {
 
 /** @param {Picture} picture @param {() => void} run @param {object} [more] */
 function thumbOf(picture, run, more) {
-  const image = h("img", { src: small(picture), alt: "", loading: "lazy", draggable: "false" });
-  return button("show", image, run, { "data-id": picture.id, "aria-label": say("open", { prompt: nameOf(picture) }), ...more });
+  const label = say("open", { prompt: nameOf(picture) });
+  return button("show", imageOf(small(picture), { loading: "lazy" }), run, { "data-id": picture.id, "aria-label": label, ...more });
 }
 
 // --- the recipe, and what can be done with a picture ---
@@ -411,7 +441,8 @@ function thumbOf(picture, run, more) {
 const title = (/** @type {string} */ text) => h("h2", {}, text);
 const prompt = h("p", { class: "prompt" });
 const rewritten = h("p", { class: "prompt" });
-const rewriting = h("div", { class: "rewriting" }, title(words.viewer_rewritten), rewritten, button("take", words.viewer_take, () => take(), { class: "quiet" }));
+const rewriting = h("div", { class: "rewriting" },
+  title(words.viewer_rewritten), rewritten, button("take", words.viewer_take, () => take(), { class: "quiet" }));
 const texts = h("div", { class: "texts" }, title(words.viewer_prompt), prompt, rewriting);
 const downloadLink = h("a", { "data-act": "download" }, words.download);
 const starTool = button("star", icon("star"), toggleStar);
@@ -420,7 +451,8 @@ const settingsTool = button("settings", words.use_settings, () => use("settings"
 const seedTool = button("settings-seed", words.viewer_same_seed, () => use("settings", { seed: true }), { class: "quiet" });
 const deleteTool = button("delete", words.delete, removeShown, { class: "quiet" });
 const copyTool = button("copy-prompt", words.copy_prompt, () => withDetails((told) => copy(told.prompt, words.prompt_copied)));
-const linkTool = button("copy-link", words.copy_link, () => withDetails((told) => copy(location.origin + location.pathname + told.link, words.link_copied)));
+const linkTool = button("copy-link", words.copy_link, () =>
+  withDetails((told) => copy(location.origin + location.pathname + told.link, words.link_copied)));
 const actions = h("div", { class: "actions" },
   button("edit", words.edit_this, () => use("edit"), { class: "first" }),
   button("fuse", words.fuse, () => fill({ act: "fuse", ids: [shown?.id] })), settingsTool,
@@ -443,13 +475,10 @@ function detailsOf({ id }) {
 /** Do something with the details of the picture that is shown now. @param {(told: Details) => void} then */
 const withDetails = (then) => detailsOf(/** @type {Picture} */ (shown)).then(then, (error) => notice(error.message));
 
-let stepped = 0;
 /** @param {Picture} picture */
 async function describe(picture) {
-  const leafing = Date.now() - stepped < LEAFING;
-  stepped = Date.now();
   outline(picture);
-  if (leafing && !known.has(picture.id)) await new Promise((resolve) => setTimeout(resolve, LEAFING));
+  if (!known.has(picture.id)) await settled;
   if (picture.id === shown?.id) await tellOf(picture);
 }
 
@@ -470,8 +499,7 @@ function outline(picture) {
   writeTexts(nameOf(picture), "");
   downloadLink.href = original(picture);
   downloadLink.download = "";
-  for (const one of [starTool, deleteTool]) one.hidden = isReference(picture);
-  for (const one of [settingsTool, seedTool, linkTool]) one.hidden ||= isReference(picture);
+  for (const one of [starTool, deleteTool, settingsTool, seedTool, linkTool]) one.hidden = isReference(picture);
   copyTool.hidden = !picture.prompt;
   recipe.setAttribute("aria-busy", "true");
   if (!facts.querySelector("dd")) facts.replaceChildren(...rows([["", ""], ["", ""], ["", ""], ["", ""], ["", ""]]));
@@ -483,8 +511,8 @@ function outline(picture) {
 function writeDetails(told) {
   writeTexts(told.prompt || nameOf(told.picture), told.revised_prompt ?? "");
   downloadLink.download = told.name;
-  settingsTool.hidden = seedTool.hidden = !told.usable || isReference(told.picture);
-  linkTool.hidden = !told.link || isReference(told.picture);
+  for (const one of [settingsTool, seedTool]) one.classList.toggle("unseen", !told.usable);
+  linkTool.classList.toggle("unseen", !told.link);
   copyTool.hidden = !told.prompt;
   if (!stars.has(told.picture.id)) stars.set(told.picture.id, isStarred(told.picture));
   drawStar();
@@ -497,13 +525,19 @@ function writeTexts(text, revised) {
   write(prompt, text);
   write(rewritten, revised);
   rewriting.hidden = !revised;
-  for (const one of [prompt, rewritten]) { // whoever has no mouse scrolls by keys
+  markScrollable();
+}
+
+/** Whoever has no mouse scrolls by keys. */
+function markScrollable() {
+  for (const one of [prompt, rewritten]) {
     if (one.scrollHeight > one.clientHeight) one.tabIndex = 0;
     else one.removeAttribute("tabindex");
   }
 }
 
-const rows = (/** @type {[string, string][]} */ pairs) => pairs.flatMap(([label, value]) => [h("dt", {}, label || "\u00a0"), h("dd", {}, String(value))]);
+const rows = (/** @type {[string, string][]} */ pairs) =>
+  pairs.flatMap(([label, value]) => [h("dt", {}, label || "\u00a0"), h("dd", {}, String(value))]);
 
 /** @param {Details} told */
 function drawLineage({ picture, before, after }) {
@@ -556,7 +590,8 @@ function removeShown() {
 // --- news ---
 
 /** The list learns of it in the same moment, maybe after the viewer. @param {string} type @param {(detail: any) => void} then */
-const hear = (type, then) => news.addEventListener(type, (event) => queueMicrotask(() => shown && then(/** @type {CustomEvent} */ (event).detail)));
+const hear = (type, then) =>
+  news.addEventListener(type, (event) => queueMicrotask(() => shown && then(/** @type {CustomEvent} */ (event).detail)));
 
 hear("came", () => redraw());
 hear("gone", (/** @type {string[]} */ ids) => {
@@ -599,7 +634,8 @@ const fingers = new Map();
 let gesture = { x: 0, y: 0, began: 0, several: false, moved: false };
 let lastTap = { x: 0, y: 0, time: 0 };
 const placeOf = (/** @type {MouseEvent} */ { clientX, clientY }) => ({ x: clientX, y: clientY });
-const distance = (/** @type {{ x: number, y: number }} */ one, /** @type {{ x: number, y: number }} */ other) => Math.hypot(one.x - other.x, one.y - other.y);
+const distance = (/** @type {{ x: number, y: number }} */ one, /** @type {{ x: number, y: number }} */ other) =>
+  Math.hypot(one.x - other.x, one.y - other.y);
 
 /** @param {PointerEvent} event */
 function touch(event) {
@@ -687,7 +723,9 @@ function press(event) {
 
 // --- the dialog ---
 
-const split = h("input", { class: "split", type: "range", min: 0, max: 100, value: 50, step: 0.5, "aria-label": words.viewer_split, oninput: drawSplit });
+const split = h("input", {
+  class: "split", type: "range", min: 0, max: 100, value: 50, step: 0.5, "aria-label": words.viewer_split, oninput: drawSplit,
+});
 const panes = [newPane(), newPane()];
 const stage = h("div", { class: "stage", tabindex: -1 }, panes[0].element, panes[1].element, split);
 const dialog = h("dialog", { id: "viewer", "aria-label": words.viewer }, heard, bar, stage, recipe, strip);
@@ -701,6 +739,7 @@ stage.addEventListener("wheel", wheel, { passive: false });
 addEventListener("keydown", press, true);
 dialog.addEventListener("close", () => dialog.open || tidy(true));
 new ResizeObserver(draw).observe(stage);
+new ResizeObserver(markScrollable).observe(recipe);
 
 /**
  * Open the viewer.
@@ -715,6 +754,7 @@ export function openViewer({ list, start, from, pin }) {
   if (!picture) return;
   opened = { list, from };
   for (const kept of [joined, absent, stars, known]) kept.clear();
+  deletedHere = "";
   panes.forEach(clear);
   shown = undefined;
   pinned = pin;
@@ -749,6 +789,8 @@ function tidy(back) {
   if (!last) return;
   shown = pinned = undefined;
   panes.forEach(clear);
+  strip.replaceChildren();
+  thumbs.clear();
   fingers.clear();
   document.documentElement.classList.remove("viewing", "scrollbar");
   moveNotices(document.body);
