@@ -15,9 +15,11 @@ from PIL import Image
 from qwen_demo import images
 from qwen_demo.library import Library
 from qwen_demo.recipe import Recipe
+from qwen_demo.search import Search
 
 from .upstream import noise_png
 
+FIRST = 200  # pictures that the page asks for first, as in `board/library.js`
 RECIPE = Recipe(kind="text_to_image", prompt="a hill", model="qwen-image-plus", seed=7)
 
 
@@ -40,7 +42,7 @@ def save() -> tuple[float, float, bool]:
         now = datetime.now().astimezone()
         ours = processor_ms(lambda: library.save(images.verify(source.read_bytes()), RECIPE, 1, now))
         theirs = processor_ms(lambda: copy.write_bytes(source.read_bytes()))
-        kept = library.search(limit=1)[0].path.read_bytes()
+        kept = next(library.newest_first()).path.read_bytes()
     pixels = data[data.index(b"IDAT") : data.rindex(b"IEND") - 4]  # the recipe stands between them and the end
     return ours, theirs, pixels in kept
 
@@ -62,21 +64,29 @@ def photo() -> tuple[float, float]:
         return processor_ms(lambda: images.prepare(path), 5), processor_ms(simple, 5)
 
 
+def fill(folder: Path, number: int) -> None:
+    """Put so many pictures into a library, a hundred a day, of five shapes."""
+    library, day = Library(folder), datetime(2026, 1, 1, 12).astimezone()
+    first = []
+    for shape in ((64, 36), (64, 50), (64, 64), (50, 64), (36, 64)):
+        Image.new("RGB", shape, (shape[0] * 3, shape[1] * 3, 120)).save(buffer := io.BytesIO(), "PNG")
+        first.append(library.save(images.verify(buffer.getvalue()), RECIPE, 1, day))
+    for count in range(number - len(first)):
+        at = day + timedelta(days=1 + count // 100, seconds=count % 100)
+        path = folder / f"{at:%Y-%m-%d}" / f"{at:%H%M%S}-a-hill-qwen-image-plus-7-{count}.png"
+        path.parent.mkdir(exist_ok=True)
+        os.link(first[count % len(first)], path)
+
+
 def history(number: int = 10_000) -> float:
-    """Seconds for the first page of so many pictures, in an app that was just started."""
+    """Seconds for what the page asks first of so many pictures, in an app that was just started."""
     with tempfile.TemporaryDirectory() as folder:
-        library = Library(Path(folder))
-        Image.new("RGB", (64, 64)).save(buffer := io.BytesIO(), "PNG")
-        day = datetime(2026, 1, 1, 12).astimezone()
-        first = library.save(images.verify(buffer.getvalue()), RECIPE, 1, day)
-        for count in range(number):
-            at = day + timedelta(days=count // 100, seconds=count % 100)
-            path = Path(folder, f"{at:%Y-%m-%d}", f"{at:%H%M%S}-a-hill-qwen-image-plus-7-{count}.png")
-            path.parent.mkdir(exist_ok=True)
-            os.link(first, path)
+        fill(Path(folder), number)
         took = []
         for _ in range(5):
             began = time.perf_counter()
-            Library(Path(folder)).search()
+            library = Library(Path(folder))
+            list(Search().find(library, FIRST))
+            library.count()
             took.append(time.perf_counter() - began)
     return statistics.median(took)

@@ -16,12 +16,43 @@ from .load import HEADERS
 from .processes import Program
 
 SHOWN = """seen => {
-  const images = [...document.querySelectorAll('#text-gallery .grid-container img, #text-gallery .preview img')];
-  const whole = images.filter(i => i.complete && i.naturalWidth > 300 && !i.src.includes('waiting'));
+  const whole = [...document.querySelectorAll('#feed .slot img')].filter(i => i.complete && i.naturalWidth > 300);
   const fresh = whole.filter(i => !seen.includes(i.src));
   return new Set(fresh.map(i => i.src)).size >= %d && { sources: fresh.map(i => i.src), at: performance.now() };
 }"""
 CLICKED = "document.addEventListener('click', () => { window.clicked = performance.now(); }, true)"
+CARD = "n => document.querySelectorAll('#feed .card').length > n && performance.now()"
+QUIET = "n => document.querySelectorAll('#feed .card:not([data-state=running])').length >= n"
+UPDATES = """
+window.updates = [];
+Object.defineProperty(EventSource.prototype, "onmessage", { set(hear) {
+  this.addEventListener("message", (event) => {
+    const began = performance.now();
+    hear.call(this, event);
+    document.body.offsetHeight; // laid out, too
+    window.updates.push({ took: performance.now() - began, bytes: new Blob([event.data]).size });
+  });
+} });
+"""
+ROWS = """() => {
+  const images = [...document.querySelectorAll("#library [data-act=open] img")];
+  return images.length > 9 && images.every((image) => image.complete && image.naturalWidth) && performance.now();
+}"""
+SCROLL = """async () => {
+  const frames = [], height = document.documentElement.scrollHeight;
+  let last = performance.now();
+  for (let at = 0; at < 120; at++) {
+    scrollTo(0, at < 90 ? at * 160 : (height * (at - 89)) / 31); // by a wheel, then by the scrollbar
+    await new Promise(requestAnimationFrame);
+    frames.push(performance.now() - last);
+    last = performance.now();
+  }
+  scrollTo(0, 0);
+  return Math.max(...frames.slice(1));
+}"""
+PREVIEW = (
+    "() => { const i = document.querySelector('#viewer[open] img'); return i?.naturalWidth > 0 && performance.now(); }"
+)
 
 
 @dataclass
@@ -69,33 +100,84 @@ def opened(browser: Browser, url: str) -> tuple[Page, Traffic, float]:
     return page, traffic, time.perf_counter() - began
 
 
-def click(browser: Browser, app: Program, upstream: Program, rounds: int) -> tuple[float, float]:
-    """Medians of the seconds from the click to the picture, and of the plain call and fetch, in turns.
+@dataclass(frozen=True)
+class Click:
+    """Medians of the seconds from the click to the card and to the picture, and of the plain call and fetch."""
 
-    The click and the picture are both timed by the page's own clock, so that driving the browser doesn't count.
+    card: float
+    picture: float
+    plain: float
+
+
+def click(browser: Browser, app: Program, upstream: Program, rounds: int, before: int = 0) -> Click:
+    """What a visitor waits for, and the plain call and fetch, in turns; with so many finished cards in the feed.
+
+    The click and what follows are timed by the page's own clock, so that driving the browser doesn't count.
     """
     app.settle()
     page, _, _ = opened(browser, app.url)
     page.evaluate(CLICKED)
     page.locator("#text-prompt textarea").fill("a hill")
-    ours: list[float] = []
+    cards: list[float] = []
+    pictures: list[float] = []
     theirs: list[float] = []
     seen: list[str] = []
     with httpx.Client(timeout=60) as http:
-        for _ in range(rounds):
+        for number in range(before + rounds):
             began = time.perf_counter()
             body = {"prompt": "a hill", "model": "qwen-image-plus", "size": "1328x1328"}
             answer = http.post(f"{upstream.url}/v1/images/generations", json=body, headers=HEADERS)
             http.get(answer.json()["data"][0]["url"]).raise_for_status()
-            theirs.append(time.perf_counter() - began)
-            run = page.locator("#text-run:enabled")
-            run.wait_for()
-            run.click()
+            plain = time.perf_counter() - began
+            page.locator("#text-run").click()
+            card = page.wait_for_function(CARD, arg=number, polling="raf").json_value()
             shown = page.wait_for_function(SHOWN % 1, arg=seen, polling="raf").json_value()
             seen += shown["sources"]
-            ours.append((shown["at"] - page.evaluate("window.clicked")) / 1000)
+            clicked = page.evaluate("window.clicked")
+            if number >= before:
+                theirs.append(plain)
+                cards.append((card - clicked) / 1000)
+                pictures.append((shown["at"] - clicked) / 1000)
     page.context.close()
-    return statistics.median(ours), statistics.median(theirs)
+    return Click(statistics.median(cards), statistics.median(pictures), statistics.median(theirs))
+
+
+def long_feed(browser: Browser, app: Program, number: int) -> tuple[float, int]:
+    """ms that an update of a feed of so many cards takes in the page, and the most bytes of a picture's message."""
+    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+    page.add_init_script(UPDATES)
+    page.goto(app.url)
+    page.locator("#text-prompt textarea").fill("a hill")
+    for count in range(number + 1):
+        if count == number:
+            page.wait_for_function(QUIET, arg=number)
+            page.evaluate("window.updates = []")
+        page.locator("#text-run").click()
+        page.wait_for_function(CARD, arg=count)
+    page.wait_for_function(QUIET, arg=number + 1)
+    updates = page.evaluate("window.updates")
+    page.context.close()
+    return statistics.median(update["took"] for update in updates), max(update["bytes"] for update in updates)
+
+
+def library(browser: Browser, app: Program) -> tuple[float, float, float]:
+    """Of a large library: seconds to the first rows, ms of the longest frame of a scroll, ms to an opened preview."""
+    page, _, _ = opened(browser, app.url)
+    page.evaluate(CLICKED)
+    page.get_by_role("tab").nth(3).click()
+    shown = page.wait_for_function(ROWS, polling="raf").json_value() - page.evaluate("window.clicked")
+    page.wait_for_function("() => document.documentElement.scrollHeight > 50000")  # all is known
+    longest = page.evaluate(SCROLL)
+    page.wait_for_function(ROWS)
+    page.locator("#library [data-act=open]").first.click()
+    preview = page.wait_for_function(PREVIEW, polling="raf").json_value() - page.evaluate("window.clicked")
+    page.context.close()
+    return shown / 1000, longest, preview
+
+
+def parts(app: Program) -> int:
+    """How many parts Gradio makes the page of."""
+    return len(httpx.get(f"{app.url}/config").json()["components"])
 
 
 def loading(browser: Browser, programs: tuple[Program, ...], rounds: int) -> list[Load]:

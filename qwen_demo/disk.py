@@ -1,6 +1,7 @@
 """The disk: whether it has room for what is ordered, and files that are there whole or not at all."""
 
 import filecmp
+import math
 import os
 import secrets
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 from .api.errors import QwenDemoError
 
 FLOOR = 50_000_000  # bytes that stay free
+EVERY = 1.0  # seconds between looks
+clock = time.monotonic
 PICTURE = 15_000_000  # bytes that one may take: its answer in base64, itself, its previews
 
 
@@ -20,17 +23,38 @@ class DiskFull(QwenDemoError):
     """There is no room for more pictures; nothing was sent."""
 
 
-def check_room(folder: Path, pictures: int) -> None:
-    """Whether so many pictures have room in a folder, which need not be there yet, and in the temporary one.
+class Room:
+    """Whether pictures have room in a folder, which need not be there yet, and in the temporary one.
 
-    Raises:
-        DiskFull: they don't.
+    Each call asks several times: the disk is looked at once a second at most.
     """
-    for place in (folder, Path(tempfile.gettempdir())):
-        with suppress(OSError):  # nobody knows
-            there = next(parent for parent in (place, *place.parents) if parent.exists())
-            if shutil.disk_usage(there).free < FLOOR + PICTURE * pictures:
-                raise DiskFull
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._free = self._looked = -math.inf
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is time to look again."""
+        return clock() - self._looked >= EVERY
+
+    def look(self) -> None:
+        """Look at the disk. Not for the event loop."""
+        free = [math.inf]
+        for place in (self._folder, Path(tempfile.gettempdir())):
+            with suppress(OSError):  # nobody knows
+                there = next(parent for parent in (place, *place.parents) if parent.exists())
+                free.append(shutil.disk_usage(there).free)
+        self._free, self._looked = min(free), clock()
+
+    def check(self, pictures: int) -> None:
+        """Whether so many pictures had room when it was looked.
+
+        Raises:
+            DiskFull: they hadn't.
+        """
+        if self._free < FLOOR + PICTURE * pictures:
+            raise DiskFull
 
 
 def made_once(path: Path, make: Callable[[], bytes]) -> Path:

@@ -211,9 +211,9 @@ class Library:
                 if path.stat().st_mtime <= before:
                     path.unlink()
                     entry = Entry(path.relative_to(self.root / DELETED).as_posix(), path, (0, 0), None)
+                    gone.append(entry.id)
                     for preview in self.files(entry)[1:]:
                         preview.unlink(missing_ok=True)
-                    gone.append(entry.id)
         return gone
 
     def starred(self) -> frozenset[str]:
@@ -296,7 +296,7 @@ def _look(path: Path) -> tuple[tuple[int, int], Recipe | None]:
     """
     with path.open("rb") as file:
         head = file.read(24)
-    if not head.startswith(PNG):
+    if len(head) == 24 and not head.startswith(PNG):
         return (0, 0), None
     width, height = struct.unpack(">II", head[16:])
     try:

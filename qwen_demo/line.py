@@ -36,4 +36,5 @@ class Line:
 
     def place(self, who: object) -> int:
         """The place in line, 1 is next, 0 for who doesn't wait."""
-        return self._waiting.index(who) + 1 if who in self._waiting else 0
+        waiting = [*self._waiting]  # another thread asks too
+        return waiting.index(who) + 1 if who in waiting else 0

@@ -107,6 +107,7 @@ class Orders:
         """Have an order of before the app was started anew."""
         order.bell = self._bell(order.visitor)
         self._orders[order.id] = order
+        self._forget_most(order.visitor)
         self._forget_later(order)
 
     def end(self, order: Order) -> None:

@@ -18,7 +18,7 @@ from .api.errors import APIError, QwenDemoError, Refused, Unauthorized
 from .api.requests import ImageRequest, asked, make, split
 from .api.responses import ImagesResponse
 from .archive import Archives
-from .disk import DiskFull, check_room
+from .disk import DiskFull, Room
 from .images import Verified
 from .journal import Journal
 from .library import Entry, Library, elsewhere
@@ -82,6 +82,7 @@ class Service:
         self.uploads = Uploads(self.library, public=public)
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
         self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
+        self._room = Room(library.root)
         self._desk = ThreadPoolExecutor(4, "journal")
 
     def library(self, owner: str) -> Library:
@@ -268,14 +269,18 @@ class Service:
         """
         if self.own_keys:
             self.own_keys.check(names, key)
-        await self._aside(check_room, self.everything.root, self.orders.on_their_way + pictures)
+        if self._room.stale:
+            await self._aside(self._room.look)
+        self._room.check(self.orders.on_their_way + pictures)
 
     def not_ready(self) -> str:
         """Why no orders are taken, or "". Not for the event loop."""
         if self.orders.draining:
             return "draining"
         try:
-            check_room(self.everything.root, self.orders.on_their_way + 1)
+            if self._room.stale:
+                self._room.look()
+            self._room.check(self.orders.on_their_way + 1)
         except DiskFull:
             return "disk full"
         return ""
@@ -299,7 +304,9 @@ class Service:
                 self.fetch_again(order)
 
     def fetch_again(self, order: Order) -> None:
-        """Try once more to understand what came, and to fetch its pictures."""
+        """Try once more to understand what came, and to fetch its pictures; nothing where all is here."""
+        if not order.unread:
+            return
 
         async def take_up(call: Call) -> None:
             try:
@@ -332,10 +339,13 @@ class Service:
         placed = []
         for call in order.lost if place is None else [call for call in order.calls if place in call.places]:
             fields = asked(call.request)
-            n = fields.pop("n") if place is None else 1
-            placed.append(await self.order_from(order.request.kind, sources, n, visitor, **fields))
+            n = fields.pop("n")
+            placed.append(
+                await self.order_from(order.request.kind, sources, n if place is None else 1, visitor, **fields)
+            )
             if call.state is State.SENT:
                 call.state = State.FAILED
+                order.tell()
                 await self._note(order)
         return placed
 

@@ -5,6 +5,7 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,16 +47,19 @@ class Upkeep:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def sweep(self, uploads: Path) -> None:
+    async def sweep(self, uploads: Path, withdraw: Callable[[list[str]], None]) -> None:
         """Delete what is old, hour after hour. Runs until it is cancelled.
 
         Args:
             uploads: the folder of all that is written for a day: uploads, second names of pictures, temporary files.
+            withdraw: takes back the second names of the pictures of these ids.
         """
         while True:
             await asyncio.to_thread(self._journal.sweep)
-            for part in self._library.parts() if self._public else ():
-                await asyncio.to_thread(sweep, part)
+            for part in ("", *(part.name for part in self._library.parts())):
+                await asyncio.to_thread(_purge, self._library.within(part), withdraw)
+            for folder in self._library.parts() if self._public else ():
+                await asyncio.to_thread(sweep, folder)
             # In public a second name goes with its picture.
             await asyncio.to_thread(sweep, uploads, second_names=not self._public)
             await asyncio.sleep(DAY / 24)
@@ -64,6 +68,11 @@ class Upkeep:
         """Leave the previews that are still to be made to whoever opens History."""
         for task in self._tasks:
             task.cancel()
+
+
+def _purge(library: Library, withdraw: Callable[[list[str]], None]) -> None:
+    """What was deleted before the app was ended: nobody else thinks of it any more."""
+    withdraw(library.purge())
 
 
 def sweep(root: Path, *, second_names: bool = False) -> None:

@@ -9,11 +9,11 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
-    {"api", "containers", "colour"},
+    {"api", "containers", "colour", "line"},
     {"i18n", "visitors", "images", "snippets", "logs", "disk"},
-    {"recipe", "decoding", "quota", "offline", "settings"},
+    {"recipe", "decoding", "quota", "offline", "settings", "order"},
     {"orders", "library", "environment"},
-    {"usage", "journal", "archive"},
+    {"usage", "journal", "archive", "search", "lineage"},
     {"upkeep", "uploads"},
     {"service"},
     {"web"},
@@ -74,6 +74,11 @@ def test_every_module_has_a_layer_and_imports_only_from_below(path: Path) -> Non
         ("api/client.py", "from ..images import verify"),
         ("web/guard.py", "from ..ui.events import on"),
         ("orders.py", "from .library import Library"),
+        ("order.py", "from .orders import Orders"),
+        ("line.py", "from .order import Order"),
+        ("search.py", "from .lineage import before"),
+        ("library.py", "from .search import Search"),
+        ("web/pictures.py", "from ..ui.files import publish"),
     ],
 )
 def test_an_import_upwards_or_sideways_is_found(

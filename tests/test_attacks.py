@@ -60,13 +60,15 @@ async def draw(http: httpx.AsyncClient, prompt: str, **headers: str) -> str:
     return (await http.get(f"/gradio_api/call/text_to_image/{begun.json()['event_id']}", headers=headers)).text
 
 
-def join(http: httpx.Client, fn_index: int, data: list[Any], session: str = "") -> list[dict[str, Any]]:
+def join(
+    http: httpx.Client, fn_index: int, data: list[Any], session: str = "", event_data: object = None
+) -> list[dict[str, Any]]:
     """Run an event of the page by its number, as its own script does, in a page of its own unless told otherwise.
 
     Returns what the app tells about it.
     """
     session = session or secrets.token_hex(5)
-    body = {"fn_index": fn_index, "data": data, "session_hash": session, "event_data": None, "trigger_id": 1}
+    body = {"fn_index": fn_index, "data": data, "session_hash": session, "event_data": event_data, "trigger_id": 1}
     answer = http.post("/gradio_api/queue/join", json=body)
     if answer.status_code != 200:
         return []
@@ -86,13 +88,39 @@ def events(http: httpx.Client) -> list[dict[str, Any]]:
     return dependencies
 
 
-def event_on(http: httpx.Client, element: str) -> dict[str, Any]:
-    """The first event that an element's click triggers on the server."""
+def event_on(http: httpx.Client, element: str, trigger: str = "click") -> dict[str, Any]:
+    """The first event that an element's click, or another trigger, starts on the server."""
     config = http.get("/config").json()
     (target,) = (part["id"] for part in config["components"] if part["props"].get("elem_id") == element)
     return next(
-        event for event in config["dependencies"] if [target, "click"] in event["targets"] and event["backend_fn"]
+        event for event in config["dependencies"] if [target, trigger] in event["targets"] and event["backend_fn"]
     )
+
+
+def cards(http: httpx.Client) -> dict[str, Any]:
+    """The visitor's orders as the board is told of them, by their ids."""
+    told: dict[str, Any] = http.get("/board/orders", params={"once": "1"}).json()["cards"]
+    return told
+
+
+def ended(http: httpx.Client) -> dict[str, Any]:
+    """The same, once none of them runs."""
+    with http.stream("GET", "/board/orders") as stream:
+        for line in stream.iter_lines():
+            told = cards(http) if line.startswith("data: ") else {"": {"state": "running"}}
+            if all(card["state"] != "running" for card in told.values()):
+                return told
+    raise AssertionError("the stream has ended")
+
+
+def draw_on_the_page(http: httpx.Client, prompt: str, n: int = 1) -> list[str]:
+    """Order with the run button. The ids of the pictures that came of it."""
+    run = event_on(http, "text-run")
+    before = cards(http).keys()
+    data = [prompt, "", "qwen-image-plus", "1328x1328", n, 1, False, False, True, "url"]
+    assert join(http, run["id"], data + [None] * (len(run["inputs"]) - len(data)))[-1]["success"]
+    (card,) = (card for id, card in ended(http).items() if id not in before)
+    return [card["slots"][str(place)]["id"] for place in range(n)]
 
 
 async def test_of_many_calls_from_one_address_exactly_the_quota_is_ordered(app: RunningApp) -> None:
@@ -123,12 +151,19 @@ def test_no_way_past_the_queue_or_by_a_private_name_passes_the_quota(app: Runnin
         data += [None] * (len(run["inputs"]) - len(data))
         for _ in range(4):
             join(http, run["id"], data)
+            ended(http)
         assert len(app.orders) == 18
         for route in ("run/text_to_image", "api/text_to_image", "api/predict", "run/predict"):
             body = {"data": data, "fn_index": run["id"], "session_hash": "x"}
             assert http.post(f"/gradio_api/{route}", json=body).status_code != 200
-        join(http, run["id"], [*data[:4], 2, *data[5:]])
-        join(http, run["id"], [*data[:4], 1, *data[5:]])
+        for n in (2, 1):
+            join(http, run["id"], [*data[:4], n, *data[5:]])
+            ended(http)
+        (card,) = (card for card in cards(http).values() if card["n"] == 2)
+        order = next(id for id, card in cards(http).items() if card["n"] == 2)
+        again = {"act": "again", "order": order, "place": 0}
+        assert card["state"] == "done"
+        assert "used up" in http.post("/board/act", json=again).json()["detail"]
         assert len(app.orders) == 20
 
 
@@ -150,10 +185,9 @@ def test_every_event_of_the_page_survives_nonsense(app: RunningApp) -> None:
 def test_a_picture_is_for_its_visitor_alone(app: RunningApp, public: tuple[RunningApp, Service]) -> None:
     _, service = public
     with someone(app) as owner, someone(app) as thief:
-        run = event_on(owner, "text-run")
-        data = ["a private wish", "", "qwen-image-plus", "1328x1328", 1, 1, False, False, True, "url"]
-        made = join(owner, run["id"], data + [None] * (len(run["inputs"]) - len(data)))
-        assert made[-1]["success"]
+        thief.get("/")
+        (id,) = draw_on_the_page(owner, "a private wish")
+        (order,) = cards(owner)
         (path,) = service.everything.root.glob("visitor-*/20*/*a-private-wish*.png")
         name = path.relative_to(path.parents[1]).as_posix()
         asked = [
@@ -164,15 +198,37 @@ def test_a_picture_is_for_its_visitor_alone(app: RunningApp, public: tuple[Runni
             f"file=outputs/{name}",
         ]
         assert [thief.get(f"/gradio_api/{address}").status_code for address in asked] == [403, 403, 404, 403, 403]
-        # The page looks up the names that the browser remembers, each visitor's among the own pictures.
-        recall = [
-            event["id"]
-            for event in events(thief)
-            if event["backend_fn"] and event["inputs"] and any(name == "load" for _, name in event["targets"])
+        own = [f"/picture/{id}", f"/picture/{id}?w=512", f"/picture/{id}?w=3072", f"/board/picture?id={id}"]
+        own += [f"/board/code?order={order}", f"/board/answers.zip?order={order}"]
+        assert [owner.get(address).status_code for address in own] == [200] * 6
+        assert [thief.get(address).status_code for address in own] == [404] * 6
+        part = path.parents[1].name
+        other = [f"/picture/{part}/{id}", f"/picture/..%2f{part}%2f{id}", f"/picture/{path.name}", f"/picture/{name}"]
+        assert [thief.get(address).status_code for address in other] == [404] * 4
+        for act in ("delete", "star", "zip"):
+            assert thief.post("/board/act", json={"act": act, "ids": [id]}).status_code == 404
+        for act in ("stop", "fetch", "again", "forget"):
+            assert thief.post("/board/act", json={"act": act, "order": order, "place": 0}).status_code == 404
+        assert (cards(thief), thief.get("/board/library").json()) == ({}, {"pictures": [], "total": 0})
+        assert [row[0] for row in owner.get("/board/library").json()["pictures"]] == [id]
+        # The page looks up what is asked of it, each visitor's among the own pictures and orders.
+        fill = event_on(owner, "feed", "fill")
+        wishes: list[dict[str, object]] = [
+            {"act": "settings", "id": id},
+            {"act": "edit", "id": id},
+            {"act": "fuse", "ids": [id]},
+            {"act": "order", "order": order},
         ]
         for http, found in ((owner, True), (thief, False)):
-            told = json.dumps([join(http, event, [[name]]) for event in recall])
-            assert ("a-private-wish" in told) is found
+            for wish in wishes:
+                told = join(http, fill["id"], [None] * len(fill["inputs"]), event_data=wish)
+                assert (told[-1]["success"], "a private wish" in json.dumps(told)) == (
+                    found,
+                    found and wish["act"] in ("settings", "order"),
+                )
+        assert owner.post("/board/act", json={"act": "delete", "ids": [id]}).json() == {"count": 1}
+        assert thief.post("/board/act", json={"act": "restore", "ids": [id]}).json() == {"count": 0}
+        assert owner.post("/board/act", json={"act": "restore", "ids": [id]}).json() == {"count": 1}
 
 
 @pytest.mark.parametrize(
@@ -312,6 +368,7 @@ def test_other_pages_cant_drive_a_local_app(running_app: RunningApp) -> None:
         assert "event: complete" in http.get(f"/gradio_api/call/text_to_image/{begun.json()['event_id']}").text
 
 
+BOARD = ("orders", "library", "picture", "code", "answers.zip", "usage.csv")
 FOREIGN: list[dict[str, str]] = [
     {"Origin": "https://evil.example"},
     {"Origin": "https://neighbour.hf.space"},
@@ -332,8 +389,11 @@ def test_pages_elsewhere_neither_order_nor_read(app: RunningApp, headers: dict[s
             http.post("/gradio_api/queue/join", json={"fn_index": 1, "data": []}, headers=headers),
             http.post("/gradio_api/upload", files={"files": ("a.png", b"x")}, headers=headers),
             http.post("/gradio_api/mcp/", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=headers),
+            http.post("/board/act", json={"act": "restore", "ids": ["a"]}, headers=headers),
             http.get("/pictures.zip", params={"ticket": "a"}, headers=headers),
             *(http.get(path, headers=headers) for path in ("/config", "/gradio_api/queue/data", "/gradio_api/info")),
+            *(http.get(f"/board/{name}", headers=headers) for name in BOARD),
+            http.get("/picture/2026-11-22-0123456789abcdef01234567", headers=headers),
             *(http.options(path, headers=preflight) for path in ("/config", "/gradio_api/queue/join")),
         ]
     assert {answer.status_code for answer in answers} == {403}
@@ -381,6 +441,14 @@ GRADIO_CLOSED = {
 }
 
 
+OWN_CLOSED = {
+    *("GET /board/", "GET /board/act", "POST /board/orders", "GET /board/orders/", "GET /board/usageXcsv"),
+    *("GET /board/0123456789ab/", "GET /board/0123456789ab/a/b", "GET /board/0123456789ab/..", "POST /picture/x"),
+    *("GET /board/0123456789AB/board.css", "GET /picture/", "GET /picture/a/b", "PUT /board/act", "GET /pictures"),
+}
+"""What would be beside the page's own routes."""
+
+
 def gradios_routes() -> set[str]:
     """All that the installed Gradio would answer, such as `GET /gradio_api/call/x/x`."""
     app = App.create_app(gradio.Blocks())
@@ -407,7 +475,7 @@ def test_only_the_listed_routes_are_open(app: RunningApp) -> None:
     needed = GRADIO_OPEN - {"GET /gradio_api/queue/data", "GET /gradio_api/upload_progress"}
     files = {route for route in needed if route.endswith("x") and "heartbeat" not in route}
     assert {route: status(route) for route in needed - files if status(route) == 404} == {}
-    for odd in ("POST /", "PUT /config", "GET /docs", "GET /gradio_api/file=https://a/b"):
+    for odd in ("POST /", "PUT /config", "GET /docs", "GET /gradio_api/file=https://a/b", *OWN_CLOSED):
         assert status(odd) == 404
 
 
@@ -491,7 +559,19 @@ def test_what_is_a_visitors_is_kept_by_no_proxy(app: RunningApp) -> None:
         for path in ("/", "/config", "/gradio_api/info"):
             answer = httpx.get(app.url + path)
             assert ("set-cookie" in answer.headers, answer.headers["cache-control"]) == (True, "private")
+        for path in ("/board/library", "/board/orders?once=1", "/board/usage.csv", "/picture/x"):
+            answer = httpx.get(app.url + path)
+            assert "set-cookie" in answer.headers
+            assert {"private", "no-store"} & {*answer.headers["cache-control"].split(", ")}
+        # What is the same for everyone brings nobody's cookie.
         assert "set-cookie" not in http.get("/theme.css").headers
+        (version,) = set(re.findall(r"board/([0-9a-f]{12})/", http.get("/config").text))
+        for name in ("board.css", "feed.js", "words.en.json", "example-text_cat.webp"):
+            answer = httpx.get(f"{app.url}/board/{version}/{name}")
+            assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+            assert "set-cookie" not in answer.headers
+        for path in (f"/board/{version}/nothing.js", "/board/0123456789ab/feed.js", f"/board/{version}/..%2fboard.py"):
+            assert httpx.get(app.url + path).status_code == 404
 
 
 def test_a_forged_name_is_told_to_nobody_else(app: RunningApp) -> None:

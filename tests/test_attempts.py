@@ -15,7 +15,7 @@ from qwen_demo import decoding, disk, images, visitors
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import Unauthorized
 from qwen_demo.api.requests import TextToImage
-from qwen_demo.disk import DiskFull, check_room
+from qwen_demo.disk import DiskFull, Room
 from qwen_demo.i18n import LANGUAGES, translate
 from qwen_demo.images import Reference
 from qwen_demo.library import Library
@@ -227,15 +227,31 @@ def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     outputs.mkdir()
     fake = Disk(outputs)
     monkeypatch.setattr(shutil, "disk_usage", fake)
+    monkeypatch.setattr(disk, "EVERY", 0.0)
     return fake
 
 
 @pytest.mark.parametrize("where", [True, False])
 def test_room_is_needed_for_every_picture_in_both_folders(full: Disk, where: bool) -> None:
     full.free[where] = disk.FLOOR + 3 * disk.PICTURE
-    check_room(full.outputs / "not" / "there", 3)
+    room = Room(full.outputs / "not" / "there")
+    room.look()
+    room.check(3)
     with pytest.raises(DiskFull):
-        check_room(full.outputs / "not" / "there", 4)
+        room.check(4)
+
+
+def test_the_disk_is_looked_at_once_a_second(full: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "EVERY", 1.0)
+    now = [100.0]
+    monkeypatch.setattr(disk, "clock", lambda: now[0])
+    room = Room(full.outputs)
+    assert room.stale
+    room.look()
+    now[0] = 100.9
+    assert not room.stale
+    now[0] = 101.0
+    assert room.stale
 
 
 def test_a_disk_that_says_nothing_stops_nobody(full: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +259,9 @@ def test_a_disk_that_says_nothing_stops_nobody(full: Disk, monkeypatch: pytest.M
         raise PermissionError
 
     monkeypatch.setattr(shutil, "disk_usage", broken)
-    check_room(full.outputs, 6)
+    room = Room(full.outputs)
+    room.look()
+    room.check(6)
 
 
 async def test_on_a_full_disk_nothing_is_sent_and_nothing_charged(

@@ -8,6 +8,7 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ async def test_a_finished_order_stands_in_the_journal_without_its_answer_and_wit
     found, (order_again,) = await again(tmp_path, never)
     assert [picture.path for picture in order_again.pictures] == [picture.path for picture in order.pictures]
     assert (order_again.usage, order_again.request_ids) == ({"total_tokens": 6}, ["r-1", "r-1"])
-    assert found.orders.latest("ann", "text_to_image") is order_again
+    assert found.orders.of("ann") == [order_again]
     assert found.orders.find(order_again.id, "bob") is None
 
 
@@ -173,6 +174,56 @@ async def test_an_edit_is_ordered_again_with_the_pictures_that_are_kept(tmp_path
     (placed,) = await service.order_again(order, ANN)
     assert len((await placed.finish()).pictures) == 1
     assert bodies[0] == bodies[1]
+
+
+async def test_what_an_order_was_made_from_and_its_shape_outlive_the_app(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    drawn = await (await service.order(replace(HILL, size="928x1664"), 1, ANN)).finish()
+    fields: dict[str, Any] = {"prompt": "warmer", "model": "qwen-image-edit-plus", "seed": 1}
+    edit = await (await service.order_from("edit", [drawn.pictures[0].path], 1, ANN, **fields)).finish()
+    (source,) = (entry for entry in service.everything.newest_first() if entry.path == drawn.pictures[0].path)
+    assert (drawn.shape, edit.shape, edit.sources) == (
+        (928, 1664),
+        (384, 384),
+        (source.id,),
+    )  # made ready, it is larger
+    _, orders = await again(tmp_path, never)
+    assert [(order.shape, order.sources, order.references) for order in orders] == [
+        (order.shape, order.sources, order.references) for order in (drawn, edit)
+    ]
+    for file in (tmp_path / ".orders").glob("*.json"):  # as it was before these were written down
+        entry = json.loads(file.read_bytes())
+        file.write_text(json.dumps({name: entry[name] for name in entry if name not in ("sources", "shape")}))
+    _, orders = await again(tmp_path, never)
+    assert [(order.shape, order.sources) for order in orders] == [((1, 1), ())] * 2
+
+
+async def test_one_picture_of_an_order_is_ordered_again_alone(tmp_path: Path) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        if len(bodies) == 2:
+            return httpx.Response(400, json={"error": {"code": "2001", "message": "DataInspectionFailed"}})
+        return answer()
+
+    service = make(tmp_path, refuse)
+    order = await (await service.order(HILL, 3, ANN)).finish()
+    ((place, _),) = order.reasons.items()
+    assert await service.order_again(order, ANN, 7) == []
+    (placed,) = await service.order_again(order, ANN, place)
+    await placed.finish()
+    assert (placed.n, placed.request.seed, len(placed.pictures)) == (1, 10 + place, 1)
+    assert bodies[3] == bodies[1]
+    assert len(bodies) == 4
+
+
+async def test_an_order_whose_pictures_are_here_is_not_fetched_again(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: httpx.Response(400, json={"error": {"code": "2004", "message": "no"}}))
+    order = await (await service.order(HILL, 2, ANN)).finish()
+    told = dict(order.reasons)
+    service.fetch_again(order)
+    assert (order.finished, order.reasons, sorted(told)) == (True, told, [0, 1])
 
 
 async def test_what_cant_be_understood_stays_and_is_read_once_it_can(

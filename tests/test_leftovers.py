@@ -1,12 +1,12 @@
 """Files that go: whatever was written for a while, and all names of a picture that was deleted."""
 
 import errno
-import json
 import os
 import re
 import shutil
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,15 +19,23 @@ from gradio.utils import get_upload_folder
 from qwen_demo import environment
 from qwen_demo.api.client import QwenClient
 from qwen_demo.environment import PARTS
-from qwen_demo.library import Library, elsewhere
+from qwen_demo.library import Entry, Library, elsewhere
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
-from qwen_demo.ui.files import address_name, publish, withdraw
+from qwen_demo.ui.files import publish, publish_entry, withdraw
 from qwen_demo.upkeep import sweep
 from tests.conftest import KEY, Backend, launched, off_the_loop
-from tests.test_attacks import event_on, join
+from tests.test_attacks import draw_on_the_page
 
 WISH = "a private wish"
+
+
+class Clock:
+    """Whoever looks at it believes that a minute has passed."""
+
+    @staticmethod
+    def time() -> float:
+        return time.time() + 60
 
 
 @contextmanager
@@ -54,7 +62,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     service = Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(8), Library(folder), public=True)
     with started(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr("qwen_demo.ui.files.os.link", off_the_loop(os.link))
-        patch.setattr("qwen_demo.ui.tools.withdraw", off_the_loop(withdraw))
+        patch.setattr("qwen_demo.ui.routes.withdraw", off_the_loop(withdraw))
         with launched(service, QWEN_DEMO_PUBLIC="1") as url:
             yield url, folder
 
@@ -70,15 +78,6 @@ def files(root: Path) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file()]
 
 
-def on_the_page(http: httpx.Client, session: str) -> str:
-    """Order two pictures on a page. What it was told, as text."""
-    run = event_on(http, "text-run")
-    given = [WISH, "", "qwen-image-plus", "1328x1328", 2, 1, False, False, True, "url"]
-    told = join(http, run["id"], given + [None] * (len(run["inputs"]) - len(given)), session)
-    assert told[-1]["success"]
-    return json.dumps(told)
-
-
 def by_program(http: httpx.Client) -> str:
     """Order a picture with the endpoint for programs. What it was told, as text."""
     begun = http.post("/gradio_api/call/v2/text_to_image", json={"prompt": WISH})
@@ -86,15 +85,13 @@ def by_program(http: httpx.Client) -> str:
 
 
 def addresses(told: str) -> set[str]:
-    """Those of the files that somebody was told of, without the placeholders'."""
-    return {
-        f"/gradio_api/file={path}" for path in re.findall(r'"(/[^"]+\.(?:png|webp))"', told) if "waiting" not in path
-    }
+    """Those of the files that a program was told of."""
+    return {f"/gradio_api/file={path}" for path in re.findall(r'"(/[^"]+\.png)"', told)}
 
 
-def saved_as(told: str) -> set[str]:
-    """The names under which those are saved."""
-    return set(re.findall(r'"orig_name": ?"(\d{6}-a-private-wish-[\w-]+\.png)"', told))
+def looks(id: str) -> set[str]:
+    """The addresses of a picture of the library: itself and its previews."""
+    return {f"/picture/{id}{query}" for query in ("", "?w=512", "?w=3072")}
 
 
 def test_all_that_is_temporary_is_written_to_one_place(
@@ -155,30 +152,64 @@ def break_off_an_upload(http: httpx.Client, uploads: Path) -> None:
 
 
 def test_addresses_tell_no_prompt_and_what_is_saved_has_a_name(http: httpx.Client) -> None:
-    page, program = on_the_page(http, "bobs"), by_program(http)
-    assert len({Path(address).name for address in addresses(page)}) >= 3  # two previews, the original of the first
-    assert len(saved_as(page)) == 2
-    assert (len(addresses(program)), len(saved_as(program))) == (1, 1)
-    assert [address for address in addresses(page + program) if "private" in address] == []
+    ids, program = draw_on_the_page(http, WISH, 2), by_program(http)
+    told = [http.get("/board/picture", params={"id": id}) for id in ids]
+    assert all(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{24}", id) for id in ids)
+    assert all(re.fullmatch(r"\d{6}-a-private-wish-[\w-]+\.png", detail.json()["name"]) for detail in told)
+    assert len({detail.json()["name"] for detail in told}) == 2
+    assert len(re.findall(r'"orig_name": ?"\d{6}-a-private-wish-[\w-]+\.png"', program)) == len(addresses(program)) == 1
+    assert [address for address in addresses(program) if "wish" in address] == []
+    answers = [http.get(address) for id in ids for address in looks(id)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert [answer.headers for answer in answers if "wish" in str(answer.headers)] == []
 
 
-def test_after_delete_none_of_its_addresses_is_answered(http: httpx.Client, running: tuple[str, Path]) -> None:
-    told = on_the_page(http, "alices")
-    found, names = addresses(told), sorted(saved_as(told), key=lambda name: name[-6:])
-    first, second = (next(running[1].glob(f"visitor-*/20*/{name}")) for name in names)
-    # By another program of the visitor's, and by another process whose outputs are on another disk.
-    copy = Path(publish(second)).with_name(address_name(first))
-    shutil.copyfile(first, copy)
-    found |= {f"/gradio_api/file={publish(first)}", f"/gradio_api/file={copy}"}
-    assert {http.get(address).status_code for address in found} == {200}
-    assert join(http, event_on(http, "text-delete-yes")["id"], ["", []], "alices")[-1]["success"]
-    assert (first.exists(), second.exists()) == (False, True)
-    own = Library(first.parents[1])
-    entry = own.entry_of(first)
-    assert entry
-    gone = {address_name(path) for path in own.files(entry)}
-    assert {http.get(address).status_code for address in found if Path(address).name in gone} == {403}
-    assert {http.get(address).status_code for address in found if Path(address).name not in gone} == {200}
+def test_after_delete_none_of_its_addresses_is_answered(
+    http: httpx.Client, running: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = draw_on_the_page(http, WISH, 2)
+    (entry, other) = (entry_of(running[1], id) for id in (first, second))
+    # By a program and a form of the visitor's, and by another process whose outputs are on another disk.
+    copy = Path(publish(Path(publish_entry(other)))).with_name(f"{first}.png")
+    shutil.copyfile(entry.path, copy)
+    gone = {*looks(first), f"/gradio_api/file={publish_entry(entry)}", f"/gradio_api/file={copy}"}
+    stay = {*looks(second), f"/gradio_api/file={publish_entry(other)}"}
+    assert {http.get(address).status_code for address in gone | stay} == {200}
+
+    purged = threading.Event()
+
+    def told(ids: list[str]) -> None:
+        withdraw(ids)
+        purged.set()
+
+    monkeypatch.setattr("qwen_demo.ui.routes.UNDO", -1.0)  # there is no wait,
+    monkeypatch.setattr("qwen_demo.library.time", Clock)  # and it was long enough
+    monkeypatch.setattr("qwen_demo.ui.routes.withdraw", off_the_loop(told))
+    assert http.post("/board/act", json={"act": "delete", "ids": [first]}).json() == {"count": 1}
+    assert {http.get(address).status_code for address in looks(first)} == {404}
+    assert purged.wait(60)
+    assert {http.get(address).status_code for address in gone - looks(first)} == {403}
+    assert {http.get(address).status_code for address in stay} == {200}
+    assert [path for path in Library(running[1]).within(entry.path.parents[1].name).files(entry) if path.exists()] == []
+    assert http.post("/board/act", json={"act": "restore", "ids": [first]}).json() == {"count": 0}
+    assert {http.get(address).status_code for address in looks(first)} == {404}
+
+
+def test_what_is_restored_in_time_has_all_its_addresses_again(http: httpx.Client, running: tuple[str, Path]) -> None:
+    (id,) = draw_on_the_page(http, WISH)
+    program = f"/gradio_api/file={publish_entry(entry_of(running[1], id))}"
+    before = http.get(f"/picture/{id}").content
+    assert http.post("/board/act", json={"act": "delete", "ids": [id]}).json() == {"count": 1}
+    assert {http.get(address).status_code for address in looks(id)} == {404}
+    assert http.post("/board/act", json={"act": "restore", "ids": [id]}).json() == {"count": 1}
+    assert {http.get(address).status_code for address in (*looks(id), program)} == {200}
+    assert http.get(f"/picture/{id}").content == before
+
+
+def entry_of(outputs: Path, id: str) -> Entry:
+    """The picture of that id, whosever it is."""
+    (entry,) = filter(None, (Library(part).find(id) for part in Library(outputs).parts()))
+    return entry
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -187,17 +218,21 @@ def test_published_names_are_found_again_wherever_they_were_given(
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", another_disk)
-    mine, other = tmp_path / "mine.png", tmp_path / "other" / "mine.png"
-    for path in (mine, other):
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"x")
-    first = publish(mine)
-    names = [first, publish(mine), publish(Path(first)), publish(other)]
-    assert len(set(names)) == 4
+    mine, other = (Entry(f"2026-11-22/{name}-a-wish.png", tmp_path / f"{name}.png", (1, 1), None) for name in "ab")
+    for entry in (mine, other):
+        entry.path.write_bytes(b"x")
+    first = publish_entry(mine)
+    names = [first, publish_entry(mine), publish(Path(first)), publish_entry(other), publish(mine.path)]
+    assert len(set(names)) == 5
+    assert not [name for name in names if "wish" in name]
+    assert [Path(name).stem == entry.id for name, entry in zip(names, (mine, mine, mine, other), strict=False)] == [
+        True
+    ] * 4
     (uploads / "a-part-of-an-upload").touch()
-    withdraw([mine, tmp_path / "never-published.webp"])
-    assert [Path(name).exists() for name in names] == [False, False, False, True]
-    withdraw([mine])
+    withdraw([mine.id, "2026-11-22-of-what-was-never-published"])
+    assert [Path(name).exists() for name in names] == [False, False, False, True, True]
+    withdraw([mine.id])
+    withdraw([])
 
 
 def test_what_is_deleted_while_it_is_copied_gets_no_name(

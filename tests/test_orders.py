@@ -16,10 +16,10 @@ from PIL import Image
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, ImageRequest, TextToImage
 from qwen_demo.library import Library
-from qwen_demo.logs import InternalError
 from qwen_demo.line import Line
+from qwen_demo.logs import InternalError
 from qwen_demo.order import Order
-from qwen_demo.orders import Orders, ShuttingDown, TooManyOrders
+from qwen_demo.orders import MOST_KEPT, Orders, ShuttingDown, TooManyOrders
 from qwen_demo.service import Service
 from qwen_demo.usage import Prices
 from qwen_demo.visitors import Visitor
@@ -222,17 +222,134 @@ async def test_a_finished_order_holds_no_pictures_that_were_sent(api: Api, servi
     assert [len(reference) for reference in order.request.references] == [64]
 
 
-async def test_the_latest_order_of_a_kind_is_the_visitors_own_and_not_a_cancelled_one(
+async def test_each_place_has_its_own_reason_and_the_others_go_on(api: Api, service_of: Callable[..., Service]) -> None:
+    api.shut = True
+    api.failing = {11, 13}
+    order = await service_of(Orders(8)).order(FOUR, 4, ANN)
+    await api.has(4)
+    api.let_through(11)
+    async for _ in order.watch():
+        if order.reasons:
+            break
+    assert (sorted(order.reasons), order.finished, order.pictures) == ([1], False, ())
+    api.let_through()
+    await order.finish()
+    assert {place: str(reason) for place, reason in order.reasons.items()} == {
+        1: "the answer holds no picture",
+        3: "the answer holds no picture",
+    }
+    assert (sorted(order.numbered), [call.places for call in order.calls]) == (
+        [0, 2],
+        [range(at, at + 1) for at in range(4)],
+    )
+
+
+async def test_a_call_of_several_pictures_has_one_reason_for_all_its_places(
+    api: Api, service_of: Callable[..., Service]
+) -> None:
+    api.failing = {1}
+    edit = ImageEdit(prompt="a", image="https://pictures.example/a.png", seed=1)
+    order = await (await service_of(Orders(8)).order(edit, 3, ANN)).finish()
+    assert [(call.places, call.request.n) for call in order.calls] == [(range(3), 3)]
+    assert sorted(order.reasons) == [0, 1, 2]
+    assert len(set(map(id, order.reasons.values()))) == len(order.problems) == 1
+
+
+class Follower:
+    """Follows a visitor's orders. `heard` is what it was told, one entry each time: the orders' names."""
+
+    def __init__(self, orders: Orders, visitor: str) -> None:
+        self._told = orders.follow(visitor, every=3600)
+
+    async def hears(self) -> list[str]:
+        return [order.id for order in await asyncio.wait_for(anext(self._told), 30)]
+
+
+async def test_who_follows_hears_at_once_and_of_each_change_of_the_own_orders_alone(
+    api: Api, service_of: Callable[..., Service]
+) -> None:
+    api.shut = True
+    service = service_of(Orders(8))
+    ann, bob = (Follower(service.orders, name) for name in ("ann", "bob"))
+    assert await ann.hears() == await bob.hears() == []
+    bob_waits = asyncio.ensure_future(bob.hears())
+    first = await service.order(FOUR, 1, ANN)
+    assert await ann.hears() == [first.id]
+    await api.has(1)
+    second = await service.order(FOUR, 1, ANN)
+    await api.has(2)
+    heard = await ann.hears()
+    while len(heard) < 2:
+        heard = await ann.hears()
+    assert heard == [first.id, second.id]  # the oldest first
+    changes = first.changes
+    api.let_through()
+    for order in (first, second):
+        await order.finish()
+    while not (first.finished and second.finished):
+        await ann.hears()
+    assert await ann.hears() == [first.id, second.id]
+    assert first.changes > changes
+    service.orders.forget(first)
+    assert await ann.hears() == [second.id]
+    assert not bob_waits.done()
+    own = await service.order(FOUR, 1, BOB)
+    assert await bob_waits == [own.id]
+    await own.finish()
+
+
+async def test_who_begins_to_follow_in_the_middle_hears_of_all_and_many_may_follow(
     service_of: Callable[..., Service],
 ) -> None:
     service = service_of(Orders(8))
-    first, second, other = [await service.order(FOUR, 4, visitor) for visitor in (ANN, ANN, BOB)]
-    assert service.orders.latest("ann", "text_to_image") is second
-    assert service.orders.latest("ann", "edit") is None
-    second.cancel()
-    assert service.orders.latest("ann", "text_to_image") is first
-    for order in (first, second, other):
-        await order.finish()
+    order = await (await service.order(FOUR, 2, ANN)).finish()
+    followers = [Follower(service.orders, "ann") for _ in range(3)]
+    assert [await follower.hears() for follower in followers] == [[order.id]] * 3
+    order.tell()
+    assert [await follower.hears() for follower in followers] == [[order.id]] * 3
+
+
+async def test_an_order_of_before_is_followed_like_any_other(
+    tmp_path: Path, service_of: Callable[..., Service]
+) -> None:
+    await (await service_of(Orders(8)).order(FOUR, 1, ANN)).finish()
+    service = service_of(Orders(8))
+    ann = Follower(service.orders, "ann")
+    assert await ann.hears() == []
+    await service.resume()
+    (order,) = service.orders.of("ann")
+    order.tell()
+    assert await ann.hears() == [order.id]
+
+
+async def test_of_each_visitors_finished_orders_the_last_fifty_are_kept(
+    service_of: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_demo.orders.MOST_KEPT", 3)
+    assert MOST_KEPT == 50
+    service = service_of(Orders(8))
+    other = await (await service.order(FOUR, 1, BOB)).finish()
+    placed = [await (await service.order(FOUR, 1, ANN)).finish() for _ in range(5)]
+    assert service.orders.of("ann") == placed[2:]
+    assert service.orders.of("bob") == [other]
+
+
+async def test_what_is_unread_or_under_way_stays_however_many_come_after(
+    api: Api, service_of: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_demo.orders.MOST_KEPT", 2)
+    service = service_of(Orders(8))
+    api.failing = {77}
+    unread = await (await service.order(TextToImage(prompt="a", seed=77), 1, ANN)).finish()
+    assert unread.unread
+    api.shut = True
+    running = await service.order(TextToImage(prompt="a", seed=5), 1, ANN)
+    await api.has(2)
+    api.shut = False
+    placed = [await (await service.order(FOUR, 1, ANN)).finish() for _ in range(3)]
+    assert service.orders.of("ann") == [unread, running, placed[2]]
+    api.let_through()
+    await running.finish()
 
 
 async def test_what_arrives_is_counted_for_its_visitor_whoever_watches(service_of: Callable[..., Service]) -> None:

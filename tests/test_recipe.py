@@ -26,7 +26,9 @@ WORDS = {"prompt": "图1 的猫\n坐在 图2 🐱", "negative_prompt": "模糊",
 PICTURE = "data:image/png;base64," + base64.b64encode(b"picture").decode()
 HASH, ADDRESS = hashlib.sha256(b"picture").hexdigest(), "https://example.com/b.png"
 EDIT = "qwen-image-edit-plus"
-FACTS: dict[str, Any] = {**ASKED, **TOLD, **WORDS, "kind": "fusion", "model": EDIT, "references": (ADDRESS, HASH)}
+SOURCE = "2026-11-21-0123456789abcdef01234567"
+SOURCES = {"references": (ADDRESS, HASH), "sources": ("", SOURCE)}
+FACTS: dict[str, Any] = {**ASKED, **TOLD, **WORDS, "kind": "fusion", "model": EDIT, **SOURCES}
 FULL = Recipe(**FACTS)
 DRAWN = Recipe(kind="text_to_image", prompt="a cat", model="qwen-image-plus", size="1328x1328")
 
@@ -137,7 +139,7 @@ WRONG: dict[str, list[object]] = {
     "n seed": ["1", 1.5, []],
     "size negative_prompt request_id": [1, ["a"], {}],
     "watermark optimize_prompt": [0, "true"],
-    "references": [None, 1, "abc", {"a": 1}, [1], [None], [["a"]]],
+    "references sources": [None, 1, "abc", {"a": 1}, [1], [None], [["a"]]],
     "usage": [[], "a", 1],
 }
 
@@ -185,8 +187,14 @@ def test_what_could_not_be_ordered_is_not_taken_from_elsewhere(changes: dict[str
 
 ALL: dict[str, Any] = {**WORDS, **ASKED}
 MORE: dict[str, tuple[ImageRequest, dict[str, Any]]] = {  # request, and what differs from FULL
-    "text_to_image": (TextToImage(**ALL | {"n": 1}), {"n": 1, "model": "qwen-image-plus", "references": ()}),
-    "edit": (ImageEdit(image=PICTURE, **ALL | {"watermark": None}), {"watermark": None, "references": (HASH,)}),
+    "text_to_image": (
+        TextToImage(**ALL | {"n": 1}),
+        {"n": 1, "model": "qwen-image-plus", "references": (), "sources": ()},
+    ),
+    "edit": (
+        ImageEdit(image=PICTURE, **ALL | {"watermark": None}),
+        {"watermark": None, "references": (HASH,), "sources": (SOURCE,)},
+    ),
     "fusion": (ImageFusion(images=(ADDRESS, PICTURE), **ALL), {}),
 }
 
@@ -194,8 +202,9 @@ MORE: dict[str, tuple[ImageRequest, dict[str, Any]]] = {  # request, and what di
 @pytest.mark.parametrize("kind", MORE)
 def test_a_recipe_says_all_that_was_asked_and_names_references_by_hash_or_address(kind: str) -> None:
     request, differs = MORE[kind]
+    sources = differs.get("sources", FACTS["sources"])
     response = ImagesResponse(images=(), usage={"image_count": 6}, request_id="r-1", created=1)
     image = ResultImage(prompt="a finer cat")
     at = datetime(2026, 11, 22, 15, 30, 12, 999)
-    recipe = Recipe.of(request, names_of(request.references), response, image, at)
+    recipe = Recipe.of(request, names_of(request.references), sources, response, image, at)
     assert asdict(recipe) == FACTS | {"kind": kind, **differs}

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,7 +18,7 @@ from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.library import Entry, Library
 from qwen_demo.order import NotSaved
 from qwen_demo.orders import Orders
-from qwen_demo.recipe import read
+from qwen_demo.recipe import Recipe, read
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor
 from tests.conftest import KEY, Backend
@@ -81,25 +82,41 @@ async def test_on_a_full_disk_the_picture_is_still_there_and_the_problem_is_told
     assert [(type(problem), str(problem)) for problem in order.problems] == [(NotSaved, "No space left on device")]
 
 
+def pictures_of(service: Service, recipe: Recipe, owner: str = "visitor") -> list[Entry | str | None]:
+    return service.pictures_of(recipe.references, recipe.sources, owner)
+
+
 async def test_a_recipe_finds_its_reference_pictures_again(service: Service, photo: Path) -> None:
     request = ImageEdit(prompt="warmer", image=await service.uploads.reference(photo, Visitor("visitor")), seed=1)
     order = await (await service.order(request, 1, Visitor("visitor"))).finish()
     recipe = read(order.pictures[0].path)
-    (kept,) = service.references(recipe.references, "visitor")
-    assert isinstance(kept, Path)
-    assert recipe.references == (hashlib.sha256(kept.read_bytes()).hexdigest(),)
+    (kept,) = pictures_of(service, recipe)
+    assert isinstance(kept, Entry)
+    assert recipe.references == (hashlib.sha256(kept.path.read_bytes()).hexdigest(),)
+    assert (kept.id, kept.size, recipe.sources) == (f"reference-{recipe.references[0]}", (500, 400), ())
     # What was made ready once goes as it is: no second loss, the same bytes, the same hash.
-    assert await service.uploads.reference(kept, Visitor("visitor")) == request.image
-    kept.unlink()
-    assert service.references(recipe.references, "visitor") == [None]
+    assert await service.uploads.reference(kept.path, Visitor("visitor")) == request.image
+    kept.path.unlink()
+    assert pictures_of(service, recipe) == [None]
 
 
 async def test_an_address_in_a_recipe_stays_an_address(service: Service) -> None:
     request = ImageEdit(prompt="warmer", image="https://pictures.example/cat.png", seed=1)
     order = await (await service.order(request, 1, Visitor("visitor"))).finish()
-    assert service.references(read(order.pictures[0].path).references, "visitor") == [
-        "https://pictures.example/cat.png"
-    ]
+    assert pictures_of(service, read(order.pictures[0].path)) == ["https://pictures.example/cat.png"]
+
+
+async def test_a_picture_that_was_made_here_is_found_by_its_id_and_else_as_it_was_sent(service: Service) -> None:
+    visitor = Visitor("visitor")
+    drawn = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, visitor)).finish()
+    (source,) = service.everything.newest_first()
+    fields: dict[str, Any] = {"prompt": "warmer", "model": "qwen-image-edit-plus", "seed": 1}
+    edit = await (await service.order_from("edit", [drawn.pictures[0].path], 1, visitor, **fields)).finish()
+    recipe = read(edit.pictures[0].path)
+    assert recipe.sources == (source.id,)
+    assert pictures_of(service, recipe) == [source]
+    service.everything.delete(source)
+    assert pictures_of(service, recipe) == [service.everything.reference(recipe.references[0])]
 
 
 async def test_previews_for_history_are_made_off_the_way(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,8 +117,46 @@ async def test_strangers_pictures_go_and_the_owners_and_what_is_unread_stay(
 
     monkeypatch.setattr("qwen_demo.upkeep.sweep", told)
     service = Service(QwenClient("sk-1"), Orders(1), Library(root), public=public)
-    sweeping = asyncio.create_task(service.upkeep.sweep(uploads))
+    sweeping = asyncio.create_task(service.upkeep.sweep(uploads, lambda ids: None))
     await asyncio.wait_for(done.wait(), 60)
     sweeping.cancel()
     assert (strangers.exists(), upload.exists()) == (not public, False)
     assert all(path.exists() for path in stay)
+
+
+@pytest.mark.parametrize("public", [True, False])
+async def test_what_was_deleted_before_the_app_was_ended_is_gone_with_its_other_names(
+    public: bool, tmp_path: Path
+) -> None:
+    library = Library(tmp_path / "outputs")
+    deleted, kept, back = "2026-11-22/deleted.png", "2026-11-22/kept.png", "2026-11-22/just-now.png"
+    ids = []
+    for part in (library, library.of("someone")):
+        for name in (deleted, kept, back):
+            write(part.root / name, 0)
+            entry = part.entry_of(part.root / name)
+            assert entry
+            if name != kept:
+                part.delete(entry)
+            if name == deleted:
+                age(part.root / ".deleted" / name, 1)
+                ids.append(entry.id)
+    assert len(ids) == 2
+    withdrawn: list[list[str]] = []
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def withdraw(ids: list[str]) -> None:
+        withdrawn.append(ids)
+        if len(withdrawn) == 2:
+            loop.call_soon_threadsafe(done.set)
+
+    service = Service(QwenClient("sk-1"), Orders(1), library, public=public)
+    sweeping = asyncio.create_task(service.upkeep.sweep(tmp_path / "uploads", withdraw))
+    await asyncio.wait_for(done.wait(), 60)
+    sweeping.cancel()
+    assert withdrawn == [[id] for id in ids]
+    for part in (library, library.of("someone")):
+        found = {path.relative_to(part.root).as_posix() for path in (part.root / ".deleted").rglob("*.png")}
+        assert found == {f".deleted/{back}"}
+        assert (part.root / kept).exists()
+        assert [path.name for path in (part.root / "2026-11-22").iterdir()] == ["kept.png"]

@@ -53,7 +53,7 @@ class Cards:
             "shape": order.shape if order.shape != (1, 1) or not pictures else (pictures[0].width, pictures[0].height),
             "n": order.n,
             "state": _state(order),
-            "place": 0 if pictures else order.place,
+            "place": order.place if all(call.state is State.WAITING for call in order.calls) else 0,
             "way": order.on_their_way if order.cancelled else 0,
             "seconds": round(order.seconds, 1) if order.finished else None,
             "usual": self._service.ledger.usual_seconds(request.model),
@@ -65,7 +65,7 @@ class Cards:
             "notes": list(self._differences(order)) if order.finished else [],
             "meta": self._meta(order),
             "usage": list(self._usage(order)) if order.finished else [],
-            "revised": list(dict.fromkeys(picture.revised_prompt for picture in pictures if picture.revised_prompt)),
+            "revised": _revised(order) if order.finished else [],
         }
 
     def session(self) -> str:
@@ -101,7 +101,7 @@ class Cards:
         usable = bool(recipe and recipe.kind in tabs)
         return {
             "picture": self.picture(entry, entry.name in stars),
-            "name": Path(entry.name).name if recipe else f"{entry.name}{entry.path.suffix}",
+            "name": Path(entry.name).name if "/" in entry.name else f"{entry.name}{entry.path.suffix}",
             "prompt": recipe.prompt if recipe else "",
             "revised_prompt": recipe.revised_prompt if recipe else None,
             "facts": list(self._facts(entry)),
@@ -131,18 +131,19 @@ class Cards:
 
     def _shown(self, order: Order, place: int) -> Told:
         picture = order.numbered[place]
+        if not picture.path.is_file():
+            return {"gone": True}
         seeded = order.n > 1 and all(call.request.n == 1 for call in order.calls)  # else it is several ones'
         told = {"w": picture.width, "h": picture.height, "seed": picture.seed if seeded else None}
         entry = self._library.entry_of(picture.path)
         if entry is None:  # it could not be saved, and is elsewhere for a day
             return told | {"id": f"{order.id}-{place}", "url": f"gradio_api/file={_second_name(picture.path)}"}
-        if not picture.path.is_file():
-            return {"gone": True}
         return told | {"id": entry.id} | self._token(entry.id)
 
     def _outcome(self, order: Order) -> str:
         """What is not as it should be, and what that costs."""
-        if order.pictures and order.problems:  # then some were billed, and each problem is about others
+        fewer = len(order.pictures) < order.n and not order.cancelled
+        if order.pictures and (order.problems or fewer):  # then some were billed, and each problem is about others
             came = self._say("status_partly", count=len(order.pictures), n=order.n, seconds=f"{order.seconds:.1f}")
             reasons = dict.fromkeys(said(problem, self._language) for problem in order.problems)
             return " ".join([came, *reasons, billed(order, self._language)])
@@ -222,6 +223,11 @@ def _state(order: Order) -> str:
 
 def _sizes(order: Order) -> list[str]:
     return list(dict.fromkeys(f"{picture.width}×{picture.height}" for picture in order.pictures))
+
+
+def _revised(order: Order) -> list[str]:
+    """What the API made of the prompt. Each picture may bring an own one, as long as the prompt."""
+    return list(dict.fromkeys(picture.revised_prompt for picture in order.pictures if picture.revised_prompt))
 
 
 def _flat(usage: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -1,6 +1,8 @@
 """What fills a form from elsewhere on the page: settings, an example, a picture to go on with, a dropped file."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,32 +37,34 @@ class Filling:
         self._forms = {form.request_type.kind: form for form in forms}
         _, self._edit, self._fusion = forms
         self._tabs = tabs
-        self._acts: dict[str, Callable[[Mapping[str, Any], Given, gr.Request], Filled | Awaitable[Filled]]] = {
+        self._acts: dict[str, Callable[[Mapping[str, Any], Given, gr.Request], Filled]] = {
             "settings": self._use_settings,
             "order": self._use_order,
             "prompt": self._use_prompt,
             "example": self._use_example,
             "edit": self._edit_picture,
             "fuse": self._fuse_pictures,
-            "drop": self._take_file,
         }
 
-    async def fill(self, wanted: Mapping[str, Any], given: Given, http: gr.Request) -> Filled:
+    async def fill(self, wanted: object, given: Given, http: gr.Request) -> Filled:
         """Do what a part of the board asks for.
 
         Args:
-            wanted: `act`, one of those above, and what it is about.
+            wanted: `act`, one of those above or `drop`, and what it is about.
             given: what the fusion's form holds.
             http: who asks.
 
         Raises:
             gr.Error: it can't be done; in words.
         """
+        if not isinstance(wanted, Mapping):
+            raise refusal("picture_gone", http)
+        if wanted.get("act") == "drop":
+            return await self._take_file(wanted, given, http)
         act = self._acts.get(str(wanted.get("act")))
         if act is None:
             raise refusal("picture_gone", http)
-        filled = act(wanted, given, http)
-        return filled if isinstance(filled, tuple) else await filled
+        return await asyncio.to_thread(act, wanted, given, http)  # pictures are published
 
     def _use_settings(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         recipe = self._find(wanted.get("id"), http).recipe
@@ -117,12 +121,12 @@ class Filling:
         """A file that was dropped: a picture of ours restores its settings, another one goes into the tab's slot."""
         path = uploaded(wanted)
         try:
-            recipe = self._service.restore(path)
+            recipe = await asyncio.to_thread(self._service.restore, path)
         except BadRecipe as error:
             if error.problem != "missing":
                 raise refusal(f"recipe_{error.problem}", http) from error
             return await self._take_picture(path, str(wanted.get("tab")), given, http)
-        return self._restore(recipe, http, seed=True)
+        return await asyncio.to_thread(partial(self._restore, recipe, http, seed=True))
 
     async def _take_picture(self, path: Path, tab: str, given: Given, http: gr.Request) -> Filled:
         if tab != self._fusion.tab:
@@ -135,9 +139,10 @@ class Filling:
 
     def _restore(self, recipe: Recipe, http: gr.Request, *, seed: bool) -> Filled:
         form = self._forms[recipe.kind]
-        pictures = self._service.pictures_of(recipe.references, recipe.sources, visitor(http).name)
+        pictures = self._service.pictures_of(recipe.references, recipe.sources, visitor(http).name)[: len(form.slots)]
         names = [name for name in _NAMED if getattr(recipe, name) is not None and (seed or name != "seed")]
-        names += ["images"] if any(pictures) else []
+        labels = [f"image_{at + 1}" if len(form.slots) > 1 else "image" for at in range(len(pictures))]
+        names = [label for label, picture in zip(labels, pictures, strict=True) if picture] + names
         gone = sum(picture is None for picture in pictures)
         return {**form.fill(recipe, pictures, seed=seed), **self._open(form)}, self._said(http, names, gone)
 

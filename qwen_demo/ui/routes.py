@@ -5,7 +5,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -21,7 +21,7 @@ from starlette.routing import Route
 from ..api.errors import QwenDemoError
 from ..archive import UnderWay
 from ..i18n import translate
-from ..library import UNDO, Library
+from ..library import UNDO, Entry, Library
 from ..order import Order
 from ..search import Search
 from ..service import Service
@@ -212,9 +212,9 @@ class Board:
                 order.cancel()
             case "fetch":
                 self._service.fetch_again(order)
-            case "again":
+            case "again" if order.finished:
                 await self._service.order_again(order, asked.visitor, action.place)
-            case "forget":
+            case "forget" if order.finished:  # what runs still counts for the visitor's limits
                 await self._service.forget(order)
         return {}
 
@@ -237,7 +237,7 @@ class Board:
                 except UnderWay:
                     raise Refusal("zip_under_way", 409) from None
             case "delete":
-                await asyncio.to_thread(lambda: [library.delete(entry) for entry in entries])
+                await asyncio.to_thread(_delete, library, entries)
                 asyncio.get_running_loop().call_later(UNDO + 1, lambda: asyncio.ensure_future(_purge(library)))
                 self._tell(asked)
         return {"count": len(entries)}
@@ -251,6 +251,11 @@ class Board:
         if order := self._service.orders.find(id, asked.visitor.name):
             return order
         raise Refusal
+
+
+def _delete(library: Library, entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        library.delete(entry)
 
 
 async def _purge(library: Library) -> None:

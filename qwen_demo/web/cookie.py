@@ -15,7 +15,7 @@ VISITOR, ADDRESS = "visitor", "address"
 """Where in a request's scope the `Visitor` and the network address stand."""
 _COOKIE = "qwen-image-demo"
 _YEAR = 365 * 24 * 3600
-_EVERYONES = re.compile(r"/(assets|static|svelte)/|(/gradio_api)?/theme\.css")
+_EVERYONES = re.compile(r"/(assets|static|svelte|board/[0-9a-f]{12})/|(/gradio_api)?/theme\.css")
 """What is the same for everyone, and may be kept by whoever passes it on."""
 
 

@@ -9,6 +9,8 @@ from playwright.async_api import Locator, Page, expect
 
 from qwen_demo.i18n import texts
 
+PHOTOS = Path(__file__).parents[2] / "qwen_demo" / "ui" / "photos"
+
 
 def begin(language: str, key: str) -> str:
     """The words of a text before its first fact."""
@@ -117,6 +119,11 @@ async def select(page: Page, *places: int) -> None:
 async def said(page: Page, words: str | re.Pattern[str]) -> None:
     """Wait until the line at the bottom says so."""
     await expect(page.locator(".board-notice span")).to_have_text(words)
+
+
+async def outside(page: Page) -> None:
+    """Have every https:// address lead to a picture, where a test has no network."""
+    await page.route(re.compile("^https://"), lambda route: route.fulfill(path=PHOTOS / "coffee.png"))
 
 
 async def drop(target: Locator, name: str, data: bytes, type: str = "image/png") -> None:

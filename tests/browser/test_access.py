@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from qwen_demo.i18n import translate
 from tests.browser.conftest import PHOTOS, Open
-from tests.browser.steps import begin, run_and_wait, tab, upload
+from tests.browser.steps import run_and_wait, select, tab, tiles, upload, viewer
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,10 +26,11 @@ async def test_nothing_stands_out_of_the_page(open_page: Open) -> None:
         for key in TABS.values():
             await tab(page, translate("en", key))
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, key)
-            box = await page.locator(".actions .run:visible, .results:visible").first.bounding_box()
-            assert box
-            assert box["x"] >= 0
-            assert box["x"] + box["width"] <= width
+            for part in await page.locator(".actions .run:visible, #feed:visible, #library .bar:visible").all():
+                box = await part.bounding_box()
+                assert box
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= width
 
 
 @pytest.mark.parametrize(
@@ -45,10 +46,7 @@ async def test_axe_finds_nothing_serious(
     for prefix, key in TABS.items():
         await tab(page, translate(language, key))
         if prefix == "history":
-            chosen = page.locator("#history-picture").get_by_role(
-                "img", name=translate(language, "results"), exact=True
-            )
-            await expect(chosen).to_be_visible()
+            await expect(tiles(page).first.locator("img")).to_be_visible()
         assert await serious(page) == [], key
         if prefix in PICTURES:
             for number in range(1, PICTURES[prefix] + 1):
@@ -56,15 +54,23 @@ async def test_axe_finds_nothing_serious(
                     page, "edit-image" if prefix == "edit" else f"fusion-image-{number}", PHOTOS / "coffee.png"
                 )
             await page.locator(f"#{prefix}-prompt textarea").fill("a hill")
-            await run_and_wait(page, prefix, begin(language, "status_done"))
-            await page.locator(f"#{prefix}-code > button").click()
+            card = await run_and_wait(page, prefix)
+            await expect(card.locator(".slot img")).to_be_visible()
+            await card.locator("[data-act=code] > summary").click()
+            await card.locator("[data-act=usage] > summary").click()
             await page.locator(f"#{prefix}-ideas > button").click()
-            await expect(page.locator(f"#{prefix}-code pre")).to_be_visible()
+            await expect(card.locator("[data-act=code] pre")).to_be_visible()
             assert await serious(page) == [], f"{key} with results"
             await page.locator(f"#{prefix}-prompt textarea").fill("")
             await page.locator(f"#{prefix}-run").click()
             await expect(page.locator(f"#{prefix}-status [role=alert]")).to_be_visible()
             assert await serious(page) == [], f"{key} with an error"
+    await select(page, 0)
+    assert await serious(page) == [], "History with a selection"
+    await page.locator("#library [data-act=clear]").click()
+    await tiles(page).first.locator("[data-act=open]").click()
+    await viewer(page)
+    assert await serious(page) == [], "the viewer"
 
 
 @pytest.mark.parametrize("width", [1400, 390])

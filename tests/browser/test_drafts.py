@@ -1,13 +1,10 @@
 """What was typed and set is there again, and the window says how far its orders are."""
 
-import re
-from typing import Any
-
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.steps import fill_number, run_and_wait, tab
+from tests.browser.steps import drop, fill_number, outside, run, run_and_wait, said, tab, usage
 from tests.browser.test_history import png
 from tests.conftest import RunningApp
 
@@ -60,16 +57,27 @@ async def test_what_was_set_is_there_again_in_every_form(open_page: Open, app: R
 
 async def test_the_window_says_how_far_it_is(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
+
+    async def look(away: bool) -> None:
+        await page.evaluate(
+            """away => {
+                Object.defineProperty(document, "hidden", { value: away, configurable: true });
+                document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            away,
+        )
+
     await expect(page).to_have_title("Qwen Image Demo")
     app.backend.open.clear()
     await page.locator("#text-prompt textarea").fill("a hill")
     await fill_number(page, "text-count", 2)
-    await page.locator("#text-run").click()
+    card = await run(page, "text")
     await expect(page).to_have_title("0/2 · Qwen Image Demo")
-    await page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    await look(away=True)
     app.backend.open.set()
     await expect(page).to_have_title("● Qwen Image Demo")
-    await page.evaluate("Object.defineProperty(document, 'hidden', { value: false, configurable: true })")
+    await expect(card).to_have_attribute("data-state", "done")
+    await look(away=False)
     await expect(page).to_have_title("Qwen Image Demo")
 
 
@@ -80,27 +88,30 @@ async def test_on_a_phone_the_page_goes_where_something_is_to_be_seen_or_done(op
     await expect(page.locator("#text-prompt textarea")).to_be_focused()
     await expect(page.locator("#text-prompt textarea")).to_be_in_viewport()
     await page.locator("#text-prompt textarea").fill("a hill")
-    await run_and_wait(page, "text")
-    await expect(page.locator("#text-gallery img").first).to_be_in_viewport()
+    card = await run_and_wait(page, "text")
+    await expect(card.locator(".slot img")).to_be_in_viewport()
+    await card.locator("[data-act=again]").click()
+    await expect(page.locator("#text-prompt textarea")).to_be_in_viewport()
 
 
 async def test_settings_that_were_restored_are_told_where_they_are(open_page: Open) -> None:
     page = await open_page()
     await tab(page, "History")
-    file: Any = {"name": "a.png", "mimeType": "image/png", "buffer": png(prompt="a hill")}
-    await page.locator("#history-restore input[type=file]").set_input_files(file)
-    await expect(page.locator("#text-status")).to_contain_text("restored")
+    await drop(page.locator("h1"), "a.png", png(prompt="a hill", seed=7))
+    await said(page, "Filled in: Prompt, Model, Size, Pictures, Seed.")
+    await expect(page.get_by_role("tab", name="Text to image")).to_have_attribute("aria-selected", "true")
     await expect(page.locator("#text-prompt textarea")).to_have_value("a hill")
 
 
 async def test_pictures_of_one_call_have_no_seeds_of_their_own(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
+    await outside(page)
     await tab(page, "Edit")
     await page.locator("#edit-image-address textarea, #edit-image-address input").fill("https://example.com/a.png")
     await page.locator("#edit-prompt textarea").fill("make it night")
     await fill_number(page, "edit-count", 2)
-    await run_and_wait(page, "edit", "Done in")
-    await expect(page.locator("#edit-gallery .grid-container img")).to_have_count(2)
+    card = await run_and_wait(page, "edit")
+    await expect(card.locator(".slot img")).to_have_count(2)
     assert len(app.orders) == 1
-    assert await page.locator("#edit-gallery .caption-label").count() == 0
-    await expect(page.locator("#edit-usage")).to_contain_text(re.compile(str(app.orders[0]["seed"])))
+    assert await card.locator(".slot .seed").count() == 0
+    assert (await usage(card))["Seed"] == str(app.orders[0]["seed"])

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -14,9 +15,9 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
-from qwen_demo.ui import fusion
+from qwen_demo.ui import board, fusion
 from tests.browser.conftest import PHOTOS, NewContext
-from tests.browser.steps import upload
+from tests.browser.steps import fill_number, run, run_and_wait, said, select, tiles, upload, viewer
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -31,8 +32,9 @@ UNTRANSLATED = {
     "request ids": r"[0-9a-f]{32}",
     "Gradio's own words, English where it doesn't know the language": "Drop File Here|Click to Upload|- or -",
     "Gradio's names for those who don't see its parts": "Drop an image file here to upload|Click to upload or drop"
-    " files|Upload file|Paste from clipboard|Remove Image|Fullscreen|number input for|range slider for|Thumbnail . of ."
-    "|copy",
+    " files|Upload file|Paste from clipboard|Remove Image|number input for|range slider for",
+    "keys, as they stand on keyboards": r"\((Esc|[A-Z0-9+−])\)",
+    "what is written in the search field as it stands there": "model:|seed:|before:",
 }
 """What may stand on the page in no language of its own, with the reason."""
 
@@ -52,7 +54,7 @@ def pseudo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     words = {key: bracketed(text) for key, text in english.items()}
     words |= {"language_name": "Px", "browser_codes": "eo"}
     (locales / "en-XA.json").write_text(json.dumps(words), encoding="utf-8")
-    caches = (i18n.texts, i18n.browser_codes, fusion._names)
+    caches = (i18n.texts, i18n.browser_codes, fusion._names, board._files, board._version)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(i18n, "FOLDER", locales)
         patch.setattr(i18n, "LANGUAGES", (*i18n.LANGUAGES, "en-XA"))
@@ -71,7 +73,7 @@ async def shown(page: Page) -> list[str]:
     texts: list[str] = await page.evaluate(
         """() => {
             const told = [];
-            for (const part of document.body.querySelectorAll(":not(pre *)")) {  // code is code
+            for (const part of document.body.querySelectorAll(":not(pre, pre *)")) {  // code is code
                 if (["SCRIPT", "STYLE"].includes(part.tagName) || !part.checkVisibility()) continue;
                 for (const name of ["placeholder", "title", "alt", "aria-label"]) told.push(part.getAttribute(name));
                 for (const node of part.childNodes) if (node.nodeType === Node.TEXT_NODE) told.push(node.data);
@@ -113,13 +115,38 @@ async def test_a_language_is_one_file(new_context: NewContext, pseudo: RunningAp
     await expect(page.locator("#fusion-check")).to_contain_text("[image 2]")
     await page.locator("#fusion-ideas > button").click()
     await look("fusion with a note")
-    await page.locator("#fusion-run").click()
-    await expect(page.locator("#fusion-status")).to_contain_text("[Done in")
-    await page.locator("#fusion-code > button").click()
+    pseudo.backend.open.clear()
+    await fill_number(page, "fusion-count", 2)
+    card = await run(page, "fusion")
+    await expect(card.locator(".state")).to_contain_text("[0 of 2]")
+    await look("fusion under way")
+    await card.locator("[data-act=stop]").click()
+    await expect(card.locator(".state")).to_contain_text("[Stopped")
+    pseudo.backend.open.set()
+    await expect(card).to_have_attribute("data-state", "done")
+    await expect(card.locator(".slot img")).to_have_count(2)
+    await card.locator("[data-act=code] > summary").click()
+    await card.locator("[data-act=usage] > summary").click()
+    await expect(card.locator("[data-act=code] pre")).to_be_visible()
     await look("fusion with results")
+    pseudo.backend.refusal = lambda _: httpx.Response(400, json={"code": "DataInspectionFailed"})
+    await run_and_wait(page, "fusion", "failed")
+    await look("fusion with a failed order")
     await page.get_by_role("tab", name=i18n.texts("en-XA")["tab_history"]).click()
-    await expect(page.locator("#history-recipe")).to_contain_text("[Prompt]")
+    await expect(tiles(page)).to_have_count(2)
     await look("history")
+    await select(page, 0, 1)
+    await look("history with a selection")
+    await page.locator("#library [data-act=compare]").click()
+    await viewer(page)
+    await look("two pictures compared")
+    await page.keyboard.press("Delete")
+    await said(page, "[1 deleted]")
+    await look("the viewer with a notice")
+    await page.keyboard.press("Escape")
+    await page.locator("#library [data-act=search]").fill("no such words")
+    await expect(page.locator("#library .told")).to_contain_text("[Nothing found")
+    await look("nothing found")
     assert {where: texts for where, texts in found.items() if texts} == {}
     assert await page.evaluate("document.documentElement.lang") == "en-XA"
     await context.close()

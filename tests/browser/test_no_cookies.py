@@ -2,9 +2,10 @@
 
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
@@ -12,7 +13,7 @@ from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.web.cookie import VisitorCookie
 from tests.browser.conftest import NewContext
-from tests.browser.steps import download, run_and_wait
+from tests.browser.steps import download, look, picture_sizes, run, run_and_wait, tab, tiles
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,7 +31,15 @@ def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
             yield RunningApp(url, backend)
 
 
-async def test_an_order_is_followed_cancelled_and_its_pictures_used(
+async def zipped(page: Page) -> Path:
+    """All pictures of the library, as one file."""
+    await tab(page, "History")
+    await expect(tiles(page)).to_have_count(2)
+    await page.keyboard.press("Control+a")
+    return await download(page, "#library [data-act=zip]", "qwen-images.zip")
+
+
+async def test_an_order_is_followed_stopped_and_its_pictures_used(
     new_context: NewContext, forgetful: RunningApp
 ) -> None:
     context = await new_context(locale="en-US", viewport={"width": 1400, "height": 900})
@@ -42,20 +51,25 @@ async def test_an_order_is_followed_cancelled_and_its_pictures_used(
     await expect(told.get_by_role("link")).to_have_attribute("target", "_blank")
     await page.locator("#text-prompt textarea").fill("a hill without cookies")
     forgetful.backend.open.clear()
-    await page.locator("#text-run").click()
-    await expect(page.locator("#text-cancel")).to_be_enabled()
+    card = await run(page, "text")
     assert await context.cookies() == []
-    await page.locator("#text-cancel").click()
-    await expect(page.locator("#text-status")).to_contain_text("Already ordered: 1")
+    await card.locator("[data-act=stop]").click()
+    await expect(card.locator(".state")).to_contain_text("Stopped · 1 still come")
     forgetful.backend.open.set()
+    assert await picture_sizes(card) == [(1328, 1328)]
     await run_and_wait(page, "text")
-    with zipfile.ZipFile(await download(page, "#text-zip", "qwen-images.zip")) as opened:
-        assert len(opened.namelist()) == 1
-    await page.locator("#text-edit-this").click()
+    with zipfile.ZipFile(await zipped(page)) as opened:
+        assert len(opened.namelist()) == 2
+    table = (await download(page, "#library [data-act=csv]", "qwen-usage.csv")).read_text(encoding="utf-8-sig")
+    assert len(table.splitlines()) == 3  # the labels, and two orders
+    await tab(page, "Text to image")
+    await look(page, card)
+    await page.locator("#viewer [data-act=edit]").click()
     await expect(page.locator("#edit-image img")).to_be_visible()
     other = await context.new_page()
     await other.goto(forgetful.url, wait_until="domcontentloaded")
-    await other.get_by_role("tab", name="History").click()
+    await expect(other.locator("#feed .empty")).to_be_visible()
+    await tab(other, "History")
     await expect(other.get_by_text("Nothing here yet.")).to_be_visible()
     await context.close()
 

@@ -3,10 +3,8 @@
 import base64
 import csv
 import io
-import re
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +13,22 @@ from playwright.async_api import expect
 
 from qwen_demo.i18n import translate
 from tests.browser.conftest import PHOTOS, NewContext, Open
-from tests.browser.steps import begin, download, fill_number, picture_sizes, run_and_wait, tab, upload
+from tests.browser.steps import (
+    cards,
+    download,
+    drop,
+    fill_number,
+    look,
+    picture_sizes,
+    run,
+    run_and_wait,
+    said,
+    tab,
+    tiles,
+    upload,
+    usage,
+    viewer,
+)
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,47 +43,62 @@ async def test_a_newcomer_finds_the_way(
     def words(key: str) -> str:
         return translate(language, key)
 
-    done = begin(language, "status_done")
     page = await open_page(language, width=width)
-    await expect(page.get_by_text(re.split("</?strong>", words("empty_text"))[1])).to_be_visible()
-    await page.get_by_role("button", name=words("example_text_zoo"), exact=True).click()
-    await expect(page.locator("#text-prompt textarea")).to_have_value(words("example_text_zoo_prompt"))
-    await run_and_wait(page, "text", done)
-    await page.locator("#text-edit-this").click()
+    await expect(page.get_by_role("heading", name=words("board_empty"))).to_be_visible()
+    examples = page.locator("#feed [data-act=example]")
+    await expect(examples).to_have_count(6)
+    await expect(examples.locator("img")).to_have_count(6)
+    await examples.get_by_text(words("example_text_garden"), exact=True).click()
+    await expect(page.locator("#text-prompt textarea")).to_have_value(words("example_text_garden_prompt"))
+    await look(page, await run_and_wait(page, "text"))
+    await page.locator("#viewer [data-act=edit]").click()
     await expect(page.locator("#edit-image img")).to_be_visible()
     await page.locator("#edit-prompt textarea").fill("黑白")
-    await run_and_wait(page, "edit", done)
-    await page.locator("#edit-add-to-fusion").click()
+    await look(page, await run_and_wait(page, "edit"))
+    await page.locator("#viewer [data-act=fuse]").click()
     await expect(page.locator("#fusion-image-1 img")).to_be_visible()
     await upload(page, "fusion-image-2", PHOTOS / "coffee.png")
     await page.locator("#fusion-prompt textarea").fill("图1 and 图2")
-    await run_and_wait(page, "fusion", done)
+    await run_and_wait(page, "fusion")
     await tab(page, words("tab_history"))
-    await expect(page.locator("#history-recipe")).to_contain_text("图1 and 图2")
-    picture = await download(page, "#history-download")
-    file: Any = {"name": "found.png", "mimeType": "image/png", "buffer": picture.read_bytes()}
-    await page.locator("#history-restore input[type=file]").set_input_files(file)
+    await tiles(page).first.locator("[data-act=open]").click()
+    shown = await viewer(page)
+    await expect(shown.locator(".prompt").first).to_have_text("图1 and 图2")
+    picture = await download(page, "#viewer [data-act=download]")
+    await page.keyboard.press("Escape")
+    await drop(page.locator("h1"), "found.png", picture.read_bytes())
     await expect(page.locator("#fusion-prompt textarea")).to_be_visible()
     assert len(app.orders) == 3
 
 
 @BOTH
-async def test_keys_run_and_cancel(open_page: Open, app: RunningApp, language: str, width: int) -> None:
+async def test_keys_run_and_escape_stops_nothing_that_costs(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
     app.backend.open.clear()
     page = await open_page(language, width=width)
     await page.locator("#text-prompt textarea").fill("a hill")
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("#text-status")).to_contain_text(
-        " · " + translate(language, "status_drawing", seconds="", count=0, n=1).rpartition(" · ")[2]
-    )
-    await expect(page.locator("#text-cancel")).to_be_enabled()
+    card = cards(page)
+    await expect(card).to_have_attribute("data-state", "running")
+    await page.keyboard.press("Control+Enter")
+    await expect(card).to_have_count(2)
+    card = card.first
     await page.locator("#text-prompt textarea").focus()
-    await page.keyboard.press("Escape")  # whoever writes stops no order by it
-    await page.locator("#text-watermark input").focus()
-    await expect(page.locator("#text-cancel")).to_be_enabled()
     await page.keyboard.press("Escape")
-    await expect(page.locator("#text-status")).to_contain_text(begin(language, "status_cancelled_ordered"))
-    assert len(app.orders) == 1
+    await page.locator("#text-watermark input").focus()
+    await page.keyboard.press("Escape")
+    await card.locator("[data-act=stop]").focus()
+    await page.keyboard.press("Escape")
+    stopped = translate(language, "board_still", count=1)
+    await expect(cards(page).locator("[data-act=stop]:visible")).to_have_count(2)
+    await page.keyboard.press("Enter")
+    await expect(card.locator(".state")).to_contain_text(stopped)
+    await expect(cards(page).last.locator("[data-act=stop]")).to_be_visible()
+    app.backend.open.set()
+    for one in await cards(page).all():
+        await expect(one).to_have_attribute("data-state", "done")
+    assert [order["prompt"] for order in app.orders] == ["a hill", "a hill"]
     assert await page.locator("#text-prompt textarea").input_value() == "a hill"
 
 
@@ -90,35 +118,54 @@ async def test_the_keyboard_alone_is_enough(open_page: Open, app: RunningApp, la
     assert "prompt" in reached
     assert reached[-1] == "#text-run"
     await page.keyboard.press("Enter")
-    await expect(page.locator("#text-status")).to_contain_text(begin(language, "status_done"))
+    card = cards(page)
+    await expect(card).to_have_attribute("data-state", "done")
+    await expect(card.locator(".slot")).to_have_attribute("data-is", "picture")
+    opens = card.locator("[data-act=open]")
+    for _ in range(20):
+        await page.keyboard.press("Tab")
+        if await opens.evaluate("button => button === document.activeElement"):
+            break
+    await expect(opens).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#viewer[open]")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#viewer")).to_be_hidden()
+    await expect(opens).to_be_focused()
     assert [order["prompt"] for order in app.orders] == ["a hill"]
 
 
 @BOTH
-async def test_frames_stand_where_pictures_will_be_and_nothing_jumps(
+async def test_places_stand_where_pictures_will_be_and_nothing_jumps(
     open_page: Open, app: RunningApp, language: str, width: int
 ) -> None:
     page = await open_page(language, width=width)
     await page.locator("#text-prompt textarea").fill("a hill")
-    await run_and_wait(page, "text", begin(language, "status_done"))
+    await run_and_wait(page, "text")
     app.backend.open.clear()
     await page.locator("#text-size").get_by_role("radio", name="16:9").check()
     await fill_number(page, "text-count", 2)
-    await page.locator("#text-run").click()
-    frames = page.locator('#text-gallery .grid-container img[src*="/waiting"]')
-    await expect(frames).to_have_count(2)
-    usual = begin(language, "status_usual")
-    await expect(page.locator("#text-status")).to_contain_text(usual)
-    before = await page.locator("#text-gallery").bounding_box()
-    assert await picture_sizes(page, "text-gallery") == [(1200, 669)] * 2
+    card = await run(page, "text")
+    slots = card.locator(".slot")
+    boxes = """slots => slots.map((slot) => {
+        const { left, top, width, height } = slot.getBoundingClientRect();
+        const card = slot.closest(".card").getBoundingClientRect();
+        return [left - card.left, top - card.top, width, height].map(Math.round);
+    })"""
+    await expect(slots).to_have_count(2)
+    usual = translate(language, "board_usually", seconds=1)
+    await expect(card.locator(".state")).to_contain_text(usual)
+    await expect(card.locator(".usual")).to_be_visible()
+    assert await slots.evaluate_all("slots => slots.map(slot => slot.dataset.is)") == ["waiting"] * 2
+    before = await slots.evaluate_all(boxes)
+    assert {round(width / height, 1) for *_, width, height in before} == {1.8}
     app.backend.open.set()
-    await expect(page.locator("#text-usage dd").first).to_have_text("2")
-    await expect(frames).to_have_count(0)
-    assert await picture_sizes(page, "text-gallery") == [(1664, 928)] * 2
-    after = await page.locator("#text-gallery").bounding_box()
-    assert before
-    assert after
-    assert (before["width"], before["height"]) == (after["width"], after["height"])
+    await expect(card).to_have_attribute("data-state", "done")
+    assert await picture_sizes(card) == [(1664, 928)] * 2
+    await expect(card.locator(".usual")).to_be_hidden()
+    after = await slots.evaluate_all(boxes)
+    assert [box[2:] for box in after] == [box[2:] for box in before]
+    assert [box[0] for box in after] == [box[0] for box in before]
 
 
 @BOTH
@@ -127,23 +174,25 @@ async def test_help_with_the_prompt(open_page: Open, language: str, width: int) 
         return translate(language, key)
 
     page = await open_page(language, width=width)
-    prompt, counter = page.locator("#text-prompt textarea"), page.locator(".block.counter").first
+    prompt, counted = page.locator("#text-prompt textarea"), page.locator("#text-prompt")
     await prompt.fill("🐱猫")
-    await expect(counter).to_have_text("2/800")
+    await expect(counted).to_have_attribute("data-count", "2/800")
     await prompt.fill("x" * 801)
-    await expect(counter.locator(".over")).to_have_text("801/800")
+    await expect(counted).to_have_attribute("data-count", "801/800")
+    await expect(counted).to_have_attribute("data-over", "1")
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.evaluate("navigator.clipboard.writeText('a cat')")
     await prompt.select_text()
     await page.keyboard.press("Control+v")
-    await expect(counter).to_have_text("5/800")
+    await expect(counted).to_have_attribute("data-count", "5/800")
+    await expect(counted).to_have_attribute("data-over", "")
     await page.locator("#text-ideas > button").click()
     await page.get_by_role("radio", name=words("style_ink"), exact=True).click()
     styled = "a cat" + words("comma") + words("style_ink_words")
     await expect(prompt).to_have_value(styled)
     await page.get_by_role("radio", name=words("negative_quality"), exact=True).click()
     await expect(page.locator("#text-negative textarea")).to_have_value(words("negative_quality_words"))
-    await run_and_wait(page, "text", begin(language, "status_done"))
+    await run_and_wait(page, "text")
     await prompt.fill("")
     await page.locator("#text-recent input").click()
     await page.get_by_role("option", name=styled).click()
@@ -194,23 +243,27 @@ async def test_the_bench_of_the_fusion(open_page: Open, app: RunningApp, languag
     await expect(prompt).to_have_value("图2, 图1 and image 3")
     await expect(page.locator("#fusion-image-2 img")).to_have_attribute("src", first or "")
     await prompt.fill("图1 图2")
-    await run_and_wait(page, "fusion", begin(language, "status_done"))
-    assert await picture_sizes(page, "fusion-gallery") == [(600, 400)]
+    card = await run_and_wait(page, "fusion")
+    assert await picture_sizes(card) == [(600, 400)]
 
 
 @BOTH
 async def test_the_order_is_shown_as_code(open_page: Open, app: RunningApp, language: str, width: int) -> None:
     page = await open_page(language, width=width)
     await page.locator("#text-prompt textarea").fill("a hill")
-    await run_and_wait(page, "text", begin(language, "status_done"))
-    await page.locator("#text-code > button").click()
-    code = page.locator("#text-code pre")
+    card = await run_and_wait(page, "text")
+    await card.locator("[data-act=code] > summary").click()
+    code = card.locator("[data-act=code] pre")
     await expect(code).to_contain_text(f'"seed": {app.orders[0]["seed"]}')
-    for form, part in (("curl", "Bearer $QWEN_API_KEY"), ("Python", "httpx.post("), ("OpenAI", "extra_body")):
-        await page.locator("#text-code-form").get_by_role("radio", name=form).check()
+    forms = card.locator("[data-act=code]").get_by_role("radio")
+    await expect(forms).to_have_text(["JSON", "curl", "Python", "OpenAI"])
+    for form, part in (("curl", "Bearer $QWEN_API_KEY"), ("python", "httpx.post("), ("openai", "extra_body")):
+        await card.locator(f"[data-act=code-{form}]").click()
+        await expect(card.locator(f"[data-act=code-{form}]")).to_be_checked()
         await expect(code).to_contain_text(part)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await page.locator("#text-code .copy_code_button").click()
+    await card.locator("[data-act=copy-code]").click()
+    await said(page, translate(language, "board_copied"))
     copied = await page.evaluate("navigator.clipboard.readText()")
     assert (copied.strip(), "OpenAI(" in copied) == ((await code.inner_text()).strip(), True)
 
@@ -225,12 +278,13 @@ async def test_a_price_is_told_before_and_after_and_kept_as_csv(
     await page.get_by_role("option", name="qwen-image", exact=True).click()
     await fill_number(page, "text-count", 3)
     await expect(page.locator("#text-estimate")).to_have_text("≈ 0.75 ¥")
-    await run_and_wait(page, "text", begin(language, "status_done"))
+    card = await run_and_wait(page, "text")
     cost = translate(language, "usage_cost")
-    await expect(page.locator("#text-usage")).to_contain_text(re.compile(rf"{cost}\s*0\.75 ¥"))
-    await expect(page.locator("#text-usage .session")).to_contain_text("0.75 ¥")
+    await expect(card.locator(".state")).to_contain_text("0.75 ¥")
+    assert (await usage(card))[cost] == "0.75 ¥"
+    await expect(page.locator("#feed .session")).to_contain_text("0.75 ¥")
     await tab(page, translate(language, "tab_history"))
-    table = (await download(page, "#history-csv")).read_text(encoding="utf-8-sig")
+    table = (await download(page, "#library [data-act=csv]")).read_text(encoding="utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(table))
     assert (row["model"], row["asked"], row["pictures"], row["cost"]) == ("qwen-image", "3", "3", "0.75")
 
@@ -245,9 +299,9 @@ async def test_what_came_otherwise_than_asked_is_told(
     app.backend.refusal = lambda _: httpx.Response(200, json=body)
     page = await open_page(language, width=width)
     await page.locator("#text-prompt textarea").fill("a hill")
-    await run_and_wait(page, "text", begin(language, "status_done"))
+    card = await run_and_wait(page, "text")
     note = translate(language, "other_size", asked="1328×1328", came="1024×1024")
-    await expect(page.locator("#text-usage .note")).to_have_text(note)
+    await expect(card.locator(".notes li")).to_have_text([note])
 
 
 @BOTH
@@ -258,9 +312,9 @@ async def test_a_link_carries_the_settings(
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.locator("#text-prompt textarea").fill("a <b>hill</b> & 图1")
     await page.locator("#text-size").get_by_role("radio", name="9:16").check()
-    await run_and_wait(page, "text", begin(language, "status_done"))
-    await page.locator("#text-link").click()
-    await expect(page.get_by_text(translate(language, "link_copied"))).to_be_visible()
+    await look(page, await run_and_wait(page, "text"))
+    await page.locator("#viewer [data-act=copy-link]").click()
+    await said(page, translate(language, "board_link_copied"))
     link = await page.evaluate("navigator.clipboard.readText()")
     fresh = await (await new_context(locale=language, viewport={"width": width, "height": 900})).new_page()
     await fresh.goto(link, wait_until="domcontentloaded")
@@ -283,30 +337,36 @@ async def test_the_prompt_that_the_api_made_is_shown_and_taken_with_a_click(open
     app.backend.refusal = lambda _: httpx.Response(200, json={"data": [datum]})
     page = await open_page()
     await page.locator("#text-prompt textarea").fill("a hill")
-    await run_and_wait(page, "text")
-    usage = page.locator("#text-usage")
-    await expect(usage).to_contain_text("a finer <b>hill</b>")
-    await usage.get_by_role("button", name="Use it").click()
+    card = await run_and_wait(page, "text")
+    revised = card.locator(".revised")
+    await expect(revised).to_contain_text("a finer <b>hill</b>")
+    await revised.get_by_role("button", name="Use it").click()
+    await said(page, "Filled in: Prompt.")
+    await expect(page.locator("#text-prompt textarea")).to_have_value("a finer <b>hill</b>")
+    await page.locator("#text-prompt textarea").fill("")
+    shown = await look(page, card)
+    await expect(shown.locator(".rewriting .prompt")).to_have_text("a finer <b>hill</b>")
+    await shown.locator("[data-act=take]").click()
     await expect(page.locator("#text-prompt textarea")).to_have_value("a finer <b>hill</b>")
 
 
 async def test_what_cant_be_read_is_told_saved_fetched_again_and_forgotten(open_page: Open, app: RunningApp) -> None:
     app.backend.refusal = lambda _: httpx.Response(200, json={"pictures_of_the_future": ["?"]})
     page = await open_page()
-    unread = page.locator("#unread")
-    await expect(unread).to_be_hidden()
     await page.locator("#text-prompt textarea").fill("a <b>hill</b> of the future")
-    await page.locator("#text-run").click()
-    await expect(unread).to_contain_text("Pictures that are paid for and not here yet: 1.")
-    await expect(unread).to_contain_text("a <b>hill</b> of the future")
-    await expect(page.locator("#lost-again")).to_be_hidden()
-    archive = await download(page, "#unread-raw")
-    with zipfile.ZipFile(archive) as opened:
+    card = await run_and_wait(page, "text", "unread")
+    await expect(card.locator("[data-act=prompt]")).to_have_text("a <b>hill</b> of the future")
+    await expect(card.locator(".state")).to_contain_text("Paid for, not here yet")
+    await expect(card.locator("[data-act=order-lost]")).to_be_hidden()
+    with zipfile.ZipFile(await download(page, "#feed [data-act=raw]", "qwen-answers.zip")) as opened:
         assert [b"pictures_of_the_future" in opened.read(name) for name in opened.namelist()] == [True]
-    await page.locator("#unread-fetch").click()
-    await expect(unread).to_contain_text("the answer holds no picture")
+    await card.locator("[data-act=fetch]").click()
+    await expect(card.locator(".slot")).to_contain_text("the answer holds no picture")
+    await expect(card).to_have_attribute("data-state", "unread")
     again = await page.context.new_page()
     await again.goto(app.url, wait_until="domcontentloaded")
-    await expect(again.locator("#unread")).to_be_visible()
-    await again.locator("#unread-forget").click()
-    await expect(again.locator("#unread")).to_be_hidden()
+    await expect(cards(again)).to_have_attribute("data-state", "unread")
+    await cards(again).locator("[data-act=forget]").click()
+    for one in (again, page):  # both hear of it
+        await expect(one.locator("#feed .empty")).to_be_visible()
+        await expect(cards(one)).to_have_count(0)

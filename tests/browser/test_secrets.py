@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.async_api import Response, expect
+from playwright.async_api import Page, Response, expect
 
 from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
@@ -15,11 +15,17 @@ from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from tests.browser.conftest import NewContext, Open
-from tests.browser.steps import fill_number, run_and_wait, tab
+from tests.browser.steps import fill_number, recipe, run_and_wait, tab, tiles, viewer
 from tests.conftest import KEY, Backend, RunningApp, launched
 
-STREAMS = re.compile("/queue/data|/heartbeat/")  # they have no end to wait for
+STREAMS = re.compile("/queue/data|/heartbeat/|/board/orders$")  # they have no end to wait for
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def orders_told(page: Page) -> str:
+    """What the feed is told of all orders: the same as in its stream."""
+    answer = await page.request.get(f"{page.url.partition('?')[0]}board/orders?once=1")
+    return await answer.text()
 
 
 async def test_the_key_is_nowhere_in_the_browser(open_page: Open, app: RunningApp) -> None:
@@ -29,13 +35,17 @@ async def test_the_key_is_nowhere_in_the_browser(open_page: Open, app: RunningAp
     await page.locator("#text-prompt textarea").fill("a hill")
     await run_and_wait(page, "text")
     app.backend.refusal = lambda request: httpx.Response(400, json={"message": request.headers["authorization"]})
-    await page.locator("#text-run").click()
-    await expect(page.locator("#text-status [role=alert]")).to_contain_text("Bearer …")
+    card = await run_and_wait(page, "text", "failed")
+    await expect(card.locator(".said")).to_contain_text("Bearer …")
+    await card.locator("[data-act=code] > summary").click()
+    await expect(card.locator("[data-act=code] pre")).to_be_visible()
     await tab(page, "History")
-    await expect(page.locator("#history-gallery .thumbnail-item").first).to_be_visible()
+    await tiles(page).first.locator("[data-act=open]").click()
+    await viewer(page)
     stored = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
-    assert "qwen-image-demo-results-text" in stored
-    texts = [await page.content(), stored, str(await page.context.cookies())]
+    assert "qwen-image-demo-draft-text" in stored
+    texts = [await page.content(), stored, str(await page.context.cookies()), await orders_told(page)]
+    assert "Bearer …" in texts[-1]
     for answer in answers:
         texts.append(f"{answer.url} {await answer.all_headers()}")
         if not STREAMS.search(answer.url):
@@ -81,14 +91,15 @@ async def test_an_own_key_is_used_masked_and_forgotten(
     await expect(page.locator("#own-key-field input")).to_have_value("")
     await page.screenshot(path=tmp_path / "own-key.png")
     await page.locator("#text-prompt textarea").fill("a hill")
-    await page.locator("#text-run").click()
-    await expect(page.locator("#text-status [role=alert]")).to_contain_text("Bearer …")
+    card = await run_and_wait(page, "text", "failed")
+    await expect(card.locator(".said")).to_contain_text("Bearer …")
     assert sent == [f"Bearer {own}"]
     shared.backend.refusal = None
     await run_and_wait(page, "text")
     await expect(page.locator("#text-left")).to_have_text("")  # it isn't counted
     texts = [
         await page.content(),
+        await orders_told(page),
         await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"),
         str(await context.cookies()),
         caplog.text,
@@ -118,14 +129,19 @@ async def test_a_prompt_full_of_html_is_shown_and_never_run(open_page: Open, app
     await fill_number(page, "text-count", 2)
     await run_and_wait(page, "text")
     app.backend.refusal = lambda _: httpx.Response(400, json={"message": nasty})
-    await page.locator("#text-run").click()
-    alert = page.locator("#text-status [role=alert]")
-    await expect(alert).to_contain_text("<img src=x")
-    await page.locator("#text-code button").first.click()
-    await expect(page.locator("#text-code")).to_contain_text("onerror")
+    card = await run_and_wait(page, "text", "failed")
+    await expect(card.locator("[data-act=prompt]")).to_have_text(nasty)
+    await expect(card.locator(".said")).to_contain_text("<img src=x")
+    await expect(card.locator(".slot p").first).to_contain_text("<img src=x")
+    await card.locator("[data-act=code] > summary").click()
+    await expect(card.locator("[data-act=code] pre")).to_contain_text("onerror")
     await tab(page, "History")
-    await page.locator("#history-gallery .thumbnail-item").first.click()
-    await expect(page.locator("#history-recipe")).to_contain_text("<img src=x")
+    await tiles(page).first.locator("[data-act=open]").click()
+    shown = await viewer(page)
+    await expect(shown.locator(".prompt").first).to_have_text(nasty)
+    assert (await recipe(shown))["Negative prompt"] == nasty
+    await shown.locator("[data-act=settings]").click()
+    await expect(page.locator("#text-negative textarea")).to_have_value(nasty)
     page = await page.context.new_page()
     await page.goto(f"{app.url}/?prompt={quote(nasty)}&model={quote(nasty)}&tab={quote(nasty)}")
     await expect(page.locator("#text-prompt textarea")).to_have_value(nasty)

@@ -1,7 +1,8 @@
 """The three tabs by what a person sees and does."""
 
-import base64
+import asyncio
 import io
+import re
 from typing import Any
 
 import pillow_heif
@@ -10,7 +11,18 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import PHOTOS, Open
-from tests.browser.steps import fill_number, picture_sizes, run_and_wait, tab, upload
+from tests.browser.steps import (
+    cards,
+    drop,
+    fill_number,
+    outside,
+    picture_sizes,
+    run,
+    run_and_wait,
+    tab,
+    upload,
+    usage,
+)
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -18,18 +30,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SAMPLES = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925"
 
 
-async def facts(page: Page, prefix: str) -> dict[str, str]:
-    """The usage panel as a dict."""
-    rows = page.locator(f"#{prefix}-usage dl > div")
-    return {await row.locator("dt").inner_text(): await row.locator("dd").inner_text() for row in await rows.all()}
-
-
 async def test_words_become_a_picture_with_its_usage(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
     await page.locator("#text-prompt textarea").fill("a lighthouse by the sea")
     await page.locator("#text-size").get_by_role("radio", name="16:9").check()
     await page.locator("#text-watermark input").check()
-    await run_and_wait(page, "text")
+    card = await run_and_wait(page, "text")
     (order,) = app.orders
     seed = order.pop("seed")
     assert order == {
@@ -41,8 +47,10 @@ async def test_words_become_a_picture_with_its_usage(open_page: Open, app: Runni
         "watermark": True,
         "optimize_prompt_options": {"enable": True},
     }
-    assert await picture_sizes(page, "text-gallery") == [(1664, 928)]
-    shown = await facts(page, "text")
+    assert await picture_sizes(card) == [(1664, 928)]
+    await expect(card.locator("[data-act=prompt]")).to_have_text("a lighthouse by the sea")
+    await expect(card.locator(".meta")).to_have_text(f"1664×928 · qwen-image-plus · seed {seed}")
+    shown = await usage(card)
     assert shown.pop("Time").endswith(" s")
     assert shown.pop("Request id")
     assert shown == {
@@ -61,11 +69,11 @@ async def test_a_photo_is_edited_and_keeps_its_shape(open_page: Open, app: Runni
     await tab(page, "Edit")
     await upload(page, "edit-image", PHOTOS / "rocket.jpg")
     await page.locator("#edit-prompt textarea").fill("black and white")
-    await run_and_wait(page, "edit")
+    card = await run_and_wait(page, "edit")
     (order,) = app.orders
     assert [image[:23] for image in order["image"]] == ["data:image/png;base64,i"]
     assert "size" not in order
-    assert await picture_sizes(page, "edit-gallery") == [(640, 427)]
+    assert await picture_sizes(card) == [(640, 427)]
 
 
 async def test_three_photos_are_fused_in_their_order(open_page: Open, app: RunningApp) -> None:
@@ -75,11 +83,11 @@ async def test_three_photos_are_fused_in_their_order(open_page: Open, app: Runni
         await upload(page, f"fusion-image-{number}", PHOTOS / name)
     await page.locator("#fusion-prompt textarea").fill("图1 drinks 图2 in front of 图3")
     await page.locator("#fusion-size").get_by_role("radio", name="1:1").check()
-    await run_and_wait(page, "fusion")
+    card = await run_and_wait(page, "fusion")
     (order,) = app.orders
     assert [image[5:15] for image in order["image"]] == ["image/png;"] * 3
-    assert await picture_sizes(page, "fusion-gallery") == [(1328, 1328)]
-    assert (await facts(page, "fusion"))["Total tokens"] == "1"
+    assert await picture_sizes(card) == [(1328, 1328)]
+    assert (await usage(card))["Total tokens"] == "1"
 
 
 async def test_four_pictures_of_a_one_picture_model_are_four_orders(open_page: Open, app: RunningApp) -> None:
@@ -87,12 +95,11 @@ async def test_four_pictures_of_a_one_picture_model_are_four_orders(open_page: O
     await page.get_by_role("button", name="Red pandas").click()
     await expect(page.locator("#text-seed input[type=number]")).to_have_value("12345")
     await fill_number(page, "text-count", 4)
-    await run_and_wait(page, "text")
+    card = await run_and_wait(page, "text")
     assert sorted(order["seed"] for order in app.orders) == [12345, 12346, 12347, 12348]
     assert {order["n"] for order in app.orders} == {1}
-    assert len(await picture_sizes(page, "text-gallery")) == 4
-    captions = page.locator("#text-gallery .caption-label")
-    assert await captions.all_inner_texts() == ["seed 12345", "seed 12346", "seed 12347", "seed 12348"]
+    await expect(card.locator(".slot .seed")).to_have_text([f"seed {seed}" for seed in range(12345, 12349)])
+    assert await picture_sizes(card) == [(1664, 928)] * 4
 
 
 async def test_the_session_is_counted_over_all_tabs(open_page: Open, app: RunningApp) -> None:
@@ -104,7 +111,7 @@ async def test_the_session_is_counted_over_all_tabs(open_page: Open, app: Runnin
     await expect(page.locator("#edit-image img")).to_be_visible()
     await fill_number(page, "edit-count", 2)
     await run_and_wait(page, "edit")
-    await expect(page.locator("#edit-usage .session")).to_contain_text("pictures 3 · orders 2 · tokens 3")
+    await expect(page.locator("#feed .session")).to_contain_text("pictures 3 · orders 2 · tokens 3")
     assert [order["n"] for order in app.orders] == [1, 2]
 
 
@@ -114,50 +121,67 @@ async def test_one_click_keeps_the_seed_that_was_drawn(open_page: Open, app: Run
     await run_and_wait(page, "text")
     await page.locator("#text-random-seed input").uncheck()
     await page.locator("#text-prompt textarea").fill("a valley")
-    await page.locator("#text-run").click()
-    await expect(page.locator("#text-usage .session")).to_contain_text("orders 2")
+    await run_and_wait(page, "text")
     first, second = app.orders
     assert first["seed"] == second["seed"]
 
 
-async def test_while_it_runs_there_is_a_live_line_and_no_second_run(open_page: Open, app: RunningApp) -> None:
+async def test_while_it_runs_its_card_says_how_far_it_is_and_more_can_be_ordered(
+    open_page: Open, app: RunningApp
+) -> None:
     app.backend.open.clear()
     page = await open_page()
     await page.locator("#text-prompt textarea").fill("a hill")
-    await page.locator("#text-run").click()
-    await expect(page.locator("#text-status")).to_contain_text("Drawing · 1 s · 0 of 1")
-    await expect(page.locator("#text-run")).to_be_disabled()
-    await expect(page.locator("#text-cancel")).to_be_enabled()
-    app.backend.open.set()
-    await expect(page.locator("#text-status")).to_contain_text("Done in")
+    first = await run(page, "text")
+    await expect(first).to_have_attribute("data-state", "running")
+    await expect(first.locator(".slot")).to_have_attribute("data-is", "waiting")
+    await expect(first.locator(".state")).to_have_text(re.compile("^1 s"))  # the browser counts them
     await expect(page.locator("#text-run")).to_be_enabled()
-    await expect(page.locator("#text-cancel")).to_be_disabled()
+    await page.locator("#text-prompt textarea").fill("a valley")
+    await page.locator("#text-run").dblclick()  # is meant as one
+    second = cards(page).first
+    await expect(second.locator("[data-act=prompt]")).to_have_text("a valley")
+    await expect(cards(page)).to_have_count(2)
+    app.backend.open.set()
+    for card in (first, second):
+        await expect(card).to_have_attribute("data-state", "done")
+        await expect(card.locator("[data-act=stop]")).to_be_hidden()
+    await expect(cards(page).locator("[data-act=prompt]")).to_have_text(["a valley", "a hill"])
+    assert [order["prompt"] for order in app.orders] == ["a hill", "a valley"]
+
+
+async def test_stop_says_what_still_comes_and_that_takes_its_place(open_page: Open, app: RunningApp) -> None:
+    app.backend.open.clear()
+    page = await open_page()
+    await page.locator("#text-prompt textarea").fill("a hill")
+    card = await run(page, "text")
+    await asyncio.to_thread(app.backend.wait_for_orders, 1)
+    await card.locator("[data-act=stop]").click()
+    await expect(card.locator(".state")).to_have_text(re.compile(r"^\d+ s · Stopped · 1 still come"))
+    await expect(card.locator("[data-act=stop]")).to_be_hidden()
+    await expect(card.locator(".slot")).to_have_attribute("data-is", "waiting")
+    app.backend.open.set()
+    assert await picture_sizes(card) == [(1328, 1328)]
+    await expect(card).to_have_attribute("data-state", "done")
     assert len(app.orders) == 1
-
-
-async def test_cancel_stops_waiting_and_says_what_is_already_ordered(open_page: Open, app: RunningApp) -> None:
-    app.backend.open.clear()
-    page = await open_page()
-    await page.locator("#text-prompt textarea").fill("a hill")
-    await page.locator("#text-run").click()
-    await expect(page.locator("#text-status")).to_contain_text("0 of 1")
-    await page.locator("#text-cancel").click()
-    await expect(page.locator("#text-status")).to_contain_text("Stopped waiting. Already ordered: 1.")
-    await expect(page.locator("#text-run")).to_be_enabled()
-    app.backend.open.set()
 
 
 async def test_an_address_is_passed_on_as_it_is(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
+    await outside(page)
     await tab(page, "Edit")
     await page.locator("#edit-image-address input").fill("https://pictures.example/cat.png?a=1")
     await page.locator("#edit-prompt textarea").fill("blur")
+    preview = page.locator("#edit-image-note img")
+    await expect(preview).to_have_attribute("src", "https://pictures.example/cat.png?a=1")
+    assert await preview.evaluate("image => image.decode().then(() => image.naturalWidth)") == 600
     await run_and_wait(page, "edit")
     assert [order["image"] for order in app.orders] == [["https://pictures.example/cat.png?a=1"]]
 
 
 async def test_a_model_without_sizes_takes_none(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
+    await outside(page)
     await tab(page, "Edit")
     await page.get_by_role("button", name="From a depth map").click()
     await expect(page.locator("#edit-image-address input")).to_have_value(f"{SAMPLES}/fpakfo/image36.webp")
@@ -170,17 +194,18 @@ async def test_a_model_without_sizes_takes_none(open_page: Open, app: RunningApp
 
 async def test_the_page_speaks_chinese_and_its_examples_are_the_api_pages_own(open_page: Open, app: RunningApp) -> None:
     page = await open_page(locale="zh-CN")
-    await page.get_by_role("button", name="花园里的小猫").click()
+    await outside(page)
+    await page.locator(".chips").get_by_role("button", name="花园里的小猫").click()
     await expect(page.locator("#text-prompt textarea")).to_have_value("一只可爱的小猫在花园里玩耍，阳光明媚，油画风格")
-    await run_and_wait(page, "text", "完成")
+    await run_and_wait(page, "text")
     await tab(page, "图片编辑")
     await page.get_by_role("button", name="按深度图生成").click()
     await expect(page.locator("#edit-image-address input")).not_to_have_value("")
-    await run_and_wait(page, "edit", "完成")
+    await run_and_wait(page, "edit")
     await tab(page, "多图融合")
     await page.get_by_role("button", name="试穿裙子").click()
     await expect(page.locator("#fusion-image-3-address input")).not_to_have_value("")
-    await run_and_wait(page, "fusion", "完成")
+    await run_and_wait(page, "fusion")
     for order in app.orders:
         order.pop("seed")
     assert app.orders == [
@@ -229,7 +254,7 @@ async def test_the_page_says_that_it_is_not_qwen_who_draws(open_page: Open) -> N
 async def refused(page: Page, prefix: str, message: str) -> None:
     await page.locator(f"#{prefix}-run").click()
     await expect(page.locator(f"#{prefix}-status [role=alert]")).to_have_text(message)
-    await expect(page.locator(f"#{prefix}-run")).to_be_enabled()
+    await expect(cards(page)).to_have_count(0)
 
 
 async def test_bad_input_is_told_at_once_and_nothing_is_sent(open_page: Open, app: RunningApp) -> None:
@@ -296,15 +321,7 @@ async def test_a_heic_whose_type_the_system_doesnt_know_can_be_chosen_and_droppe
     await (await chooser.value).set_files(photo)
     await expect(page.locator("#edit-image-note p")).to_have_text("400×500 HEIC")
     await tab(page, "Fuse")
-    data = base64.b64encode(photo["buffer"]).decode()
-    await page.locator("#fusion-image-1 button").first.evaluate(
-        """(zone, [data, type]) => {
-            const files = new DataTransfer();
-            files.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], "a.heic", { type }));
-            zone.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files }));
-        }""",
-        [data, kind],
-    )
+    await drop(page.locator("#fusion-image-1 button").first, "a.heic", photo["buffer"], kind)
     await expect(page.locator("#fusion-image-1-note p")).to_have_text("400×500 HEIC")
 
 

@@ -51,7 +51,9 @@ RATE = f"Too many requests this minute. Wait a little and try again. {FREE}"
 OVERDUE = f"The account behind this key is overdue, or its quota is used up. Its owner has to see to it. {FREE}"
 REFUSED = f"The prompt or a picture was refused for its content. Change it and try again. {FREE}"
 WRONG_KEY = f"The key is missing or wrong. Check the one you entered, or QWEN_API_KEY. {FREE}"
-DONE = "Done in"
+DONE = ""
+"""What is as it should be needs no words."""
+NOT_COME = "This one did not come."
 
 
 def bad(failing: str) -> str:
@@ -82,7 +84,7 @@ class Case:
 
     Attributes:
         post: how the server answers an order.
-        words: what the user reads, or how it begins.
+        words: what the user reads on the order's card, or how it begins; a failed picture's place says it too.
         posts: how many orders the server got.
         get: how it answers when a picture is fetched.
         pictures: how many arrive all the same.

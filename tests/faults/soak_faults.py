@@ -5,7 +5,7 @@ import io
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,8 +120,8 @@ async def test_every_picture_that_was_billed_is_on_disk_and_every_order_ended(
         placed: list[Order] = []
         begin = service.order
 
-        async def remember(request: ImageRequest, n: int, visitor: Visitor) -> Order:
-            placed.append(await begin(request, n, visitor))
+        async def remember(request: ImageRequest, n: int, visitor: Visitor, sources: Sequence[str] = ()) -> Order:
+            placed.append(await begin(request, n, visitor, sources))
             return placed[-1]
 
         monkeypatch.setattr(service, "order", remember)

@@ -1,13 +1,11 @@
 """Each fault of the table, played by a server, and what the user reads in the end."""
 
 import asyncio
-import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -21,9 +19,24 @@ from qwen_demo.i18n import LANGUAGES
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
-from qwen_demo.ui.messages import outcome_html
+from qwen_demo.ui.cards import Cards
 from qwen_demo.visitors import Visitor
-from tests.faults.cases import BILLED, CASES, FINE, FREE, KEY, SERVED, SLOW, UNREACHED, WISH, Case, bad
+from qwen_demo.web import Addresses
+from tests.faults.cases import (
+    BILLED,
+    CASES,
+    DONE,
+    FINE,
+    FREE,
+    KEY,
+    NOT_COME,
+    SERVED,
+    SLOW,
+    UNREACHED,
+    WISH,
+    Case,
+    bad,
+)
 from tests.faults.server import (
     close,
     drip,
@@ -48,7 +61,10 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @dataclass
 class Outcome:
+    """What a card says in the end, for the whole order and for the places without a picture."""
+
     words: str
+    reasons: list[str]
     pictures: int
 
 
@@ -60,8 +76,9 @@ async def order(url: str, folder: Path, asked: ImageRequest, *, timeout: float =
     kept = list((folder / "outputs").glob("20*/*.png"))
     assert len(kept) == len(order.pictures)
     assert all(KEY.encode() not in path.read_bytes() for path in kept)
-    words = re.sub(r"<[^>]+>", "", outcome_html(order, language))
-    return Outcome(unescape(words), len(order.pictures))
+    card = Cards(service, Addresses(service.everything, bytes(32)), "visitor", True, language).card(order)
+    slots = card["slots"].values()
+    return Outcome(card["said"], [slot["failed"] for slot in slots if "id" not in slot], len(order.pictures))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -71,10 +88,11 @@ async def test_each_fault_has_an_answer(case: Case, tmp_path: Path, caplog: pyte
     timeout = 0.5 if case.post in (hang, drip) else 60.0
     async with faulty_server(case.post, case.get) as server:
         outcome = await order(server.url, tmp_path, case.asked, timeout=timeout)
-    assert outcome.words.startswith(case.words)
+    assert (outcome.words[: len(case.words)], bool(outcome.words)) == (case.words, case.words != DONE)
+    assert outcome.reasons == ([outcome.words] if not outcome.pictures else [NOT_COME] * (case.asked.n - case.pictures))
     assert (server.posts, outcome.pictures) == (case.posts, case.pictures)
     assert server.keys_beside_posts == []
-    assert KEY not in outcome.words
+    assert KEY not in f"{outcome.words} {outcome.reasons}"
     assert [secret for secret in (KEY, "secret wish") if secret in caplog.text] == []
 
 
@@ -94,6 +112,7 @@ async def test_words_come_in_the_language_of_the_page(tmp_path: Path, language: 
     async with faulty_server(FINE, http(403)) as server:
         outcome = await order(server.url, tmp_path, WISH, timeout=60.0, language=language)
     assert outcome.words.startswith(said[language])
+    assert outcome.reasons == [outcome.words]
 
 
 # Faults before anything is heard
@@ -181,7 +200,7 @@ async def test_cancelled_in_the_middle_what_was_sent_still_arrives_and_the_rest_
     go.set()
     await order.finish()
     assert len(order.pictures) == 1
-    assert len(service.everything.search()) == 1
+    assert service.everything.count() == 1
 
 
 async def test_whoever_stops_watching_in_the_middle_loses_nothing(
@@ -194,4 +213,4 @@ async def test_whoever_stops_watching_in_the_middle_loses_nothing(
     watcher.cancel()
     go.set()
     assert len((await order.finish()).pictures) == 1
-    assert len(service.everything.search()) == 1
+    assert service.everything.count() == 1

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.ui.mcp import AgentServer
+from qwen_demo.web import Addresses
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 PHOTO = Path(__file__).parents[2] / "qwen_demo" / "ui" / "photos" / "astronaut.png"
@@ -88,7 +90,8 @@ async def test_there_are_three_tools_with_choices_ranges_and_meanings(running: R
 def test_a_new_model_and_its_sizes_are_offered_by_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     new = Model("qwen-image-next", "generations", sizes=(*catalog.SIZES, Size(2048, 2048, "1:1")))
     monkeypatch.setattr(catalog, "MODELS", (new, *catalog.MODELS))
-    text, edit, _ = AgentServer(Service(QwenClient(KEY), Orders(1), Library(tmp_path))).tools
+    service = Service(QwenClient(KEY), Orders(1), Library(tmp_path))
+    text, edit, _ = AgentServer(service, Addresses(service.everything, bytes(32))).tools
     properties = text.inputSchema["properties"]
     assert properties["model"]["default"] == properties["model"]["enum"][0] == "qwen-image-next"
     assert properties["size"]["enum"] == [*(size.name for size in catalog.SIZES), "2048x2048"]
@@ -113,8 +116,10 @@ async def test_each_tool_gives_pictures_that_can_be_shown_and_fetched(running: R
             for picture, row in zip(pictures, details["pictures"], strict=True):
                 with Image.open(io.BytesIO(base64.b64decode(picture.data))) as small:
                     assert (small.format, max(small.size)) == ("WEBP", min(1024, max(row["width"], row["height"])))
-                with Image.open(io.BytesIO((await http.get(row["url"])).content)) as whole:
+                fetched = await http.get(row["url"])  # by whoever is handed the address, without a cookie
+                with Image.open(io.BytesIO(fetched.content)) as whole:
                     assert (whole.format, *whole.size) == ("PNG", row["width"], row["height"])
+                assert re.fullmatch(rf"{running.url}/picture/\d{{4}}-\d\d-\d\d-[0-9a-f]{{24}}\?t=[\w.-]+", row["url"])
     assert running.orders[0]["seed"] == 7
     assert running.orders[2]["image"][0].startswith("data:image/")
 

@@ -22,7 +22,7 @@ from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.ui.archive import archive_route
 from tests.conftest import KEY, Backend, RunningApp, launched
-from tests.test_attacks import event_on, join
+from tests.test_attacks import draw_on_the_page
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def entries(tmp_path: Path) -> list[Entry]:
     for number, size in enumerate((5, PIECE, 2 * PIECE + 1)):
         path = tmp_path / f"153012-a-cat-{number}.png"
         path.write_bytes(os.urandom(size))
-        found.append(Entry(f"2026-11-22/{path.name}", path, None))
+        found.append(Entry(f"2026-11-22/{path.name}", path, (1, 1), None))
     return found
 
 
@@ -49,7 +49,7 @@ async def fetch(archives: Archives, ticket: str) -> httpx.Response:
 
 
 def test_it_holds_the_originals_in_small_pieces_and_leaves_out_what_is_gone(entries: list[Entry]) -> None:
-    gone = Entry("2026-11-22/gone.png", entries[0].path.with_name("gone.png"), None)
+    gone = Entry("2026-11-22/gone.png", entries[0].path.with_name("gone.png"), (1, 1), None)
     pieces = list(zipped([*entries[:1], gone, *entries[1:]]))
     assert unzipped(b"".join(pieces)) == {entry.name: entry.path.read_bytes() for entry in entries}
     assert max(map(len, pieces)) < PIECE + 1000
@@ -120,21 +120,37 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningAp
 def test_the_page_offers_own_pictures_alone(public: tuple[RunningApp, Service]) -> None:
     app, service = public
     with httpx.Client(base_url=app.url, timeout=60) as owner, httpx.Client(base_url=app.url, timeout=60) as thief:
-        run, offer = event_on(owner, "text-run"), event_on(owner, "text-zip")
-        given: list[Any] = ["a wish", "", "qwen-image-plus", "1328x1328", 2, 1, False, False, True, "url"]
-        join(owner, run["id"], given + [None] * (len(run["inputs"]) - len(given)), session="owners")
+        thief.get("/")
+        ids = draw_on_the_page(owner, "a wish", 2)
         originals = {
             path.relative_to(path.parents[1]).as_posix(): path for path in service.everything.root.glob("*/20*/*.png")
         }
         assert len(originals) == 2
-        assert not join(thief, offer["id"], [[*originals]], session="thiefs")[-1]["success"]
-        assert not join(thief, offer["id"], [[*originals]], session="owners")[-1]["success"]
-        offered = join(owner, offer["id"], [[]], session="owners")[-1]
-        (ticket,) = offered["output"]["data"]
+
+        def offered(http: httpx.Client, *asked: str) -> httpx.Response:
+            return http.post("/board/act", json={"act": "zip", "ids": asked})
+
+        assert [offered(thief, *ids).status_code, offered(owner, *originals).status_code] == [404, 404]
+        assert offered(owner).status_code == offered(owner, "reference-" + "f" * 64).status_code == 404
+        ticket = offered(owner, *ids, "2026-11-22-" + "f" * 24).json()["ticket"]
         assert thief.get("/pictures.zip", params={"ticket": f"{ticket}x"}).status_code == 404
         came = owner.get("/pictures.zip", params={"ticket": ticket})
         assert unzipped(came.content) == {name: path.read_bytes() for name, path in originals.items()}
         assert owner.get("/pictures.zip", params={"ticket": ticket}).status_code == 404
+
+
+def test_a_second_one_is_refused_in_words_while_the_first_is_being_sent(public: tuple[RunningApp, Service]) -> None:
+    app, service = public
+    with httpx.Client(base_url=app.url, timeout=60) as owner:
+        (id,) = draw_on_the_page(owner, "a wish")
+        asked = {"act": "zip", "ids": [id]}
+        with service.archives.sent(owner.post("/board/act", json=asked).json()["ticket"]):
+            answer = owner.post("/board/act", json=asked)
+            assert (answer.status_code, answer.json()["detail"].partition(".")[0]) == (
+                409,
+                "A ZIP is still being downloaded",
+            )
+        assert owner.post("/board/act", json=asked).status_code == 200
 
 
 def test_who_goes_away_in_the_middle_can_have_the_next_one(public: tuple[RunningApp, Service], tmp_path: Path) -> None:
@@ -142,7 +158,7 @@ def test_who_goes_away_in_the_middle_can_have_the_next_one(public: tuple[Running
     large = tmp_path / "large.png"
     large.touch()
     os.truncate(large, 200 * PIECE)  # more than fits between the app and who takes nothing
-    entries = [Entry("2026-11-22/large.png", large, None)]
+    entries = [Entry("2026-11-22/large.png", large, (1, 1), None)]
     url = f"{app.url}/pictures.zip?ticket={service.archives.offer('alice', entries)}"
     with httpx.stream("GET", url) as answer:
         assert next(answer.iter_raw())

@@ -1,5 +1,5 @@
 // What reaches a visitor who looks elsewhere: the window's title, the browser's notification, words for a screen reader.
-import { h, notice, say, words, write } from "./shared.js";
+import { h, notice, say, words } from "./shared.js";
 
 /** @typedef {import("./orders.js").Card} Card */
 
@@ -10,11 +10,11 @@ const come = (/** @type {Card} */ card) => Object.values(card.slots).filter(({ i
 /** How a card stands, in a word or two. @param {Card} card */
 export const ended = (card) => ({ done: words.done, partly: say("of", { count: come(card), n: card.n }), stopped: words.stopped, unread: words.unread }[card.state] ?? words.failed);
 
-/** A switch, and what hears of all cards at each change: `{ element, hear }`. */
+/** A switch, words that are heard and not seen, and what hears of all cards at each change: `{ element, heard, hear }`. */
 export function attention() {
   const box = h("input", { type: "checkbox", "data-act": "notify", onchange: choose });
-  const heard = h("p", { class: "unseen", role: "status" });
-  const element = h("label", { class: "notify" }, box, words.tell_me, heard);
+  const heard = h("p", { class: "unseen heard", role: "status" });
+  const element = h("label", { class: "notify" }, box, words.tell_me);
   /** @type {Map<string, [string, number]>} */
   let known = new Map();
   let finished = false;
@@ -32,16 +32,17 @@ export function attention() {
 
   function tell(/** @type {string} */ id, /** @type {Card} */ card) {
     if (document.hidden) finished = true;
-    if (document.hidden && box.checked) {
+    if (!document.hidden || !box.checked) return;
+    try {
       const note = new Notification(ended(card), { body: card.prompt, tag: id });
       note.onclick = () => { focus(); note.close(); };
-    }
+    } catch {} // Android's Chrome lets only service workers do that
   }
 
-  /** @param {Map<string, Card>} cards @param {boolean} whole whether all is told, as after a reload: then nothing is new */
-  function hear(cards, whole) {
+  /** @param {Map<string, Card>} cards @param {boolean} begun whether those that are not known yet are new, and not of before a reload */
+  function hear(cards, begun) {
     let [there, all] = [0, 0];
-    const now = new Map();
+    const now = new Map(), lines = [];
     for (const [id, card] of cards) {
       const [state, count] = known.get(id) ?? [];
       if (card.state === "running") {
@@ -51,13 +52,14 @@ export function attention() {
       now.set(id, [card.state, come(card)]);
       if (state === card.state && count === come(card)) continue;
       if (state === "running" && card.state !== "running") {
-        write(heard, card.state === "done" ? say("done_in", { seconds: card.seconds, prompt: card.prompt }) : say("ended", { state: card.said || ended(card), prompt: card.prompt }));
+        lines.push(card.state === "done" ? say("done_in", { seconds: card.seconds, prompt: card.prompt }) : say("ended", { state: card.said || ended(card), prompt: card.prompt }));
         tell(id, card);
-      } else if (!whole && card.state === "running") {
-        write(heard, say(state ? "came" : "ordered", { count: come(card), n: card.n, prompt: card.prompt }));
+      } else if (begun && card.state === "running" && come(card) < card.n) { // with the last one comes the end
+        lines.push(say(state ? "came" : "ordered", { count: come(card), n: card.n, prompt: card.prompt }));
       }
     }
     known = now;
+    if (lines.length) heard.replaceChildren(lines.join(" ")); // also the same again: the same was ordered twice
     title(there, all);
   }
 
@@ -71,5 +73,5 @@ export function attention() {
     document.title = document.title.replace(/^● /, "");
   });
 
-  return { element, hear };
+  return { element, heard, hear };
 }

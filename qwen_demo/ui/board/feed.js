@@ -17,17 +17,18 @@ export function mount(element, { trigger, props, upload, watch }) {
   page.fill = (what) => trigger("fill", what);
   /** @type {Map<string, ReturnType<typeof newCard>>} */
   const drawn = new Map();
-  const list = h("div", { class: "cards", role: "feed", "aria-label": words.feed });
+  const list = h("div", { class: "cards", role: "feed", "aria-label": words.feed, hidden: true });
   const session = h("span", { class: "session" });
   const lost = h("span", { class: "lost", role: "status" });
   const outside = attention();
-  const bar = h("div", { class: "over", hidden: true }, outside.element, lost, session);
+  const bar = h("div", { class: "over" }, outside.element, lost, session);
   const empty = newEmpty(props.examples);
   empty.hidden = true;
-  element.replaceChildren(bar, empty, list);
+  element.replaceChildren(outside.heard, bar, empty, list);
 
   let clock = 0; // how far the server's is ahead, in seconds
   let pressed = 0; // when an order was placed here last
+  let begun = false; // whether the orders of before this page are known: what comes after them is new
   const now = () => Date.now() / 1000 + clock;
   const pictures = () => [...drawn.values()].reverse().flatMap((card) => card.pictures());
   const look = (/** @type {Slot} */ picture, /** @type {HTMLElement} */ from) => openViewer({ list: pictures, start: picture.id, from });
@@ -42,17 +43,18 @@ export function mount(element, { trigger, props, upload, watch }) {
           drawn.delete(id);
         }
       }
+      list.hidden = !cards.size; // first: what is hidden is scrolled to by nobody
+      empty.hidden = cards.size > 0;
       for (const [id, card] of [...cards].sort(([, one], [, other]) => one.at - other.at)) {
-        const there = drawn.get(id) ?? add(id, card, told.whole);
+        const there = drawn.get(id) ?? add(id, card);
         there.update(card);
       }
-      outside.hear(cards, told.whole);
+      outside.hear(cards, begun);
       write(session, told.session);
-      bar.hidden = !cards.size;
-      empty.hidden = cards.size > 0;
       list.setAttribute("aria-busy", String([...cards.values()].some(({ state }) => state === "running")));
       const came = pictures().filter(({ id }) => !before.has(id));
-      if (came.length && !told.whole) tell("came", came);
+      if (came.length && begun) tell("came", came);
+      begun = true;
     },
     (gone) => write(lost, gone ? words.reconnecting : ""),
   );
@@ -60,12 +62,12 @@ export function mount(element, { trigger, props, upload, watch }) {
   if (document.documentElement.classList.contains("no-cookies")) trigger("begin");
   else follow();
 
-  /** @param {string} id @param {Card} card @param {boolean} known whether it was there before this page */
-  function add(id, card, known) {
+  /** @param {string} id @param {Card} card */
+  function add(id, card) {
     const made = newCard(id, card, look, now);
     drawn.set(id, made);
     list.prepend(made.element);
-    if (!known && Date.now() - pressed < 10_000) {
+    if (begun && Date.now() - pressed < 10_000) {
       pressed = 0;
       if (narrow()) made.element.scrollIntoView({ behavior: "smooth", block: "start" });
       else scrollTo({ top: 0, behavior: "smooth" });
@@ -172,6 +174,7 @@ function newCard(id, first, look, now) {
       buttons.lost.hidden = !card.lost;
       buttons.forget.hidden = card.state === "running";
       write(said, card.said);
+      said.hidden = Object.values(card.slots).every(({ failed }) => failed === card.said); // all its places say so already
       draw(notes, card.notes, (note) => h("li", {}, note));
       draw(revised, card.revised, (text) => h("p", {}, h("b", {}, words.revised), " ", h("span", {}, text), " ",
         button("take", words.take, () => page.fill({ act: "prompt", kind: card.kind, text }))));
@@ -231,12 +234,14 @@ function newSlot(order, place, card, look) {
       const kind = slot.gone ? "gone" : slot.id ? `picture ${slot.id}` : slot.failed ? `failed ${slot.failed} ${slot.again}` : slot.dropped ? "dropped" : "waiting";
       if (kind === shown) return; // nothing is drawn twice
       shown = kind;
+      element.removeAttribute("tabindex");
       if (slot.id && !slot.gone) {
         void show(slot, kind);
         return;
       }
       element.dataset.is = kind.split(" ")[0];
       element.replaceChildren(...content(slot, of).filter((part) => part instanceof Node));
+      requestAnimationFrame(() => { if (element.scrollHeight > element.clientHeight) element.tabIndex = 0; }); // keys scroll it
     },
   };
 }

@@ -1,5 +1,5 @@
 // The library: every kept picture of this visitor, in rows of their true shapes, by day. Only what is near the window is in the page.
-import { ask, button, h, icon, language, news, page, remove, say, small, star, words, write, writes, zip } from "./shared.js";
+import { addressed, ask, button, h, icon, language, news, page, remove, say, small, star, words, write, writes, zip } from "./shared.js";
 import { openViewer } from "./viewer.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
@@ -151,7 +151,7 @@ export function mount(element, { props }) {
     choice("model", words.library_models, props.models.map((/** @type {string} */ model) => [model, model])),
     button("starred", [icon("star"), words.library_starred], toggleStarred, { "aria-pressed": "false" }),
     h("span", { class: "facts" }, sum,
-      h("a", { href: new URL("board/usage.csv", document.baseURI).href, download: true, "data-act": "csv" }, words.library_csv)));
+      h("a", { href: addressed("board/usage.csv"), download: true, "data-act": "csv" }, words.library_csv)));
   const many = h("span", { role: "status" });
   const toStar = button("star", words.star, () => star([...chosen], !allStarred()));
   const toCompare = button("compare", words.library_compare, compare);
