@@ -17,6 +17,7 @@ class Search:
     Attributes:
         words: all of them stand in the prompt, in any order and case.
         kind: only this kind; "" for all.
+        model: only this model; "" for all.
         models: all of these stand in the model's name.
         seeds: its seed is each of these, as text.
         before: days, such as `2026-11-22`, or their beginnings: older than each of these.
@@ -25,6 +26,7 @@ class Search:
 
     words: tuple[str, ...] = ()
     kind: str = ""
+    model: str = ""
     models: tuple[str, ...] = ()
     seeds: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
@@ -32,13 +34,13 @@ class Search:
 
     @classmethod
     def parse(cls, text: str, kind: str = "", model: str = "", starred: bool = False) -> "Search":
-        """What is typed: words, and `model:`, `seed:` or `before:` with what follows it."""
-        named: dict[str, list[str]] = {"model": [model], "seed": [], "before": []}
+        """What is chosen, and what is typed: words, and `model:`, `seed:` or `before:` with what follows it."""
+        named: dict[str, list[str]] = {"model": [], "seed": [], "before": []}
         for name, value in _NAMED.findall(text):
             named[name.casefold()].append(value.casefold())
         models, seeds, before = (tuple(filter(None, values)) for values in named.values())
         words = tuple(_NAMED.sub(" ", text).casefold().split())
-        return cls(words=words, kind=kind, models=models, seeds=seeds, before=before, starred=starred)
+        return cls(words=words, kind=kind, model=model, models=models, seeds=seeds, before=before, starred=starred)
 
     def find(self, library: Library, limit: int | None = None) -> Iterator[Entry]:
         """The newest first, at most so many."""
@@ -51,10 +53,10 @@ class Search:
             return False
         if not all(entry.day < day for day in self.before):
             return False
-        if not (self.words or self.kind or self.models or self.seeds):
+        if not (self.words or self.kind or self.model or self.models or self.seeds):
             return True
         recipe = entry.recipe
-        if recipe is None or self.kind not in ("", recipe.kind):
+        if recipe is None or self.kind not in ("", recipe.kind) or self.model not in ("", recipe.model):
             return False
         prompt, model = recipe.prompt.casefold(), recipe.model.casefold()
         return (

@@ -44,11 +44,16 @@ async def schemas(url: str) -> dict[str, dict[str, Any]]:
         return {tool.name: tool.inputSchema["properties"] for tool in (await session.list_tools()).tools}
 
 
+def part_of(url: str, elem_id: str) -> dict[str, Any]:
+    """What the page is told of one of its parts."""
+    config = httpx.get(f"{url}/config").json()
+    (part,) = (part["props"] for part in config["components"] if part["props"].get("elem_id") == elem_id)
+    return dict(part)
+
+
 def choices(url: str, elem_id: str) -> list[str]:
     """What a control of the page offers."""
-    config = httpx.get(f"{url}/config").json()
-    (control,) = (part["props"] for part in config["components"] if part["props"].get("elem_id") == elem_id)
-    return [value for _, value in control["choices"]]
+    return [value for _, value in part_of(url, elem_id)["choices"]]
 
 
 def programs(request: ImageRequest) -> list[str]:
@@ -72,7 +77,7 @@ async def test_a_model_is_one_row(model: Model, monkeypatch: pytest.MonkeyPatch,
     service = Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(8), Library(tmp_path))
     with launched(service, QWEN_DEMO_MCP="1") as url:
         assert model.name in choices(url, f"{tab}-model")
-        assert model.name in choices(url, "history-model")
+        assert model.name in part_of(url, "library")["props"]["models"]
         tools = await schemas(url)
         assert model.name in tools[endpoint]["model"]["enum"]
         assert set(model.size_names) <= set(tools[endpoint]["size"]["enum"])

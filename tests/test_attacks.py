@@ -5,6 +5,7 @@ import json
 import re
 import secrets
 import socket
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
@@ -26,6 +27,8 @@ from tests.conftest import KEY, Backend, RunningApp, launched
 
 UPLOAD_MB = 12
 HTML = b"<html><script>alert(1)</script></html>"
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients on loopback: by itself each of them would read all certificates first."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ def app(public: tuple[RunningApp, Service]) -> RunningApp:
 def someone(app: RunningApp) -> httpx.Client:
     """A visitor from an address of their own, with a cookie jar."""
     address = ".".join(str(secrets.randbelow(200) + 20) for _ in range(4))
-    return httpx.Client(base_url=app.url, headers={"X-Forwarded-For": address}, timeout=120)
+    return httpx.Client(base_url=app.url, headers={"X-Forwarded-For": address}, timeout=120, verify=NO_TLS)
 
 
 async def draw(http: httpx.AsyncClient, prompt: str, **headers: str) -> str:
@@ -132,7 +135,9 @@ async def test_of_many_calls_from_one_address_exactly_the_quota_is_ordered(app: 
     fresh = httpx.Limits(max_keepalive_connections=0)  # one kept open may be closed by the server as we write
     async with AsyncExitStack() as stack:
         clients = [
-            await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=120, limits=fresh))
+            await stack.enter_async_context(
+                httpx.AsyncClient(base_url=app.url, timeout=120, limits=fresh, verify=NO_TLS)
+            )
             for _ in range(25)
         ]
         answers = await asyncio.gather(*(attack(clients[number % 25], number) for number in range(150)))
@@ -171,7 +176,9 @@ def test_every_event_of_the_page_survives_nonsense(app: RunningApp) -> None:
     def told(event: dict[str, Any]) -> str:
         with someone(app) as stranger:  # one alone would be slowed
             values: list[Any] = [{"path": "/etc/passwd"}, ["<img src=x onerror=alert(1)>"]]
-            return json.dumps([join(stranger, event["id"], [value] * len(event["inputs"])) for value in values])
+            return json.dumps(
+                [join(stranger, event["id"], [value] * len(event["inputs"]), event_data=value) for value in values]
+            )
 
     with someone(app) as http, ThreadPoolExecutor(8) as strangers:
         asked = [event for event in events(http) if event["backend_fn"] and event["queue"] is not False]
@@ -607,8 +614,16 @@ def test_a_login_is_asked_for_and_guessing_is_slow(tmp_path: Path) -> None:
             return http.post("/login", data={"username": "ann", "password": password}).status_code
 
         with someone(app) as guesser, someone(app) as owner:
-            for path in ("/gradio_api/info", "/gradio_api/file=/etc/passwd", "/gradio_api/heartbeat/x"):
-                assert guesser.get(path).status_code == 401
+            closed = ["/gradio_api/info", "/gradio_api/file=/etc/passwd", "/gradio_api/heartbeat/x", "/pictures.zip"]
+            closed += [f"/board/{name}" for name in BOARD] + [
+                "/board/orders?once=1&page=x",
+                "/board/0123456789ab/feed.js",
+            ]
+            closed += ["/picture/2026-11-22-0123456789abcdef01234567", "/picture/x?w=512", "/picture/x?t=0..0"]
+            for path in closed:
+                answer = guesser.get(path, headers={"X-Page": "x"})
+                assert (answer.status_code, answer.json()) == (401, {"detail": "Not authenticated"})
+            assert guesser.post("/board/act", json={"act": "restore", "ids": []}).status_code == 401
             assert guesser.post("/gradio_api/call/text_to_image", json={"data": ["a"]}).status_code == 401
             assert [tried(guesser, "wrong") for _ in range(4)] == [400] * 4
             assert tried(guesser, "right:word") == 200
@@ -616,6 +631,8 @@ def test_a_login_is_asked_for_and_guessing_is_slow(tmp_path: Path) -> None:
             assert tried(guesser, "right:word") == 429
             assert tried(owner, "right:word") == 200
             assert owner.get("/gradio_api/info").status_code == 200
+            assert owner.get("/board/library", headers={"X-Page": "x"}).json() == {"pictures": [], "total": 0}
+            assert owner.get("/board/orders?once=1").status_code == 200
 
 
 def test_a_logout_ends_the_own_session_and_at_no_links_bidding(tmp_path: Path) -> None:

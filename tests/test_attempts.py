@@ -246,12 +246,14 @@ def test_the_disk_is_looked_at_once_a_second(full: Disk, monkeypatch: pytest.Mon
     now = [100.0]
     monkeypatch.setattr(disk, "clock", lambda: now[0])
     room = Room(full.outputs)
-    assert room.stale
+
+    def stale_at(moment: float) -> bool:
+        now[0] = moment
+        return room.stale
+
+    assert stale_at(100.0)
     room.look()
-    now[0] = 100.9
-    assert not room.stale
-    now[0] = 101.0
-    assert room.stale
+    assert [stale_at(moment) for moment in (100.0, 100.9, 101.0)] == [False, False, True]
 
 
 def test_a_disk_that_says_nothing_stops_nobody(full: Disk, monkeypatch: pytest.MonkeyPatch) -> None:

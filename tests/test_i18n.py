@@ -1,6 +1,7 @@
 """Languages with the same keys, the same facts, and nothing that no one uses."""
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
@@ -13,7 +14,7 @@ from qwen_demo.api import catalog
 from qwen_demo.api.errors import FAILINGS, RULES, QwenDemoError
 from qwen_demo.api.requests import ImageEdit, ImageFusion, TextToImage
 from qwen_demo.i18n import LANGUAGES, browser_codes, preferred, texts, translate
-from qwen_demo.ui import controls, examples
+from qwen_demo.ui import board, controls, examples
 
 PACKAGE = Path(service.__file__).parent
 REQUESTS = (TextToImage, ImageEdit, ImageFusion)
@@ -32,6 +33,19 @@ def called(function: str, path: str) -> list[str]:
     return re.findall(rf'\b{function}\("([\w-]+)"\)', (PACKAGE / path).read_text(encoding="utf-8"))
 
 
+def boards_code() -> str:
+    """All of the board's modules, without their comments."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((PACKAGE / "ui" / "board").glob("*.js")))
+    return re.sub(r"/\*.*?\*/|(?<!:)//[^\n]*", "", code, flags=re.DOTALL)
+
+
+def said_on_the_board() -> set[str]:
+    """The keys that the board's modules name: `words.key`, `words["key"]`, `say("key"`, `say(one ? "key" : "other"`."""
+    code = boards_code()
+    said = re.findall(r"\bwords\[([^\]`]*)\]|\bsay\(([^,`)]*)", code)
+    return {*re.findall(r"\bwords\.(\w+)", code), *re.findall(r'"(\w+)"', " ".join(map("".join, said)))}
+
+
 def families() -> dict[str, Iterable[str]]:
     """The keys that the code puts together: by what they begin with, what can follow."""
     return {
@@ -45,8 +59,8 @@ def families() -> dict[str, Iterable[str]]:
         "response_format": catalog.RESPONSE_FORMATS,
         "usage": REPORTED,
         "recipe": called("BadRecipe", "recipe.py"),
-        "tool": called("button", "ui/tools.py"),
-        "empty": ["text", "edit", "fusion"],
+        "board": [key for key in said_on_the_board() if f"board_{key}" in texts("en")],
+        "board_ordinal": ["one", "two", "few", "other"],
         "style": [f"{style}{end}" for style in controls.STYLES for end in ("", "_words")],
         "negative": [f"{name}{end}" for name in controls.NEGATIVES for end in ("", "_words")],
         "example": [
@@ -90,6 +104,22 @@ def test_every_key_that_is_put_together_has_words(language: str) -> None:
     assert sorted(MADE - texts(language).keys()) == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_that_the_board_says_is_in_the_file_that_it_loads(language: str) -> None:
+    words = json.loads(board._files()[f"words.{language}.json"])
+    assert len(said_on_the_board()) > 50
+    assert sorted(said_on_the_board() - words.keys()) == []
+    # Keys that it puts together: of these families, all of which are there.
+    assert {*re.findall(r"(?:\bwords\[|\bsay\()`(\w+)_\$", boards_code())} == {"example", "kind", "ordinal"}
+    made = {*(f"example_{example.key}" for example in examples.SHOWN), *(f"kind_{kind.kind}" for kind in REQUESTS)}
+    assert sorted({*made, *(f"ordinal_{name}" for name in families()["board_ordinal"])} - words.keys()) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_boards_words_are_text_and_no_html(language: str) -> None:
+    assert [text for text in json.loads(board._files()[f"words.{language}.json"]).values() if "<" in text] == []
+
+
 def test_english_is_the_first_and_no_two_languages_answer_to_one_code() -> None:
     assert LANGUAGES[0] == "en"
     assert len(browser_codes()) == sum(len(texts(language)["browser_codes"].split()) for language in LANGUAGES)
@@ -103,8 +133,8 @@ def test_a_language_calls_pictures_by_their_numbers(language: str) -> None:
 
 
 def test_facts_are_filled_in() -> None:
-    assert translate("en", "status_waiting", place=3, seconds=7) == "Place 3 in line · 7 s"
-    assert translate("zh-CN", "status_waiting", place=3, seconds=7) == "排在第 3 位 · 7 秒"
+    assert translate("en", "status_partly", count=2, n=3, seconds="7.5") == "2 of 3 pictures came, in 7.5 s."
+    assert translate("zh-CN", "status_partly", count=2, n=3, seconds="7.5") == "共 3 张，收到 2 张，用时 7.5 秒。"
 
 
 @pytest.mark.parametrize(

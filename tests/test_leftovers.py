@@ -168,7 +168,7 @@ def test_after_delete_none_of_its_addresses_is_answered(
     http: httpx.Client, running: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = draw_on_the_page(http, WISH, 2)
-    (entry, other) = (entry_of(running[1], id) for id in (first, second))
+    (entry, other) = (entry_of(http, running[1], id) for id in (first, second))
     # By a program and a form of the visitor's, and by another process whose outputs are on another disk.
     copy = Path(publish(Path(publish_entry(other)))).with_name(f"{first}.png")
     shutil.copyfile(entry.path, copy)
@@ -197,7 +197,7 @@ def test_after_delete_none_of_its_addresses_is_answered(
 
 def test_what_is_restored_in_time_has_all_its_addresses_again(http: httpx.Client, running: tuple[str, Path]) -> None:
     (id,) = draw_on_the_page(http, WISH)
-    program = f"/gradio_api/file={publish_entry(entry_of(running[1], id))}"
+    program = f"/gradio_api/file={publish_entry(entry_of(http, running[1], id))}"
     before = http.get(f"/picture/{id}").content
     assert http.post("/board/act", json={"act": "delete", "ids": [id]}).json() == {"count": 1}
     assert {http.get(address).status_code for address in looks(id)} == {404}
@@ -206,9 +206,10 @@ def test_what_is_restored_in_time_has_all_its_addresses_again(http: httpx.Client
     assert http.get(f"/picture/{id}").content == before
 
 
-def entry_of(outputs: Path, id: str) -> Entry:
-    """The picture of that id, whosever it is."""
-    (entry,) = filter(None, (Library(part).find(id) for part in Library(outputs).parts()))
+def entry_of(http: httpx.Client, outputs: Path, id: str) -> Entry:
+    """The visitor's picture of that id."""
+    entry = Library(outputs).of(http.cookies["qwen-image-demo"].partition(".")[0]).find(id)
+    assert entry
     return entry
 
 

@@ -7,11 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from PIL import Image
@@ -21,6 +23,7 @@ from qwen_demo.images import Reference, Verified, verify
 from qwen_demo.library import FULL_SIDE, GRID_SIDE, Library, slug
 from qwen_demo.recipe import Recipe, read
 
+T = TypeVar("T")
 AT = datetime(2026, 11, 22, 15, 30, 12)
 CAT = Recipe(kind="text_to_image", prompt="a cute cat", model="qwen-image-plus", seed=12345)
 NAME = "2026-11-22/153012-a-cute-cat-qwen-image-plus-12345-1.png"
@@ -37,6 +40,12 @@ def picture(format: str = "PNG") -> Verified:
     buffer = io.BytesIO()
     Image.radial_gradient("L").convert("RGB").save(buffer, format)
     return verify(buffer.getvalue())
+
+
+def aside(work: Callable[..., T], *args: Any) -> T:
+    """Do what is not for the event loop, where one is running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work, *args).result()
 
 
 def files(root: Path) -> list[str]:

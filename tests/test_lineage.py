@@ -22,7 +22,7 @@ from qwen_demo.service import Service
 from qwen_demo.ui.files import publish_entry
 from qwen_demo.visitors import Visitor
 from tests.conftest import KEY, Backend
-from tests.test_library import picture
+from tests.test_library import aside, picture
 
 AT = datetime(2026, 11, 22, 15, 30, 12)
 DRAWN = Recipe(kind="text_to_image", prompt="a cat", model="qwen-image-plus", seed=1)
@@ -186,7 +186,7 @@ async def test_an_order_writes_down_which_pictures_it_was_made_from(service: Ser
     Image.linear_gradient("L").resize((400, 400)).convert("RGB").save(photo)
     first = library.entry_of((await ordered(service, "text_to_image")).pictures[0].path)
     assert first
-    fusion = await ordered(service, "fusion", Path(publish_entry(first)), photo)
+    fusion = await ordered(service, "fusion", Path(aside(publish_entry, first)), photo)
     assert fusion.sources == (first.id, "")
     recipe = read(fusion.pictures[0].path)
     assert recipe.sources == (first.id, "")
@@ -202,10 +202,10 @@ async def test_an_order_writes_down_which_pictures_it_was_made_from(service: Ser
 
 
 async def test_nobody_elses_picture_is_named_as_a_source(service: Service, tmp_path: Path) -> None:
-    path = service.library("bob").save(picture(), DRAWN, 1, AT)
+    path = aside(service.library("bob").save, picture(), DRAWN, 1, AT)
     theirs = service.library("bob").entry_of(path)
     assert theirs
-    order = await ordered(service, "edit", Path(publish_entry(theirs)))  # whoever has the file may use it
+    order = await ordered(service, "edit", Path(aside(publish_entry, theirs)))  # whoever has the file may use it
     assert order.sources == ("",)
     assert before(service.library("ann"), read(order.pictures[0].path)) == [
         service.library("ann").reference(order.references[0])

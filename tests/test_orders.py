@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import os
 import weakref
 from collections import defaultdict
 from collections.abc import Callable
@@ -323,7 +324,7 @@ async def test_an_order_of_before_is_followed_like_any_other(
 
 
 async def test_of_each_visitors_finished_orders_the_last_fifty_are_kept(
-    service_of: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+    service_of: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qwen_demo.orders.MOST_KEPT", 3)
     assert MOST_KEPT == 50
@@ -332,6 +333,12 @@ async def test_of_each_visitors_finished_orders_the_last_fifty_are_kept(
     placed = [await (await service.order(FOUR, 1, ANN)).finish() for _ in range(5)]
     assert service.orders.of("ann") == placed[2:]
     assert service.orders.of("bob") == [other]
+    for number, order in enumerate(placed):  # whatever the clock of the disk can tell apart
+        os.utime(tmp_path / ".orders" / f"{order.id}.json", (number, number))
+    anew = service_of(Orders(8))
+    await anew.resume()  # all of them stand in the journal
+    assert [order.id for order in anew.orders.of("ann")] == [order.id for order in placed[2:]]
+    assert [order.id for order in anew.orders.of("bob")] == [other.id]
 
 
 async def test_what_is_unread_or_under_way_stays_however_many_come_after(

@@ -117,10 +117,12 @@ def test_kind_model_and_stars_are_chosen_beside_the_words(library: Library) -> N
     assert found(library, Search.parse("", "edit")) == ["hat"]
     assert found(library, Search.parse("", "nonsense")) == []
     assert found(library, Search.parse("", "", "qwen-image-plus")) == ["cat"]
-    assert found(library, Search.parse("model:image", "", "edit")) == ["fusion", "hat"]
+    assert found(library, Search.parse("", "", "qwen-image")) == ["chinese"]
+    assert found(library, Search.parse("model:image", "", "edit")) == []
+    assert found(library, Search.parse("model:image", "", "qwen-image-edit")) == ["fusion"]
     assert found(library, Search.parse("", starred=True)) == ["hat", "foreign"]
-    assert found(library, Search.parse("cat", "edit", "plus", starred=True)) == ["hat"]
-    assert found(library, Search.parse("cat", "text_to_image", "plus", starred=True)) == []
+    assert found(library, Search.parse("cat", "edit", "qwen-image-edit-plus", starred=True)) == ["hat"]
+    assert found(library, Search.parse("cat", "text_to_image", "qwen-image-plus", starred=True)) == []
 
 
 def test_no_more_are_given_than_are_asked_for(library: Library) -> None:
@@ -130,7 +132,7 @@ def test_no_more_are_given_than_are_asked_for(library: Library) -> None:
 
 def test_what_is_typed_is_taken_apart() -> None:
     assert Search.parse("Two WORDS seed:1 model:A before:2026 seed:2", "edit", "b", True) == Search(
-        words=("two", "words"), kind="edit", models=("b", "a"), seeds=("1", "2"), before=("2026",), starred=True
+        words=("two", "words"), kind="edit", model="b", models=("a",), seeds=("1", "2"), before=("2026",), starred=True
     )
 
 

@@ -92,6 +92,7 @@ async def open_page(
         await page.set_viewport_size({"width": width, "height": height})
         await page.goto(app.url, wait_until="domcontentloaded")
         await page.locator("#text-run").wait_for()
+        await page.locator("#feed [role=feed]").wait_for(state="attached")
         return page
 
     yield open_page

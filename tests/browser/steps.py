@@ -51,7 +51,8 @@ async def upload(page: Page, slot: str, *files: Any) -> None:
 
 async def picture_sizes(card: Locator) -> list[tuple[int, int]]:
     """The natural sizes of a card's pictures, once all are loaded."""
-    await expect(card.locator(".slot img").first).to_be_visible()
+    await card.scroll_into_view_if_needed()  # far from the window nothing is loaded
+    await expect(card.locator(".slot[data-is=waiting], .slot:not([data-is])")).to_have_count(0)
     sizes = await card.evaluate(
         """async card => {
             const images = [...card.querySelectorAll(".slot img")];

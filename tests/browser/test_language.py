@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cache
 
 import httpx
 import pytest
@@ -54,18 +55,20 @@ def pseudo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     words = {key: bracketed(text) for key, text in english.items()}
     words |= {"language_name": "Px", "browser_codes": "eo"}
     (locales / "en-XA.json").write_text(json.dumps(words), encoding="utf-8")
-    caches = (i18n.texts, i18n.browser_codes, fusion._names, board._files, board._version)
+    caches = (i18n.texts, i18n.browser_codes, fusion._names)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(i18n, "FOLDER", locales)
         patch.setattr(i18n, "LANGUAGES", (*i18n.LANGUAGES, "en-XA"))
-        for cache in caches:
-            cache.cache_clear()
+        for kept in caches:
+            kept.cache_clear()
+        for name in ("_files", "_version"):  # the other app's stay as they are
+            patch.setattr(board, name, cache(getattr(board, name).__wrapped__))
         backend = Backend()
         client = QwenClient(KEY, "http://offline/v1", transport=backend)
         with launched(Service(client, Orders(8), Library(folder / "outputs"))) as url:
             yield RunningApp(url, backend)
-    for cache in caches:
-        cache.cache_clear()
+    for kept in caches:
+        kept.cache_clear()
 
 
 async def shown(page: Page) -> list[str]:

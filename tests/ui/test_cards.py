@@ -29,7 +29,7 @@ from qwen_demo.usage import Prices
 from qwen_demo.visitors import Visitor
 from qwen_demo.web import Addresses
 from tests.test_journal import full, png
-from tests.test_library import picture
+from tests.test_library import aside, picture
 
 ANN = Visitor("ann", ("cookie ann", "address 1"))
 HILL = TextToImage(prompt="a hill", seed=10)
@@ -95,7 +95,7 @@ class House:
         return Cards(self.service, self.addresses, "ann", known, language)
 
     def card(self, order: Order, **options: Any) -> Told:
-        return self.cards(**options).card(order)
+        return aside(self.cards(**options).card, order)
 
     def slots(self, order: Order) -> list[Told]:
         """What its places hold, the ids left out."""
@@ -326,7 +326,7 @@ async def test_a_picture_that_was_deleted_is_gone_and_there_again_when_it_is_res
     assert entry
     house.library.delete(entry)
     assert house.card(order)["slots"] == {"0": {"gone": True}, "1": {**shown(11), "id": second}}
-    assert house.library.restore(first)
+    assert aside(house.library.restore, first)
     assert house.card(order)["slots"]["0"] == {**shown(10), "id": first}
 
 

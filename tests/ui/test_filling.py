@@ -29,7 +29,7 @@ from qwen_demo.ui.text_to_image import text_to_image_tab
 from qwen_demo.visitors import Visitor
 from qwen_demo.web import VISITOR
 from tests.conftest import KEY, Backend, off_the_loop
-from tests.test_library import picture
+from tests.test_library import aside, picture
 from tests.test_recipe import with_text
 
 CAT = Recipe(
@@ -87,7 +87,7 @@ class Page:
         self.saved += 1
         library = self.service.library(owner)
         at = datetime(2026, 11, 22, 15, 30) + timedelta(seconds=self.saved)
-        entry = library.entry_of(library.save(picture(), recipe, 1, at))
+        entry = library.entry_of(aside(library.save, picture(), recipe, 1, at))
         assert entry
         return entry
 

@@ -6,11 +6,11 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,7 +24,7 @@ from qwen_demo.service import Service
 from qwen_demo.ui.routes import MOST
 from qwen_demo.usage import Prices
 from tests.conftest import KEY, Backend, RunningApp, launched
-from tests.test_attacks import cards, draw_on_the_page, ended, event_on, join
+from tests.test_attacks import NO_TLS, cards, draw_on_the_page, ended, event_on, join
 from tests.test_journal import png
 from tests.test_library import picture
 
@@ -51,15 +51,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningA
 def app(running: tuple[RunningApp, Service]) -> Iterator[RunningApp]:
     app, _ = running
     app.orders.clear()
+    app.backend.refusal = answered
     yield app
-    app.backend.refusal = None
     app.backend.open.set()
+
+
+def client(app: RunningApp, **headers: str) -> httpx.Client:
+    return httpx.Client(base_url=app.url, headers=headers, timeout=60, verify=NO_TLS)
 
 
 @pytest.fixture
 def http(app: RunningApp) -> Iterator[httpx.Client]:
     """A visitor whom the app knows, and who has nothing yet."""
-    with httpx.Client(base_url=app.url, timeout=60) as http:
+    with client(app) as http:
         http.get("/healthz")
         yield http
 
@@ -67,9 +71,19 @@ def http(app: RunningApp) -> Iterator[httpx.Client]:
 @pytest.fixture
 def other(app: RunningApp) -> Iterator[httpx.Client]:
     """Another one."""
-    with httpx.Client(base_url=app.url, timeout=60) as http:
+    with client(app) as http:
         http.get("/healthz")
         yield http
+
+
+def answered(_: httpx.Request) -> httpx.Response:
+    """A small picture; the offline backend would draw a large one."""
+    data = [{"b64_json": base64.b64encode(png()).decode()}]
+    return httpx.Response(200, json={"data": data, "usage": {"total_tokens": 1}})
+
+
+def refused(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(400, json={"error": {"code": "2001", "message": "DataInspectionFailed"}})
 
 
 def own_library(http: httpx.Client, service: Service) -> Library:
@@ -86,18 +100,17 @@ def order(http: httpx.Client, n: int = 1, **fields: Any) -> tuple[str, Told]:
     """Order, and wait for its end. The order's id and its card."""
     before = cards(http).keys()
     begin(http, n, **fields)
-    for now in messages_until(http, lambda told: bool(told.keys() - before)):
-        (id,) = now.keys() - before
+    (id,) = once(http, lambda told: bool(told.keys() - before)).keys() - before
     return id, ended(http)[id]
 
 
-def messages_until(http: httpx.Client, enough: Any) -> Iterator[Told]:
+def once(http: httpx.Client, so: Callable[[Told], bool]) -> Told:
     """The cards once that is true of them."""
     with stream(http) as told:
         for _ in told:
-            if enough(now := cards(http)):
-                yield now
-                return
+            if so(now := cards(http)):
+                return now
+    raise AssertionError("the stream has ended")
 
 
 @contextmanager
@@ -214,19 +227,15 @@ def test_words_are_in_the_browsers_language(app: RunningApp, http: httpx.Client)
 # What the buttons do
 
 
-def refused(_: httpx.Request) -> httpx.Response:
-    return httpx.Response(400, json={"error": {"code": "2001", "message": "DataInspectionFailed"}})
-
-
 def test_stop_drops_what_was_not_sent(app: RunningApp, http: httpx.Client) -> None:
     app.backend.open.clear()
     begin(http, 4)
     assert app.backend.wait_for_orders(2)
-    (id,) = next(messages_until(http, bool))
+    (id,) = once(http, bool)
     assert act(http, "forget", order=id).json() == {}  # what runs stays
     assert act(http, "again", order=id, place=0).json() == {}
     assert act(http, "stop", order=id).json() == {}
-    (card,) = next(messages_until(http, lambda told: told[id]["way"] == 2)).values()
+    (card,) = once(http, lambda told: bool(told[id]["way"] == 2)).values()
     assert (card["state"], list(card["slots"].values())) == ("running", [{}, {}, {"dropped": True}, {"dropped": True}])
     app.backend.open.set()
     (card,) = ended(http).values()
@@ -239,7 +248,7 @@ def test_what_was_refused_is_ordered_again_by_its_place(app: RunningApp, http: h
     id, card = order(http, 2, seed=70)
     ((place, slot),) = ((place, slot) for place, slot in card["slots"].items() if "failed" in slot)
     assert slot["again"] is True
-    app.backend.refusal = None
+    app.backend.refusal = answered
     assert act(http, "again", order=id, place=int(place)).json() == {}
     ((_, again),) = ((key, told) for key, told in ended(http).items() if key != id)
     assert (again["n"], again["prompt"], app.orders[2]["seed"]) == (1, "a hill", 70 + int(place))
@@ -256,16 +265,12 @@ def test_what_is_lost_is_ordered_again_once(app: RunningApp, http: httpx.Client)
     app.backend.refusal = broken
     id, card = order(http, seed=80)
     assert (card["state"], card["lost"], card["unread"]) == ("unread", True, False)
-    app.backend.refusal = None
+    app.backend.refusal = answered
     for _ in range(2):
         assert act(http, "again", order=id).json() == {}
     told = ended(http)
     assert (len(told), told[id]["lost"], [sent["seed"] for sent in app.orders]) == (2, False, [80, 80])
     assert told[id]["slots"]["0"]["again"] is False
-
-
-def answered(_: httpx.Request) -> httpx.Response:
-    return httpx.Response(200, json={"data": [{"b64_json": base64.b64encode(png()).decode()}]})
 
 
 FUTURE = {"pictures_of_the_future": [base64.b64encode(png()).decode()]}
@@ -393,7 +398,7 @@ def test_an_order_that_cannot_be_placed_again_is_told_why(app: RunningApp, http:
     body = {"prompt": "warmer", "image": photo, "seed": 1}
     app.backend.refusal = refused
     http.post("/gradio_api/call/v2/edit_image", json=body)
-    next(messages_until(http, bool))
+    once(http, bool)
     ((id, _),) = ended(http).items()
     app.orders.clear()
     answer = act(http, "again", order=id, place=0)  # what came as text was not kept
@@ -408,14 +413,10 @@ def test_an_order_that_cannot_be_placed_again_is_told_why(app: RunningApp, http:
 def library(http: httpx.Client, running: tuple[RunningApp, Service]) -> Library:
     """Three pictures of the visitor's, the newest is the edit."""
     library = own_library(http, running[1])
-    for day, recipe in enumerate((CAT, {"prompt": "x" * 200, "seed": 7}, {"kind": "edit", "prompt": "a hat"}), start=1):
-        made = recipe if isinstance(recipe, Recipe) else Recipe(**{**vars_of(CAT), **recipe})
-        library.save(picture(), made, 1, AT.replace(day=day))
+    made = (CAT, replace(CAT, prompt="x" * 200, seed=7), replace(CAT, kind="edit", prompt="a hat"))
+    for day, recipe in enumerate(made, start=1):
+        library.save(picture(), recipe, 1, AT.replace(day=day))
     return library
-
-
-def vars_of(recipe: Recipe) -> Told:
-    return {name: getattr(recipe, name) for name in ("kind", "prompt", "model", "seed")}
 
 
 def rows(http: httpx.Client, **params: str) -> list[str]:
@@ -487,7 +488,7 @@ def test_a_limit_that_no_machine_can_count_to_is_refused(
 
 def test_a_picture_is_told_with_its_story(http: httpx.Client, library: Library) -> None:
     source = next(entry for entry in library.newest_first() if entry.recipe and entry.recipe.prompt == "a cute cat")
-    made = Recipe(**{**vars_of(CAT), "kind": "edit", "references": ("f" * 64,), "sources": (source.id,)})
+    made = replace(CAT, kind="edit", references=("f" * 64,), sources=(source.id,))
     path = library.save(picture(), made, 1, AT)
     child = library.entry_of(path)
     assert child
@@ -550,7 +551,7 @@ def test_usage_is_a_table_for_spreadsheets_of_the_visitors_own(http: httpx.Clien
 
 
 def forgetful(app: RunningApp, session: str = "") -> httpx.Client:
-    http = httpx.Client(base_url=app.url, timeout=60, headers={"X-Page": session} if session else {})
+    http = client(app, **({"X-Page": session} if session else {}))
     http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return http
 
@@ -568,7 +569,8 @@ def test_without_cookies_the_page_names_its_visitor_and_tokens_open_the_pictures
         with stream(nobody, page="a-page") as told:  # a stream brings no header
             assert next(told)["cards"].keys() == {id}
         address = f"/picture/{slot['id']}"
-        for who in (page, nobody, stranger, http):
+        assert page.get(address).status_code == 200
+        for who in (nobody, stranger, http):
             assert [who.get(address, params=params).status_code for params in ({"t": slot["token"]}, {})] == [200, 404]
         rows = page.get("/board/library").json()["pictures"]
         assert [(row[0], row[5].count(".")) for row in rows] == [(slot["id"], 2)]
@@ -588,7 +590,7 @@ def test_where_the_cookie_is_known_what_else_is_said_changes_nothing(
     id, card = order(http)
     assert "token" not in card["slots"]["0"]
     name = http.cookies["qwen-image-demo"].partition(".")[0]
-    for session in ("a-page", name, f"page {name}"):
+    for session in ("c-page", name, f"page {name}"):
         said = {"X-Page": session}
         assert http.get("/board/orders?once", headers=said).json()["cards"] == {id: card}
         assert http.get(f"/board/orders?once&page={session}").json()["cards"] == {id: card}

@@ -17,6 +17,7 @@ from qwen_demo.recipe import Recipe
 from qwen_demo.web import VISITOR, Addresses, pictures
 from qwen_demo.web.cookie import VisitorCookie
 from qwen_demo.web.files import Files
+from tests.test_library import aside
 
 RECIPE = Recipe(kind="text_to_image", prompt="a private wish", model="qwen-image-plus", seed=7)
 DAY = 24 * 3600
@@ -219,7 +220,7 @@ async def test_a_token_of_another_secret_or_library_opens_nothing(house: House, 
 
 
 async def test_where_all_see_all_a_token_has_no_part(house: House, clock: Clock) -> None:
-    path = house.everything.save(verify(png()), RECIPE, 1, datetime(2026, 11, 22, 15, 30, 3))
+    path = aside(house.everything.save, verify(png()), RECIPE, 1, datetime(2026, 11, 22, 15, 30, 3))
     entry = house.everything.entry_of(path)
     assert entry
     token = house.addresses.token(house.everything, entry.id)
@@ -235,7 +236,7 @@ async def test_what_is_deleted_is_not_served_by_any_address_until_it_is_restored
     assert [await house.status(address, "ann") for address in addresses] == [200] * 3
     house.anns.delete(house.first)
     assert [await house.status(address, "ann") for address in addresses] == [404] * 3
-    assert house.anns.restore(house.first.id)
+    assert aside(house.anns.restore, house.first.id)
     assert [await house.status(address, "ann") for address in addresses] == [200] * 3
 
 

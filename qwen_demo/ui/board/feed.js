@@ -36,7 +36,7 @@ export function mount(element, { trigger, props, upload, watch }) {
   const follow = () => followOrders(
     (cards, told) => {
       clock = told.now - Date.now() / 1000;
-      const before = new Set(pictures().map(({ id }) => id));
+      const before = new Set(pictures().map(({ id }) => id)), known = new Set(drawn.keys());
       for (const [id, card] of drawn) {
         if (!cards.has(id)) {
           card.element.remove();
@@ -48,6 +48,7 @@ export function mount(element, { trigger, props, upload, watch }) {
       for (const [id, card] of [...cards].sort(([, one], [, other]) => one.at - other.at)) {
         const there = drawn.get(id) ?? add(id, card);
         there.update(card);
+        if (begun && !known.has(id) && Date.now() - pressed < 10_000) reveal(there.element);
       }
       outside.hear(cards, begun);
       write(session, told.session);
@@ -67,12 +68,13 @@ export function mount(element, { trigger, props, upload, watch }) {
     const made = newCard(id, card, look, now);
     drawn.set(id, made);
     list.prepend(made.element);
-    if (begun && Date.now() - pressed < 10_000) {
-      pressed = 0;
-      if (narrow()) made.element.scrollIntoView({ behavior: "smooth", block: "start" });
-      else scrollTo({ top: 0, behavior: "smooth" });
-    }
     return made;
+  }
+  /** Have what was ordered here in sight, once it is drawn: before, the page may be too short. @param {HTMLElement} card */
+  function reveal(card) {
+    pressed = 0;
+    if (narrow()) card.scrollIntoView({ behavior: "smooth", block: "start" });
+    else scrollTo({ top: 0, behavior: "smooth" });
   }
 
   setInterval(() => drawn.forEach((card) => card.tick()), TICK);

@@ -443,7 +443,14 @@ export function mount(element, { props }) {
   }
   function compare() {
     const [pin, other] = [...chosen].map(pictureOf);
-    openViewer({ list: () => shown, start: other.id, pin, from: toCompare });
+    openViewer({ list: () => shown, start: other.id, pin, from: toCompare, closed });
+  }
+  /** Who looked at a picture is at its tile afterwards, however far away that was. @param {string} id */
+  function closed(id) {
+    const index = indexes.get(id);
+    if (index === undefined || !seen()) return false;
+    focus(index);
+    return true;
   }
 
   // Mouse, finger, keys
@@ -463,7 +470,7 @@ export function mount(element, { props }) {
     if (!id || pressed) return void (pressed = false); // a long press is no click
     const target = /** @type {Element} */ (event.target);
     if (event.shiftKey || event.ctrlKey || event.metaKey || chosen.size || target.closest(".tick")) toggle(id, event.shiftKey);
-    else openViewer({ list: () => shown, start: id, from: /** @type {HTMLElement} */ (target.closest(".open")) });
+    else openViewer({ list: () => shown, start: id, from: /** @type {HTMLElement} */ (target.closest(".open")), closed });
   });
   rows.addEventListener("focusin", (/** @type {FocusEvent} */ event) => {
     current = idAt(event.target);

@@ -60,16 +60,13 @@ function setMode(/** @type {"side" | "slider"} */ mode) {
  */
 export function present({ picture, pinned, label, neighbours, settled }) {
   beside = neighbours;
-  if (!pinned && panes.length === 2) dropPinned();
+  if (!pinned && panes.length === 2) { // what was beside the pinned one is loaded already, and stays at its place
+    view.zoom = scale(panes[1].picture);
+    drop(panes.splice(0, 1));
+  }
   put(0, pinned ?? picture, pinned ? words.viewer_pinned : "", settled);
   if (pinned) put(1, picture, label, settled);
   draw();
-}
-
-/** The other picture is loaded already, and stays at its place. */
-function dropPinned() {
-  view.zoom = scale(panes[1].picture);
-  drop(panes.splice(0, 1));
 }
 
 /** @param {number} index @param {Picture} picture @param {string} label @param {Promise<void>} [settled] */
@@ -111,11 +108,11 @@ async function load(pane, settled) {
 
 /** Lay the decoded picture over its preview, which goes once that was painted. */
 function sharpen(/** @type {Pane} */ pane) {
-  const preview = pane.frame.firstChild;
+  const under = pane.frame.firstChild;
   pane.frame.append(pane.image);
   pane.sharp = true;
   draw();
-  requestAnimationFrame(() => requestAnimationFrame(() => preview?.remove()));
+  requestAnimationFrame(() => requestAnimationFrame(() => under?.remove()));
   if (pane === panes.at(-1)) beside.forEach((one, index) => { if (one) ahead[index].src = large(one); });
 }
 

@@ -25,6 +25,8 @@ const removing = new Set();
 let removedHere = "";
 /** Where it was opened from. @type {HTMLElement | undefined} */
 let origin;
+/** @type {((id: string) => boolean) | undefined} */
+let focusTile;
 let recipeWanted = true;
 
 // --- what is shown ---
@@ -206,12 +208,14 @@ addEventListener("keydown", press, true); // not on the dialog: where a focused 
  * @param {string} what.start the id of the one to begin with
  * @param {HTMLElement} what.from what gets the focus back where the picture last looked at has no tile
  * @param {Picture} [what.pin] what to compare it with
+ * @param {(id: string) => boolean} [what.closed] gives the focus to that picture's tile, which needn't be in the page; false where there is none
  */
-export function openViewer({ list, start, from, pin }) {
+export function openViewer({ list, start, from, pin, closed }) {
   const picture = list().find(({ id }) => id === start) ?? list()[0];
   if (!picture) return;
   sequence = newSequence(list);
   origin = from;
+  focusTile = closed;
   shown = undefined;
   pinned = pin;
   removedHere = "";
@@ -245,6 +249,7 @@ function leave(back = true) {
 
 /** To the tile of the picture last looked at, else to where it began. */
 function giveFocusBack(/** @type {Picture} */ { id }) {
+  if (focusTile?.(id)) return;
   const tiles = [...document.querySelectorAll(`[data-picture="${CSS.escape(id)}"]`)];
   const tile = tiles.find((one) => !dialog.contains(one) && one.checkVisibility());
   const places = [tile, origin].flatMap((one) => (one ? [one, ...one.querySelectorAll("button, a[href]")] : []));
