@@ -5,7 +5,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,17 +47,16 @@ class Upkeep:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def sweep(self, uploads: Path, withdraw: Callable[[list[str]], None]) -> None:
+    async def sweep(self, uploads: Path) -> None:
         """Delete what is old, hour after hour. Runs until it is cancelled.
 
         Args:
             uploads: the folder of all that is written for a day: uploads, second names of pictures, temporary files.
-            withdraw: takes back the second names of the pictures of these ids.
         """
         while True:
             await asyncio.to_thread(self._journal.sweep)
             for part in ("", *(part.name for part in self._library.parts())):
-                await asyncio.to_thread(_purge, self._library.within(part), withdraw)
+                await asyncio.to_thread(purge, self._library.within(part), uploads)
             for folder in self._library.parts() if self._public else ():
                 await asyncio.to_thread(sweep, folder)
             # In public a second name goes with its picture.
@@ -70,9 +69,23 @@ class Upkeep:
             task.cancel()
 
 
-def _purge(library: Library, withdraw: Callable[[list[str]], None]) -> None:
-    """What was deleted before the app was ended: nobody else thinks of it any more."""
-    withdraw(library.purge())
+def second_name(id: str) -> str:
+    """What a picture of that id is called in the folder of uploads."""
+    return f"{id}.png"
+
+
+def purge(library: Library, uploads: Path) -> None:
+    """Remove for good what was deleted from a library, whoever gave it second names. Not for the event loop."""
+    withdraw(uploads, library.purge())
+
+
+def withdraw(uploads: Path, ids: Iterable[str]) -> None:
+    """Take back the second names of these pictures. It looks at all that lie there."""
+    names = list(map(second_name, ids))
+    for folder in uploads.glob("*") if names else ():
+        for name in names:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                (folder / name).unlink()
 
 
 def sweep(root: Path, *, second_names: bool = False) -> None:

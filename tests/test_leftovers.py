@@ -22,8 +22,8 @@ from qwen_demo.environment import PARTS
 from qwen_demo.library import Entry, Library, elsewhere
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
-from qwen_demo.ui.files import publish, publish_entry, withdraw
-from qwen_demo.upkeep import sweep
+from qwen_demo.ui.files import publish, publish_entry
+from qwen_demo.upkeep import purge, sweep, withdraw
 from tests.conftest import KEY, Backend, launched, off_the_loop
 from tests.test_attacks import draw_on_the_page
 
@@ -62,7 +62,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     service = Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(8), Library(folder), public=True)
     with started(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr("qwen_demo.ui.files.os.link", off_the_loop(os.link))
-        patch.setattr("qwen_demo.ui.routes.withdraw", off_the_loop(withdraw))
+        patch.setattr("qwen_demo.ui.routes.purge", off_the_loop(purge))
         with launched(service, QWEN_DEMO_PUBLIC="1") as url:
             yield url, folder
 
@@ -178,13 +178,13 @@ def test_after_delete_none_of_its_addresses_is_answered(
 
     purged = threading.Event()
 
-    def told(ids: list[str]) -> None:
-        withdraw(ids)
+    def told(library: Library, uploads: Path) -> None:
+        purge(library, uploads)
         purged.set()
 
     monkeypatch.setattr("qwen_demo.ui.routes.UNDO", -1.0)  # there is no wait,
     monkeypatch.setattr("qwen_demo.library.time", Clock)  # and it was long enough
-    monkeypatch.setattr("qwen_demo.ui.routes.withdraw", off_the_loop(told))
+    monkeypatch.setattr("qwen_demo.ui.routes.purge", off_the_loop(told))
     assert http.post("/board/act", json={"act": "delete", "ids": [first]}).json() == {"count": 1}
     assert {http.get(address).status_code for address in looks(first)} == {404}
     assert purged.wait(60)
@@ -230,10 +230,10 @@ def test_published_names_are_found_again_wherever_they_were_given(
         True
     ] * 4
     (uploads / "a-part-of-an-upload").touch()
-    withdraw([mine.id, "2026-11-22-of-what-was-never-published"])
+    withdraw(uploads, [mine.id, "2026-11-22-of-what-was-never-published"])
     assert [Path(name).exists() for name in names] == [False, False, False, True, True]
-    withdraw([mine.id])
-    withdraw([])
+    withdraw(uploads, [mine.id])
+    withdraw(uploads, [])
 
 
 def test_what_is_deleted_while_it_is_copied_gets_no_name(

@@ -117,7 +117,7 @@ async def test_strangers_pictures_go_and_the_owners_and_what_is_unread_stay(
 
     monkeypatch.setattr("qwen_demo.upkeep.sweep", told)
     service = Service(QwenClient("sk-1"), Orders(1), Library(root), public=public)
-    sweeping = asyncio.create_task(service.upkeep.sweep(uploads, lambda ids: None))
+    sweeping = asyncio.create_task(service.upkeep.sweep(uploads))
     await asyncio.wait_for(done.wait(), 60)
     sweeping.cancel()
     assert (strangers.exists(), upload.exists()) == (not public, False)
@@ -126,7 +126,7 @@ async def test_strangers_pictures_go_and_the_owners_and_what_is_unread_stay(
 
 @pytest.mark.parametrize("public", [True, False])
 async def test_what_was_deleted_before_the_app_was_ended_is_gone_with_its_other_names(
-    public: bool, tmp_path: Path
+    public: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = Library(tmp_path / "outputs")
     deleted, kept, back = "2026-11-22/deleted.png", "2026-11-22/kept.png", "2026-11-22/just-now.png"
@@ -145,13 +145,14 @@ async def test_what_was_deleted_before_the_app_was_ended_is_gone_with_its_other_
     withdrawn: list[list[str]] = []
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
-    def withdraw(ids: list[str]) -> None:
+    def withdraw(_: Path, ids: list[str]) -> None:
         withdrawn.append(ids)
         if len(withdrawn) == 2:
             loop.call_soon_threadsafe(done.set)
 
     service = Service(QwenClient("sk-1"), Orders(1), library, public=public)
-    sweeping = asyncio.create_task(service.upkeep.sweep(tmp_path / "uploads", withdraw))
+    monkeypatch.setattr("qwen_demo.upkeep.withdraw", withdraw)
+    sweeping = asyncio.create_task(service.upkeep.sweep(tmp_path / "uploads"))
     await asyncio.wait_for(done.wait(), 60)
     sweeping.cancel()
     assert withdrawn == [[id] for id in ids]

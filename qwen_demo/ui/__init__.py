@@ -24,7 +24,6 @@ from .controls import small_button
 from .edit import edit_tab
 from .endpoints import add_endpoints
 from .events import asker, on
-from .files import withdraw
 from .fusion import fusion_tab
 from .gradio_patch import GRADIO_ROUTES, ROUTES, App, KnownStreams, OwnRanges, bound_queue, share_parts, signed_in
 from .link import choose_language, follow_links
@@ -101,7 +100,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await service.resume()
-        sweeping = asyncio.create_task(service.upkeep.sweep(Path(get_upload_folder()), withdraw))
+        sweeping = asyncio.create_task(service.upkeep.sweep(Path(get_upload_folder())))
         async with agents.run() if agents else nullcontext():
             yield
         sweeping.cancel()

@@ -123,7 +123,7 @@ class Cards:
             return self._shown(order, place)
         call = next(call for call in order.calls if place in call.places)
         if reason := order.reasons.get(place):
-            again = order.finished and (not reason.may_be_billed or call.state is State.SENT)
+            again = order.finished and not reason.may_be_billed  # else it could be paid for twice
             return {"failed": describe(reason, self._language), "again": again}
         if call.state is State.WAITING and order.cancelled:
             return {"dropped": True}
@@ -141,13 +141,16 @@ class Cards:
         return told | {"id": entry.id} | self._token(entry.id)
 
     def _outcome(self, order: Order) -> str:
-        """What is not as it should be, and what that costs."""
-        fewer = len(order.pictures) < order.n and not order.cancelled
-        if order.pictures and (order.problems or fewer):  # then some were billed, and each problem is about others
-            came = self._say("status_partly", count=len(order.pictures), n=order.n, seconds=f"{order.seconds:.1f}")
-            reasons = dict.fromkeys(said(problem, self._language) for problem in order.problems)
-            return " ".join([came, *reasons, billed(order, self._language)])
-        return " ".join(dict.fromkeys(describe(problem, self._language) for problem in order.problems))
+        """What is not as it should be, and what that costs. Beside pictures, an empty place says itself why."""
+        if not order.pictures:
+            return " ".join(dict.fromkeys(describe(problem, self._language) for problem in order.problems))
+        kept = [reason for place, reason in order.reasons.items() if place in order.numbered]
+        words = list(dict.fromkeys(said(reason, self._language) for reason in kept))
+        if len(order.pictures) < order.n and not order.cancelled:
+            count = len(order.pictures)
+            words.insert(0, self._say("status_partly", count=count, n=order.n, seconds=f"{order.seconds:.1f}"))
+            words.append(billed(order, self._language))
+        return " ".join(words)
 
     def _differences(self, order: Order) -> Iterable[str]:
         """Where what came is not what was asked for."""
@@ -155,8 +158,6 @@ class Cards:
         others = [size for size in came if asked and size != asked]
         if others:
             yield self._say("other_size", asked=asked, came=", ".join(others))
-        if 0 < len(order.pictures) < order.n:
-            yield self._say("fewer_pictures", asked=order.n, came=len(order.pictures))
 
     def _meta(self, order: Order) -> str:
         """An order in a line: sizes, model, seed."""

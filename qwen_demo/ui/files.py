@@ -4,8 +4,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from gradio.utils import get_upload_folder
 
 from ..api.errors import InvalidRequest
 from ..library import Entry
+from ..upkeep import second_name
 
 
 def uploaded(file: Mapping[str, Any]) -> Path:
@@ -29,7 +29,7 @@ def uploaded(file: Mapping[str, Any]) -> Path:
 
 def publish_entry(entry: Entry) -> str:
     """A second name for a picture of the library, which is its id: an order knows by it what it is made from."""
-    return publish(entry.path, _published_name(entry.id))
+    return publish(entry.path, second_name(entry.id))
 
 
 def publish(path: Path, name: str = "") -> str:
@@ -50,19 +50,6 @@ def publish(path: Path, name: str = "") -> str:
         if not path.exists():  # it was deleted meanwhile
             target.unlink(missing_ok=True)
     return str(target)
-
-
-def withdraw(ids: Iterable[str]) -> None:
-    """Take back the second names of these pictures, whoever published them. Not for the event loop: it looks at all."""
-    names = [_published_name(id) for id in ids]
-    for folder in Path(get_upload_folder()).glob("*") if names else ():
-        for name in names:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                (folder / name).unlink()
-
-
-def _published_name(id: str) -> str:
-    return f"{id}.png"
 
 
 def fresh_folder() -> Path:

@@ -81,7 +81,9 @@ class Filling:
         return self._restore(recipe, http, seed=False)
 
     def _use_prompt(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
-        form, text = self._forms.get(str(wanted.get("kind"))), wanted.get("text")
+        """The words of an order of that kind, or of that picture."""
+        recipe = self._find(wanted["id"], http).recipe if "id" in wanted else None
+        form, text = self._forms.get(recipe.kind if recipe else str(wanted.get("kind"))), wanted.get("text")
         if form is None or not isinstance(text, str):
             raise refusal("picture_gone", http)
         return {form.prompt: text, **self._open(form)}, self._said(http, ["prompt"])

@@ -90,7 +90,8 @@ def billed(order: Order, language: str) -> str:
         surely = call.state in (State.ANSWERED, State.DONE)
         counts["billed_count" if surely else "maybe_count"] += call.request.n - call.unbilled
     keys = ("billed_count", "unbilled_count", "maybe_count")
-    return " · ".join(translate(language, key, count=counts[key]) for key in keys if counts[key]) + "."
+    told = " · ".join(translate(language, key, count=counts[key]) for key in keys if counts[key])
+    return translate(language, "billed_counts", counts=told)
 
 
 def problem_html(error: Exception, language: str) -> str:

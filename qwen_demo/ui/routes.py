@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
+from pathlib import Path
 from typing import Any, Literal
 
+from gradio.utils import get_upload_folder
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 from starlette.concurrency import run_in_threadpool
@@ -26,12 +28,12 @@ from ..order import Order
 from ..search import Search
 from ..service import Service
 from ..snippets import as_curl, as_json, as_openai, as_python
+from ..upkeep import purge
 from ..usage import as_csv
 from ..visitors import Visitor
 from ..web import VISITOR, Addresses
 from .cards import Cards, Told, changed, library_rows
 from .events import asker, language_of
-from .files import withdraw
 from .messages import describe
 
 EVERY = 3.0  # seconds: so often a place in line is looked at, and whether the browser still listens
@@ -259,7 +261,7 @@ def _delete(library: Library, entries: Iterable[Entry]) -> None:
 
 
 async def _purge(library: Library) -> None:
-    await asyncio.to_thread(lambda: withdraw(library.purge()))
+    await asyncio.to_thread(purge, library, Path(get_upload_folder()))
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:

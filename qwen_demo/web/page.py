@@ -27,7 +27,7 @@ class Page:
 
     Scripts run that stand in the page itself: each of them carries a word that is new for every page. Where their
     number is not the template's, one was smuggled in, or it is no page of ours: then none runs. Gradio makes functions
-    out of texts, hence `unsafe-eval`. Nothing is loaded from elsewhere.
+    out of texts, hence `unsafe-eval`. Nothing is loaded from elsewhere but pictures, which a visitor's address names.
 
     Args:
         app: what comes after it.
@@ -46,7 +46,7 @@ class Page:
         self._scripts = scripts
         self._policy = (
             "default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; "
-            "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
+            "img-src 'self' data: blob: https:; media-src 'self' data: blob:; font-src 'self' data:; "
             "connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
             f"form-action 'self'; frame-ancestors {frames}"
         )

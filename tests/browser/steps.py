@@ -7,14 +7,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-from qwen_demo.i18n import texts
-
-PHOTOS = Path(__file__).parents[2] / "qwen_demo" / "ui" / "photos"
-
-
-def begin(language: str, key: str) -> str:
-    """The words of a text before its first fact."""
-    return texts(language)[key].partition("{")[0].strip()
+from tests.browser.conftest import PHOTOS
 
 
 async def tab(page: Page, name: str) -> None:

@@ -50,6 +50,7 @@ async def test_a_newcomer_finds_the_way(
     await expect(examples.locator("img")).to_have_count(6)
     await examples.get_by_text(words("example_text_garden"), exact=True).click()
     await expect(page.locator("#text-prompt textarea")).to_have_value(words("example_text_garden_prompt"))
+    await expect(page.locator("#text-prompt textarea")).to_be_in_viewport()
     await look(page, await run_and_wait(page, "text"))
     await page.locator("#viewer [data-act=edit]").click()
     await expect(page.locator("#edit-image img")).to_be_visible()

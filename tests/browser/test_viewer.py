@@ -1,29 +1,59 @@
 """The viewer: one picture, or two at the same place and zoom, and what can be done with exactly what is shown."""
 
+import asyncio
 import base64
 import io
 import json
+import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
+from importlib.resources import files
+from math import exp
+from pathlib import Path
 from typing import Any
 
-import asyncio
 import httpx
 import pytest
 import pytest_asyncio
 from PIL import Image, ImageDraw
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, CDPSession, Locator, Page, expect
 
+from qwen_demo import images
 from qwen_demo.api.client import QwenClient
-from qwen_demo.library import Library
+from qwen_demo.library import DELETED, STARS, Library
 from qwen_demo.orders import Orders
+from qwen_demo.recipe import Recipe
 from qwen_demo.service import Service
-from tests.browser.conftest import NewContext
-from tests.browser.steps import cards, fill_number, look, run, said, tab
+from tests.browser.conftest import PHOTOS, NewContext
+from tests.browser.steps import (
+    cards,
+    download,
+    fill_number,
+    look,
+    recipe,
+    run,
+    run_and_wait,
+    said,
+    search,
+    tab,
+    tiles,
+    upload,
+    viewer,
+)
 from tests.conftest import KEY, Backend, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+HILL, VALLEY = (1328, 1328), (1664, 928)
+FITS = 736  # px of the square one's side at 1400 × 900: the stage is 768 high, and 32 stay free
+TURN = exp(240 * 0.0018)
+"""How much nearer one turn of the wheel comes."""
+TODAY = datetime.now().astimezone()
+BOATS = 210
+"""In the library from a day long ago, in thirty rows."""
 
 
 @cache
@@ -38,22 +68,26 @@ def picture(seed: int, width: int, height: int) -> str:
 
 @dataclass
 class Studio:
-    """An app of its own, and the browser of its visitor: a card of two wide pictures over one of four squares.
+    """An app of its own, and the browser of its visitor, whose feed has a card of two valleys over one of four hills.
 
     Attributes:
-        orders: what was asked of the API.
-        held: the seeds that wait.
+        held: the seeds whose pictures wait.
     """
 
     url: str
     library: Library
     context: BrowserContext
     page: Page
-    orders: list[dict[str, Any]] = field(default_factory=list)
-    held: set[int] = field(default_factory=set)
+    held: set[int]
+
+    def file(self, id: str) -> Path:
+        """A picture's file."""
+        entry = self.library.find(id)
+        assert entry
+        return entry.path
 
 
-async def order(page: Page, prompt: str, n: int, seed: int, size: str) -> Locator:
+async def order(page: Page, prompt: str, n: int, seed: int, size: str = "1:1") -> Locator:
     """Order words' pictures with the seeds s, s+1, …. Gives the card."""
     await page.locator("#text-prompt textarea").fill(prompt)
     await page.locator("#text-size").get_by_role("radio", name=size).check()
@@ -63,14 +97,21 @@ async def order(page: Page, prompt: str, n: int, seed: int, size: str) -> Locato
     return await run(page, "text")
 
 
+def put_boats(library: Library) -> None:
+    """Put pictures of a day long ago in: one, of which all others are second names."""
+    boat = Recipe(kind="text_to_image", prompt="a boat", model="qwen-image", seed=5)
+    data = base64.b64decode(picture(5, 210, 210))
+    first = library.save(images.verify(data), boat, 1, TODAY)
+    for number in range(1, BOATS):
+        (first.parent / f"{number:06}-a-boat.png").hardlink_to(first)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def studio(new_context: NewContext, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Studio]:
-    orders: list[dict[str, Any]] = []
     held: set[int] = set()
 
     async def answer(request: httpx.Request) -> httpx.Response:
         body = json.loads(await request.aread())
-        orders.append(body)
         seed, size = body["seed"], map(int, body.get("size", "600x400").split("x"))
         while seed in held:
             await asyncio.sleep(0.005)
@@ -88,18 +129,24 @@ async def studio(new_context: NewContext, tmp_path_factory: pytest.TempPathFacto
         await page.locator("#text-run").wait_for()
         visitor = next(cookie for cookie in await context.cookies() if cookie["name"] == "qwen-image-demo")
         library = service.library(visitor["value"].partition(".")[0])
-        for card in (await order(page, "a hill", 4, 1, "1:1"), await order(page, "a valley", 2, 11, "16:9")):
+        hills = await order(page, "a hill", 4, 1)
+        await page.locator("#text-negative textarea").fill("fog")
+        await page.locator("#text-watermark input").check()
+        valleys = await order(page, "a valley", 2, 11, "16:9")
+        for card in (hills, valleys):
             await expect(card).to_have_attribute("data-state", "done")
-        yield Studio(url, library, context, page, orders, held)
+        yield Studio(url, library, context, page, held)
         await context.close()
 
 
-@pytest.fixture
-def page(studio: Studio) -> Page:
-    return studio.page
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(studio: Studio) -> AsyncIterator[Page]:
+    """The page of all tests, without a viewer."""
+    yield studio.page
+    await studio.page.evaluate("document.querySelector('#viewer[open] [data-act=close]')?.click()")
 
 
-async def ids(page: Page, count: int) -> list[str]:
+async def ids(page: Page, count: int = 6) -> list[str]:
     """The feed's pictures, the newest card's first."""
     opens = page.locator("#feed .slot [data-act=open]")
     await expect(opens).to_have_count(count)
@@ -107,16 +154,539 @@ async def ids(page: Page, count: int) -> list[str]:
     return found
 
 
-async def test_explore(studio: Studio, page: Page) -> None:
-    print(await ids(page, 6))
+async def shows(page: Page, *wanted: str) -> None:
+    """Wait until exactly these are on the stage, not as previews any more: the pinned one first."""
+    shown = page.locator("#viewer .pane img")
+    await expect(shown).to_have_count(len(wanted))
+    for place, id in enumerate(wanted):
+        await expect(shown.nth(place)).to_have_attribute("src", re.compile(rf"/picture/{id}\?w=3072$"))
+
+
+async def at(page: Page, place: str) -> None:
+    """Wait until the viewer says which one of how many this is."""
+    await expect(page.locator("#viewer .count")).to_have_text(place)
+
+
+async def strip(page: Page) -> list[str]:
+    """The pictures that the viewer goes through."""
+    found: list[str] = await page.locator("#viewer .strip button").evaluate_all(
+        "buttons => buttons.map((button) => button.dataset.id)"
+    )
+    return found
+
+
+async def zoomed(page: Page, percent: float) -> None:
+    """Wait until a picture is drawn so large."""
+    await expect(page.locator("#viewer .percent")).to_have_text(f"{percent:.0f} %")
+
+
+@dataclass
+class Drawn:
+    """Where a picture is drawn, in its pane of that place in the window; in px."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    pane: tuple[float, float, float, float]
+
+    def under(self, x: float, y: float) -> tuple[float, float]:
+        """The picture's point that is there in the window, from 0 to 1."""
+        return (x - self.pane[0] - self.x) / self.width, (y - self.pane[1] - self.y) / self.height
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The picture's point in the middle of its pane."""
+        x, y, width, height = self.pane
+        return self.under(x + width / 2, y + height / 2)
+
+    @property
+    def place(self) -> tuple[float, float, float, float]:
+        """The same for two that are drawn alike."""
+        return self.x, self.y, self.width, self.height
+
+
+async def drawn(page: Page) -> list[Drawn]:
+    """What is drawn on the stage, once the browser has told of all that hands did."""
+    found = await page.evaluate(
+        """async () => {
+            await new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)));
+            return [...document.querySelectorAll("#viewer .pane")].map((pane) => {
+                const { x, y, width, height } = pane.getBoundingClientRect();
+                const frame = pane.querySelector(".frame").getBoundingClientRect();
+                return [frame.x - x, frame.y - y, frame.width, frame.height, [x, y, width, height]];
+            });
+        }"""
+    )
+    return [Drawn(x, y, width, height, tuple(pane)) for x, y, width, height, pane in found]
+
+
+async def drag(page: Page, x: float, y: float, dx: float, dy: float) -> None:
+    await page.mouse.move(x, y)
+    await page.mouse.down()
+    await page.mouse.move(x + dx / 2, y + dy / 2)
+    await page.mouse.move(x + dx, y + dy)
+    await page.mouse.up()
+
+
+async def close(page: Page, last: str) -> None:
+    """Close the viewer. The focus is on the tile of the picture last looked at."""
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#viewer[open]")).to_have_count(0)
+    await expect(page.locator(f'[data-picture="{last}"]:visible')).to_be_focused()
+
+
+async def test_a_card_opens_its_picture_and_keys_go_through_the_feed_the_newest_card_first(page: Page) -> None:
+    feed = await ids(page)
     view = await look(page, cards(page).nth(1), 2)
-    await page.wait_for_timeout(1500)
-    await page.screenshot(path="/tmp/v/single.png")
-    print(await view.evaluate("v => v.innerHTML"))
+    await shows(page, feed[4])
+    await at(page, "5 / 6")
+    assert await strip(page) == feed
+    assert (await recipe(view))["Seed"] == "3"
+    for key, place in (("Home", 0), ("ArrowLeft", 0), ("End", 5), ("ArrowRight", 5), ("ArrowLeft", 4)):
+        await page.keyboard.press(key)
+        await shows(page, feed[place])
+        await at(page, f"{place + 1} / 6")
+    await page.keyboard.press("Home")
+    for place in range(1, 4):
+        await page.keyboard.press("ArrowRight")
+        await expect(view.locator(".strip [aria-current=true]")).to_have_attribute("data-id", feed[place])
+    await close(page, feed[3])
+    await look(page, cards(page).first, 1)
+    await shows(page, feed[1])
+    await view.locator("[data-act=close]").click()
+    await expect(page.locator(f'[data-picture="{feed[1]}"]')).to_be_focused()
+
+
+async def test_while_others_arrive_the_shown_one_stays_and_delete_takes_exactly_that_one(
+    page: Page, studio: Studio
+) -> None:
+    studio.held.update((21, 22))
+    cliffs = await order(page, "a cliff", 2, 21)
+    feed = await ids(page)
+    await look(page, cards(page).nth(1), 0)
+    await at(page, "1 / 6")
+    studio.held.remove(22)
+    await at(page, "2 / 7")
+    await shows(page, feed[0])
+    assert (await strip(page))[1:] == feed
+    studio.held.remove(21)
+    await at(page, "3 / 8")
+    await shows(page, feed[0])
+    await expect(cliffs).to_have_attribute("data-state", "done")
+    whole = await ids(page, 8)
+    assert whole[2:] == feed
+    assert await strip(page) == whole
+    file = studio.file(feed[0])
+    aside = studio.library.root / DELETED / file.relative_to(studio.library.root)
+    data = file.read_bytes()
+    await page.keyboard.press("Delete")
+    await said(page, "1 deleted")
+    await shows(page, feed[1])
+    await at(page, "3 / 7")
+    assert await strip(page) == [id for id in whole if id != feed[0]]
+    slots = cards(page).nth(1).locator(".slot")
+    await expect(slots.first).to_have_attribute("data-is", "gone")
+    await expect(slots.first).to_have_text("No longer here")
+    await expect(slots.last).to_have_attribute("data-is", "picture")
+    assert not file.exists()
+    assert aside.read_bytes() == data
+    await page.locator("#viewer [data-act=undo]").click()
+    await shows(page, feed[0])
+    await at(page, "3 / 8")
+    assert await strip(page) == whole
+    await expect(slots.first).to_have_attribute("data-is", "picture")
+    assert file.read_bytes() == data
+    assert not aside.exists()
+    await close(page, feed[0])
+
+
+async def test_delete_on_the_last_one_closes(page: Page, studio: Studio) -> None:
+    await search(page, "cliff")
+    await expect(tiles(page)).to_have_count(2)
+    await tiles(page).first.click()
+    await viewer(page)
+    await at(page, "1 / 2")
+    await page.keyboard.press("Delete")
+    await at(page, "1 / 1")
+    await page.keyboard.press("Delete")
+    await expect(page.locator("#viewer[open]")).to_have_count(0)
+    await expect(tiles(page)).to_have_count(0)
+    await said(page, "1 deleted")
+    await page.locator(".board-notice [data-act=undo]").click()
+    await expect(tiles(page)).to_have_count(1)
+    await search(page, "")
+    await tab(page, "Text to image")
+    await cards(page).first.locator("[data-act=forget]").click()
+    await expect(cards(page)).to_have_count(2)
+
+
+async def test_two_of_one_order_are_compared_at_the_same_place_and_zoom(page: Page) -> None:
+    _, _, *hills = await ids(page)
+    view = await look(page, cards(page).last, 1)
     await page.keyboard.press("c")
-    await page.wait_for_timeout(1000)
-    await page.screenshot(path="/tmp/v/compare.png")
+    await shows(page, hills[1], hills[2])
+    await expect(view.locator("[data-act=compare]")).to_have_attribute("aria-pressed", "true")
+    await expect(view.locator(".pane .label")).to_have_text(["Pinned", "5"])
     await page.keyboard.press("1")
-    await page.locator("#viewer [data-act=slider]").click()
-    await page.wait_for_timeout(1000)
-    await page.screenshot(path="/tmp/v/slider.png")
+    await zoomed(page, 100)
+    left, right = await drawn(page)
+    assert (left.pane[0], left.pane[2:]) == (0, right.pane[2:])
+    assert right.pane[0] == left.pane[2] + 2
+    assert left.place == right.place
+    assert left.place[2:] == HILL
+    assert left.middle == pytest.approx((0.5, 0.5), abs=1 / 1328)
+    point = (300, 300)
+    await page.mouse.move(*point)
+    await page.mouse.wheel(0, -240)
+    await zoomed(page, 100 * TURN)
+    nearer, other = await drawn(page)
+    assert nearer.place == other.place
+    assert nearer.width == pytest.approx(1328 * TURN, rel=0.001)
+    assert nearer.under(*point) == pytest.approx(left.under(*point), abs=0.001)
+    await drag(page, 800, 500, -60, 40)
+    moved, with_it = await drawn(page)
+    assert moved.place == with_it.place
+    assert moved.place == pytest.approx((nearer.x - 60, nearer.y + 40, nearer.width, nearer.height), abs=1)
+    await page.keyboard.press("ArrowRight")
+    await shows(page, hills[1], hills[3])
+    assert [one.place for one in await drawn(page)] == [moved.place] * 2
+    await page.keyboard.press("ArrowLeft")
+    await page.keyboard.press("ArrowLeft")
+    await shows(page, hills[1], hills[0])  # beside itself there is nothing to compare
+    assert [one.place for one in await drawn(page)] == [moved.place] * 2
+    await view.locator("[data-act=slider]").click()
+    await expect(view.locator("[data-act=slider]")).to_have_attribute("aria-pressed", "true")
+    under, over = await drawn(page)
+    assert under == over
+    assert under.middle == pytest.approx(moved.middle, abs=0.001)
+    clip = view.locator(".pane").last
+    await expect(clip).to_have_css("clip-path", "inset(0px 0px 0px 50%)")
+    await drag(page, under.pane[2] / 2, 300, -270, 0)
+    await expect(clip).to_have_css("clip-path", "inset(0px 0px 0px 25%)")
+    assert await drawn(page) == [under] * 2  # what is under the divider isn't dragged along
+    await page.keyboard.press("ArrowRight")
+    await expect(clip).to_have_css("clip-path", "inset(0px 0px 0px 25.5%)")
+    await shows(page, hills[1], hills[0])
+    await drag(page, 900, 300, 50, 50)
+    dragged = await drawn(page)
+    assert dragged[0] == dragged[1]
+    assert dragged[0].x == pytest.approx(under.x + 50, abs=1)
+    await view.locator("[data-act=side]").click()
+    await page.keyboard.press("c")
+    await shows(page, hills[0])
+    (single,) = await drawn(page)
+    assert single.width == pytest.approx(1328 * TURN, rel=0.001)
+    assert single.middle == pytest.approx(dragged[0].middle, abs=0.001)
+    await expect(view.locator("[data-act=compare]")).to_have_attribute("aria-pressed", "false")
+    await expect(view.locator(".modes")).to_be_hidden()
+    await close(page, hills[0])
+
+
+async def test_two_of_unlike_sizes_share_their_middle_and_their_area(page: Page) -> None:
+    feed = await ids(page)
+    await look(page, cards(page).first, 1)
+    await page.keyboard.press("c")
+    await shows(page, feed[1], feed[2])
+    for step in ("fitted", "nearer", "dragged"):
+        if step == "nearer":
+            await page.mouse.move(300, 400)
+            await page.mouse.wheel(0, -240)
+            await page.mouse.wheel(0, -240)
+        elif step == "dragged":
+            await drag(page, 900, 400, -90, -30)
+        wide, square = await drawn(page)
+        assert wide.width / wide.height == pytest.approx(1664 / 928, rel=0.001)
+        assert square.width / square.height == pytest.approx(1, rel=0.001)
+        assert wide.width * wide.height == pytest.approx(square.width * square.height, rel=0.001)
+        assert wide.middle == pytest.approx(square.middle, abs=0.002), step
+        if step == "dragged":
+            assert wide.middle != pytest.approx((0.5, 0.5), abs=0.01)
+    await close(page, feed[2])
+
+
+async def test_keys_wheel_and_double_click_zoom_and_the_point_under_the_pointer_stays(page: Page) -> None:
+    _, _, *hills = await ids(page)
+    view = await look(page, cards(page).last, 0)
+    await shows(page, hills[0])
+    steps = [("0", FITS), ("1", 1328), ("+", 1660), ("=", 2075), ("-", 1660), ("0", FITS), ("+", 920), ("-", FITS)]
+    for key, width in steps:
+        await page.keyboard.press(key)
+        (one,) = await drawn(page)
+        assert (one.width, one.height) == pytest.approx((width, width)), key
+        await zoomed(page, 100 * width / 1328)
+        assert one.middle == pytest.approx((0.5, 0.5), abs=0.001)
+    for act, width in (("actual", 1328), ("zoom-in", 1660), ("zoom-out", 1328), ("fit", FITS)):
+        await view.locator(f"[data-act={act}]").click()
+        await zoomed(page, 100 * width / 1328)
+    (fitted,) = await drawn(page)
+    point = (680, 350)
+    await page.mouse.move(*point)
+    for turn in range(1, 5):
+        await page.mouse.wheel(0, -240)
+        await zoomed(page, 100 * FITS / 1328 * TURN**turn)
+    (near,) = await drawn(page)
+    assert near.under(*point) == pytest.approx(fitted.under(*point), abs=0.001)
+    for turn in range(3, -1, -1):
+        await page.mouse.wheel(0, 240)
+        await zoomed(page, 100 * FITS / 1328 * TURN**turn)
+    assert await drawn(page) == [fitted]
+    await page.mouse.dblclick(*point)
+    await zoomed(page, 100)
+    (actual,) = await drawn(page)
+    assert (actual.width, actual.height) == HILL
+    assert actual.under(*point) == pytest.approx(fitted.under(*point), abs=0.001)
+    await drag(page, *point, -5000, -5000)
+    (corner,) = await drawn(page)
+    assert (corner.x + corner.width, corner.y + corner.height) == pytest.approx(corner.pane[2:], abs=1)
+    await page.mouse.dblclick(*point)
+    await zoomed(page, 55)
+    assert await drawn(page) == [fitted]
+    await close(page, hills[0])
+
+
+async def test_f_stars_i_hides_the_recipe_and_other_keys_are_not_the_viewers(page: Page, studio: Studio) -> None:
+    feed = await ids(page)
+    field = page.locator("#text-prompt textarea")
+    await field.fill("")
+    await field.press_sequentially("01+-cfi")
+    await expect(field).to_have_value("01+-cfi")
+    await expect(page.locator("#viewer[open]")).to_have_count(0)
+    view = await look(page, cards(page).last, 2)
+    await shows(page, feed[4])
+    star, made = view.locator("[data-act=star]"), view.locator("#viewer-recipe")
+    await expect(star).to_have_attribute("aria-pressed", "false")
+    await page.keyboard.press("f")
+    await expect(star).to_have_attribute("aria-pressed", "true")
+    name = studio.file(feed[4]).relative_to(studio.library.root).as_posix()
+    assert (studio.library.root / STARS).read_text().splitlines() == [name]
+    await page.keyboard.press("i")
+    await expect(made).to_be_hidden()
+    (wide,) = await drawn(page)
+    assert wide.pane[2] == 1400
+    await page.keyboard.press("i")
+    await expect(made).to_be_visible()
+    for keys in ("Control+c", "Control+i", "Alt+c", "Meta+f", "Control+0", "Control+ArrowRight"):
+        await page.keyboard.press(keys)
+    await view.evaluate(
+        """view => {
+            for (const key of ["c", "i", "f", "1", "ArrowRight"]) {
+                const options = { key, isComposing: true, bubbles: true };
+                document.activeElement.dispatchEvent(new KeyboardEvent("keydown", options));
+            }
+        }"""
+    )
+    await shows(page, feed[4])
+    await zoomed(page, 55)
+    await expect(made).to_be_visible()
+    await expect(star).to_have_attribute("aria-pressed", "true")
+    await close(page, feed[4])
+    await search(page, "")
+    await page.locator("#library [data-act=starred]").click()
+    await expect(tiles(page)).to_have_count(1)
+    await expect(tiles(page).locator("[data-act=open]")).to_have_attribute("data-picture", feed[4])
+    await tiles(page).click()
+    view = await viewer(page)
+    await expect(star).to_have_attribute("aria-pressed", "true")
+    await star.click()
+    await expect(star).to_have_attribute("aria-pressed", "false")
+    await page.keyboard.press("Escape")
+    assert (studio.library.root / STARS).read_text() == ""
+    await page.locator("#library [data-act=starred]").click()
+    await tab(page, "Text to image")
+
+
+async def settings(page: Page) -> dict[str, str | bool]:
+    """What the first form is set to."""
+    checked = page.locator("#text-size").get_by_role("radio", checked=True)
+    return {
+        "prompt": await page.locator("#text-prompt textarea").input_value(),
+        "negative": await page.locator("#text-negative textarea").input_value(),
+        "model": await page.locator("#text-model input").input_value(),
+        "size": await checked.evaluate("radio => radio.closest('label').textContent.trim()"),
+        "count": await page.locator("#text-count input[type=number]").input_value(),
+        "seed": await page.locator("#text-seed input[type=number]").input_value(),
+        "random": await page.locator("#text-random-seed input").is_checked(),
+        "watermark": await page.locator("#text-watermark input").is_checked(),
+        "optimize": await page.locator("#text-optimize input").is_checked(),
+    }
+
+
+OTHERS = {
+    "prompt": "a lake",
+    "negative": "rain",
+    "model": "qwen-image",
+    "size": "1:1",
+    "count": "3",
+    "seed": "77",
+    "random": True,
+    "watermark": False,
+    "optimize": False,
+}
+
+
+async def set_others(page: Page) -> None:
+    """Set the first form to what no picture here was made with."""
+    await tab(page, "Text to image")
+    await page.locator("#text-prompt textarea").fill("a lake")
+    await page.locator("#text-negative textarea").fill("rain")
+    await page.locator("#text-model input").click()
+    await page.get_by_role("option", name="qwen-image", exact=True).click()
+    await page.locator("#text-size").get_by_role("radio", name="1:1").check()
+    await fill_number(page, "text-count", 3)
+    await fill_number(page, "text-seed", 77)
+    await page.locator("#text-watermark input").uncheck()
+    await page.locator("#text-optimize input").uncheck()
+    await page.locator("#text-random-seed input").check()
+    assert await settings(page) == OTHERS
+
+
+async def at_second(page: Page) -> Locator:
+    """Open the first valley and go on to the second. Gives the viewer."""
+    await tab(page, "Text to image")
+    view = await look(page, cards(page).first, 0)
+    await page.keyboard.press("ArrowRight")
+    await at(page, "2 / 6")
+    return view
+
+
+async def held(page: Page, slot: str) -> bytes:
+    """The picture in a slot of a form."""
+    image = page.locator(f"#{slot} img")
+    await expect(image).to_be_visible()
+    return await (await page.request.get(await image.get_attribute("src") or "")).body()
+
+
+async def opened(page: Page, name: str) -> None:
+    """Wait until that tab is open and the viewer isn't."""
+    await expect(page.locator("#viewer[open]")).to_have_count(0)
+    await expect(page.get_by_role("tab", name=name, selected=True)).to_be_visible()
+
+
+async def test_actions_are_for_exactly_what_is_shown(page: Page, studio: Studio) -> None:
+    feed = await ids(page)
+    data, other = studio.file(feed[1]).read_bytes(), studio.file(feed[0]).read_bytes()
+    assert data != other
+    view = await at_second(page)
+    await view.locator("[data-act=edit]").click()
+    await opened(page, "Edit")
+    await said(page, "The picture is in the Edit tab now.")
+    assert await held(page, "edit-image") == data
+    view = await at_second(page)
+    await view.locator("[data-act=fuse]").click()
+    await opened(page, "Fuse")
+    await said(page, "Added to the fusion as image 1.")
+    assert await held(page, "fusion-image-1") == data
+    await at_second(page)
+    await page.keyboard.press("ArrowLeft")
+    await view.locator("[data-act=fuse]").click()
+    await said(page, "Added to the fusion as image 2.")
+    assert await held(page, "fusion-image-2") == other
+    assert await held(page, "fusion-image-1") == data
+    await expect(page.locator("#fusion-image-3 img")).to_have_count(0)
+    view = await at_second(page)
+    file = studio.file(feed[1])
+    came = await download(page, "#viewer [data-act=download]", re.escape(file.name))
+    assert came.read_bytes() == data
+    await view.locator("[data-act=copy-prompt]").click()
+    await said(page, "Prompt copied")
+    assert await page.evaluate("navigator.clipboard.readText()") == "a valley"
+    await view.locator("[data-act=delete]").click()
+    await said(page, "1 deleted")
+    assert not file.exists()
+    await page.locator("#viewer [data-act=undo]").click()
+    await shows(page, feed[1])
+    assert file.read_bytes() == data
+    await close(page, feed[1])
+
+
+async def test_settings_fill_the_form_and_keep_its_seed_unless_asked_for_the_same(page: Page) -> None:
+    made = {
+        "prompt": "a valley",
+        "negative": "fog",
+        "model": "qwen-image-plus",
+        "size": "16:9",
+        "count": "1",
+        "watermark": True,
+        "optimize": True,
+    }
+    await set_others(page)
+    view = await at_second(page)
+    await view.locator("[data-act=settings]").click()
+    await opened(page, "Text to image")
+    await said(page, "Filled in: Prompt, Negative prompt, Model, Size, Pictures.")
+    assert await settings(page) == {**made, "seed": "77", "random": True}
+    await set_others(page)
+    view = await at_second(page)
+    await view.locator("[data-act=settings-seed]").click()
+    await said(page, "Filled in: Prompt, Negative prompt, Model, Size, Pictures, Seed.")
+    assert await settings(page) == {**made, "seed": "12", "random": False}
+
+
+async def test_a_copied_link_fills_the_form_of_who_opens_it(page: Page, studio: Studio) -> None:
+    view = await at_second(page)
+    await view.locator("[data-act=copy-link]").click()
+    await said(page, "Link copied. It carries these settings.")
+    link = await page.evaluate("navigator.clipboard.readText()")
+    assert link == (
+        f"{studio.url}/?tab=text&prompt=a+valley&model=qwen-image-plus&size=1664x928&n=1&seed=12"
+        "&negative_prompt=fog&watermark=1&optimize_prompt=1"
+    )
+    other = await studio.context.new_page()
+    await other.goto(link, wait_until="domcontentloaded")
+    await expect(other.locator("#text-prompt textarea")).to_have_value("a valley")
+    assert await settings(other) == {
+        "prompt": "a valley",
+        "negative": "fog",
+        "model": "qwen-image-plus",
+        "size": "16:9",
+        "count": "1",
+        "seed": "12",
+        "random": False,
+        "watermark": True,
+        "optimize": True,
+    }
+    await other.close()
+    await page.keyboard.press("Escape")
+
+
+async def lineage(view: Locator) -> dict[str, list[str]]:
+    """What a picture was made from, itself, and what was made of it: the pictures by their labels."""
+    await expect(view.locator("#viewer-recipe")).not_to_have_attribute("aria-busy", "true")
+    rows: list[tuple[str, list[str]]] = await view.locator(".lineage h2").evaluate_all(
+        """titles => titles.map((title) => [title.textContent, [...title.nextSibling.querySelectorAll("img")].map(
+            (image) => new URL(image.src).pathname.split("/").pop())])"""
+    )
+    return dict(rows)
+
+
+async def test_the_steps_of_an_edit_are_gone_through_compared_and_gone_back_to(page: Page, studio: Studio) -> None:
+    await tab(page, "Edit")
+    await page.locator("#edit-image").get_by_role("button", name="Clear").click()
+    await upload(page, "edit-image", PHOTOS / "coffee.png")
+    await page.locator("#edit-prompt textarea").fill("warmer")
+    first = await run_and_wait(page, "edit")
+    view = await look(page, first)
+    one = (await ids(page, 7))[0]
+    await shows(page, one)
+    before = await lineage(view)
+    (photo,) = before.pop("Made from")
+    assert photo.startswith("reference-")
+    assert before == {"This one": [one]}
+    await view.locator("[data-act=edit]").click()
+    await opened(page, "Edit")
+    await page.locator("#edit-prompt textarea").fill("as a pencil drawing")
+    second = await run_and_wait(page, "edit")
+    view = await look(page, second)
+    two = (await ids(page, 8))[0]
+    await shows(page, two)
+    assert await lineage(view) == {"Made from": [photo, one], "This one": [two]}
+    steps = view.locator(".lineage button")
+    await steps.last.click()
+    await shows(page, one)
+    assert (await recipe(view))["Kind"] == "Edit"
+    await expect(view.locator(".prompt").first).to_have_text("warmer")
+    assert await lineage(view) == {"Made from": [photo], "This one": [one], "Made into": [two]}
+    await page.keyboard.press("c")
+    await shows(page, one, (await ids(page, 8))[2])
+    await steps.first.click()

@@ -86,13 +86,13 @@ export function mount(element, { trigger, props, upload, watch }) {
   }, true);
 
   watch("value", () => {
-    const { said, session: who } = props.value ?? {};
+    const { said, turn, session: who } = props.value ?? {};
     if (who && !page.session) {
       page.session = who;
       follow();
     }
     if (said) notice(said);
-    if (said && narrow()) document.querySelector(".modes .tabitem:not([style*='display: none']) .controls")?.scrollIntoView();
+    if (turn && narrow()) document.querySelector(".modes .tabitem:not([style*='display: none']) .controls")?.scrollIntoView();
   });
   acceptDrops(upload);
 }

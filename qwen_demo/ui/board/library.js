@@ -529,7 +529,10 @@ export function mount(element, { props }) {
   // What happens to pictures
 
   news.addEventListener("came", () => seen() && merge());
+  /** What was deleted last, and where one was then. @type {{ ids: string[], held: Held | null }} */
+  let removed = { ids: [], held: null };
   news.addEventListener("gone", (/** @type {any} */ { detail: ids }) => {
+    removed = { ids, held: hold() };
     for (const id of ids) away.add(id);
     const focused = rows.contains(document.activeElement);
     current = heir(current);
@@ -538,7 +541,7 @@ export function mount(element, { props }) {
   });
   news.addEventListener("back", (/** @type {any} */ { detail: ids }) => {
     for (const id of ids) away.delete(id);
-    show();
+    show((ids[0] === removed.ids[0] ? removed.held : null) ?? hold()); // else they come back above what is seen
     if (seen() && ids.some((/** @type {string} */ id) => !indexes.has(id))) load(false);
   });
   news.addEventListener("starred", (/** @type {any} */ { detail: { ids, on } }) => {

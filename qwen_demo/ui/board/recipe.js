@@ -27,7 +27,7 @@ export function newRecipe({ fill, visit, removeShown }) {
   const prompt = h("p", { class: "prompt" });
   const rewritten = h("p", { class: "prompt" });
   const rewriting = h("div", { class: "rewriting" }, title(words.viewer_rewritten), rewritten,
-    button("take", words.viewer_take, () => fill({ act: "prompt", text: rewritten.textContent }), { class: "quiet" }));
+    button("take", words.viewer_take, () => use("prompt", { text: rewritten.textContent }), { class: "quiet" }));
   const texts = h("div", { class: "texts" }, title(words.viewer_prompt), prompt, rewriting);
   const settingsTool = button("settings", words.use_settings, () => use("settings", { seed: false }));
   const seedTool = button("settings-seed", words.viewer_same_seed, () => use("settings", { seed: true }), { class: "quiet" });
