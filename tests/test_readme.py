@@ -99,6 +99,24 @@ def test_every_file_has_its_place_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_every_action_of_the_board_has_its_place_in_the_table(name: str) -> None:
+    table = (ROOT / name).read_text(encoding="utf-8").partition("\n| `#feed` |")[2].partition("\n\n")[0]
+    cells = [row.rstrip(" |").rpartition("| ")[2] for row in table.splitlines()]
+    said = {act for cell in cells for act in re.findall(r"`([a-z-]+)`", cell)}
+    scripts = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "qwen_demo" / "ui" / "board").glob("*.js"))
+    made = set(re.findall(r'\b(?:button|tool|choice)\("([a-z-]+)"|"data-act": "([a-z-]+)"', scripts))
+    acts = {act for pair in made for act in pair if act}
+    assert len(acts) > 30
+    assert acts - said == set()
+    assert {act for act in said - acts if act.startswith("code-")} == {
+        "code-json",
+        "code-curl",
+        "code-python",
+        "code-openai",
+    }
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_what_is_said_about_additions_is_shown_by_tests(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     shown = re.findall(r"^- .*`(test_\w+)`[^`\n]+`([\w/.]+)`", text, re.MULTILINE)

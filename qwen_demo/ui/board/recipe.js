@@ -1,5 +1,5 @@
 // The right side of the viewer: how a picture was made, and what can be done with it.
-import { ask, button, copy, h, icon, news, notice, original, small, star, words, write } from "./shared.js";
+import { ask, button, copy, download, h, icon, news, notice, original, small, star, words, write } from "./shared.js";
 import { isReference, nameOf, thumbOf } from "./thumbs.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
@@ -32,7 +32,11 @@ export function newRecipe({ fill, visit, removeShown }) {
   const settingsTool = button("settings", words.use_settings, () => use("settings", { seed: false }));
   const seedTool = button("settings-seed", words.viewer_same_seed, () => use("settings", { seed: true }), { class: "quiet" });
   const deleteTool = button("delete", words.delete, removeShown, { class: "quiet" });
-  const downloadLink = h("a", { "data-act": "download" }, words.download);
+  const downloadLink = h("a", { "data-act": "download", onclick: (/** @type {Event} */ event) => {
+    if (downloadLink.download) return;
+    event.preventDefault(); // its name is still on its way
+    withDetails((told) => download(original(told.picture), told.name));
+  } }, words.download);
   const starTool = button("star", icon("star"), toggleStar);
   starTool.append(words.star);
   const copyTool = button("copy-prompt", words.copy_prompt, () => withDetails((told) => copy(told.prompt, words.prompt_copied)));
