@@ -72,7 +72,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
         feed.wire(forms, tabs)
         follow_links(demo, forms, tabs)
         for language, button in languages.items():
-            choose_language(button, language, forms)
+            choose_language(button, language)
         add_endpoints(service)
     # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.
     demo.queue(default_concurrency_limit=None, api_open=False)

@@ -1,17 +1,20 @@
 """A link that carries the settings of a tab: written from a picture's recipe, read when the page is loaded."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 
 from ..api import catalog
+from ..api.errors import InvalidRequest
 from ..api.requests import ImageEdit, TextToImage, whole
 from ..i18n import translate
 from ..recipe import Recipe
 from .controls import AUTO
 from .events import Updates, language_of, nothing, on
+from .files import uploaded
 from .form import Form
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
@@ -27,7 +30,8 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 """What a link may carry, by the API's names. Never a key, and never a picture."""
 _KEPT = [*_READ, "random_seed"]
-"""What this browser keeps of a form."""
+_IMAGE, _ADDRESS = "image_{}", "address_{}"
+"""What this browser keeps of a form, and of each of its slots. A link has no pictures."""
 
 
 def write(recipe: Recipe, tab: str) -> str:
@@ -65,8 +69,10 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         updates: Updates = {}
         for draft in drafts[: len(forms)]:
             form, recipe, _ = read(draft, forms)
-            updates |= form.fill(recipe)
-        if link.keys() & {"tab", *_READ}:
+            updates |= form.fill(recipe, [_kept_picture(draft, at) for at in range(len(form.slots))])
+        if link.keys() == {"tab"} and link["tab"] in {"history", *(form.tab for form in forms)}:
+            updates[tabs] = gr.update(selected=link["tab"])
+        elif link.keys() & {"tab", *_READ}:
             form, recipe, ignored = read(link, forms)
             if ignored:
                 language = language_of(http)
@@ -82,18 +88,28 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
     )
     on(followed.then, None, js="page.forgetQuery")
     for form in forms:
-        parts = [form.controls()[name] for name in _KEPT]
+        controls = [form.controls()[name] for name in _KEPT]
+        places = [part for slot in form.slots for part in (slot.image, slot.address)]
         # What else fills a form sets its prompt too; a seed that is drawn while an order begins shall cost nothing.
-        words = [form.prompt.change, form.negative_prompt.change]
-        changes = [*words, *(part.input for part in parts[1:])]  # type: ignore[attr-defined]  # all of these have it
-        on(changes, None, inputs=parts, js=f"page.keepDraft('{form.tab}', {_KEPT})")
+        told = [part.change for part in (form.prompt, form.negative_prompt, *places)]
+        changes = [*told, *(part.input for part in controls[1:])]  # type: ignore[attr-defined]  # all of these have it
+        names = [*_KEPT, *(name.format(at) for at in range(len(form.slots)) for name in (_IMAGE, _ADDRESS))]
+        on(changes, None, inputs=[*controls, *places], js=f"page.keepDraft('{form.tab}', {names})")
 
 
-def choose_language(button: gr.Button, language: str, forms: Sequence[Form]) -> None:
-    """Load the page in that language when the button is pressed, with the open tab's settings."""
-    tabs = [form.tab for form in forms]
-    inputs = [form.controls()[name] for form in forms for name in _KEPT]
-    on(button.click, None, inputs=inputs, js=f"page.chooseLanguage('{language}', {tabs}, {_KEPT})")
+def choose_language(button: gr.Button, language: str) -> None:
+    """Load the page in that language when the button is pressed. What was typed and set is kept as always."""
+    on(button.click, None, js=f"page.chooseLanguage('{language}')")
+
+
+def _kept_picture(draft: Mapping[str, str], at: int) -> Path | str | None:
+    """What a draft has in a slot: an address, or an upload as long as it is here."""
+    if address := draft.get(_ADDRESS.format(at)):
+        return address
+    try:
+        return uploaded({"path": draft.get(_IMAGE.format(at), "")})
+    except InvalidRequest:
+        return None
 
 
 def _check(form: Form, name: str, value: object, model: str) -> None:

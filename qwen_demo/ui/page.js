@@ -2,8 +2,8 @@
 // keys and clicks itself. Stands in the head: nothing of the page is there yet when this is read.
 window.page = (() => {
   const STORE = "qwen-image-demo-";
-  /** The open tab's settings, over one reload. In an address, proxies would log the prompt. */
-  const SETTINGS = `${STORE}settings`;
+  /** The open tab, over one reload. */
+  const TAB = `${STORE}tab`;
   /** What was kept when the page was opened: a form in which somebody writes before its draft is there stays as it is. */
   const opened = { ...localStorage };
 
@@ -18,18 +18,9 @@ window.page = (() => {
     return { __type__: "update", choices: prompts.map((one) => [one, one]), value: null };
   };
 
-  /**
-   * @param {string} language
-   * @param {string[]} tabs whose forms the values are, one after the other
-   * @param {string[]} names what the values of each form are called, in their order
-   * @returns a function that takes those values, and loads the page in that language with the open tab's settings
-   */
-  const chooseLanguage = (language, tabs, names) => (...values) => {
-    const tab = document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
-    if (tabs.includes(tab)) {
-      const own = values.slice(tabs.indexOf(tab) * names.length);
-      sessionStorage.setItem(SETTINGS, asQuery(tab, Object.fromEntries(names.map((name, at) => [name, own[at]]))));
-    }
+  /** @param {string} language @returns a function that loads the page in that language, with the same tab open */
+  const chooseLanguage = (language) => () => {
+    sessionStorage.setItem(TAB, document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId ?? "");
     // A Space shows the page in a frame of another site, where only the longer form is kept.
     const sites = location.protocol === "https:" ? "samesite=none; secure; partitioned" : "samesite=lax";
     document.cookie = `language=${language}; path=/; max-age=31536000; ${sites}`;
@@ -46,26 +37,26 @@ window.page = (() => {
   /**
    * @param {string} tab
    * @param {string[]} names what the values are called, in their order
-   * @returns a function that keeps what is set in the tab's form, over reloads, as long as there is a prompt
+   * @returns a function that keeps what is set in the tab's form, over reloads; of an upload, where the server has it
    */
   const keepDraft = (tab, names) => (...values) => {
-    const settings = Object.fromEntries(names.map((name, at) => [name, values[at]]));
-    if (settings.prompt) localStorage.setItem(`${STORE}draft-${tab}`, asQuery(tab, settings));
-    else localStorage.removeItem(`${STORE}draft-${tab}`);
+    const settings = Object.fromEntries(names.map((name, at) => [name, values[at]?.path ?? values[at]]));
+    localStorage.setItem(`${STORE}draft-${tab}`, asQuery(tab, settings));
   };
 
   /**
    * @param {string[]} tabs
-   * @returns a function that gives the queries to fill the forms with, a line each: first that of the settings that were
-   *   kept, which are forgotten now, else the address's, or ""; then those of the other tabs' drafts
+   * @returns a function that gives the queries to fill the forms with, a line each: first the address's, or the tab that was
+   *   open before the language was chosen, or ""; then the drafts of all tabs but the one that the address fills
    */
   const keptQueries = (tabs) => () => {
-    const first = sessionStorage.getItem(SETTINGS) || location.search;
-    sessionStorage.removeItem(SETTINGS);
-    const open = new URLSearchParams(first).get("tab") ?? (first && tabs[0]);
-    const drafts = tabs.filter((tab) => tab !== open).map((tab) => `${STORE}draft-${tab}`);
+    const tab = sessionStorage.getItem(TAB);
+    sessionStorage.removeItem(TAB);
+    const link = new URLSearchParams(location.search);
+    const filled = [...link.keys()].some((name) => name !== "tab") ? (link.get("tab") ?? tabs[0]) : undefined;
+    const drafts = tabs.filter((one) => one !== filled).map((one) => `${STORE}draft-${one}`);
     const kept = drafts.filter((draft) => opened[draft] && opened[draft] === localStorage.getItem(draft));
-    return [first, ...kept.map((draft) => opened[draft])].join("\n");
+    return [location.search || (tab ? `?tab=${tab}` : ""), ...kept.map((draft) => opened[draft])].join("\n");
   };
 
   /** Take the query out of the address, or a reload would fill the form again. */

@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Open
-from tests.browser.steps import drop, fill_number, outside, run, run_and_wait, said, tab, usage
+from tests.browser.conftest import PHOTOS, Open
+from tests.browser.steps import drop, fill_number, outside, run, run_and_wait, said, tab, upload, usage
 from tests.browser.test_history import png
 from tests.conftest import RunningApp
 
@@ -44,15 +44,40 @@ async def test_what_was_set_is_there_again_in_every_form(open_page: Open, app: R
     await expect(page.locator("#edit-negative textarea")).to_have_value("stars")
     await expect(page.locator("#edit-random-seed input")).to_be_checked()
 
-    # A link is for its own form, and an emptied prompt leaves nothing.
+    # A link is for its own form, and an emptied prompt stays empty.
     await page.locator("#edit-prompt textarea").fill("")
     page = await again(page, app, "?tab=text&prompt=a+link")
     await expect(page.locator("#text-prompt textarea")).to_have_value("a link")
     await tab(page, "Edit")
+    await expect(page.locator("#edit-negative textarea")).to_have_value("stars")
     await expect(page.locator("#edit-prompt textarea")).to_have_value("")
-    kept: dict[str, str] = await page.evaluate("({...localStorage})")
-    assert [name for name in kept if "draft" in name] == ["qwen-image-demo-draft-text"]
     assert app.orders == []
+
+
+async def test_uploads_and_addresses_are_there_again_as_long_as_the_server_has_them(
+    open_page: Open, app: RunningApp
+) -> None:
+    page = await open_page()
+    await outside(page)
+    await tab(page, "Fuse")
+    await upload(page, "fusion-image-1", PHOTOS / "rocket.jpg")
+    await page.locator("#fusion-image-2-address textarea, #fusion-image-2-address input").fill(
+        "https://example.com/a.png"
+    )
+    await page.locator("#fusion-prompt textarea").fill("图1 behind 图2")
+    await page.get_by_role("button", name="中文").click()
+    await expect(page.locator("#fusion-run")).to_have_text("融合")
+    await expect(page.get_by_role("tab", name="多图融合")).to_have_attribute("aria-selected", "true")
+    await expect(page.locator("#fusion-image-1 img")).to_be_visible()
+    await run_and_wait(page, "fusion")
+    (order,) = app.orders
+    assert [image[:21] for image in order["image"]] == ["data:image/png;base64", "https://example.com/a"]
+
+    await page.evaluate("localStorage.setItem('qwen-image-demo-draft-edit', '?tab=edit&prompt=x&image_0=/etc/passwd')")
+    page = await again(page, app)
+    await tab(page, "图片编辑")
+    await expect(page.locator("#edit-prompt textarea")).to_have_value("x")
+    await expect(page.locator("#edit-image img")).to_have_count(0)
 
 
 async def test_the_window_says_how_far_it_is(open_page: Open, app: RunningApp) -> None:

@@ -582,12 +582,18 @@ async def test_a_screen_reader_hears_order_picture_and_end_and_nothing_each_seco
     await expect_slots(card, "waiting", "picture")
     desk.held.remove(111)
     await expect(card).to_have_attribute("data-state", "done")
-    desk.says[113] = httpx.Response(400, json=REFUSED)
-    await expect(await order(page, "a valley", seed=113)).to_have_attribute("data-state", "failed")
+    desk.held.add(113)
+    desk.says[113] = desk.says[114] = httpx.Response(400, json=REFUSED)
+    failed = await order(page, "a valley", seed=113)
+    await expect(failed).to_have_attribute("data-state", "running")
+    desk.held.clear()
+    await expect(failed).to_have_attribute("data-state", "failed")
     ordered, came, done, *rest = await page.evaluate("heard")
     assert (ordered, came) == ("Ordered: a hill", "1 of 2 came: a hill")
     assert re.fullmatch(r"Done in [\d.]+ s: a hill", done)
     assert rest == ["Ordered: a valley", f"{SAID_REFUSED} {FREE}: a valley"]
+    await order(page, "a cliff", seed=114)  # may fail before the page hears of it
+    await expect(region).to_have_text(f"{SAID_REFUSED} {FREE}: a cliff")
 
 
 async def test_prompt_usage_and_code_unfold_and_the_code_can_be_copied(

@@ -51,7 +51,7 @@ export function attention() {
       }
       now.set(id, [card.state, come(card)]);
       if (state === card.state && count === come(card)) continue;
-      if (state === "running" && card.state !== "running") {
+      if (card.state !== "running" && (state === "running" || (begun && !state))) { // some end before they are heard of
         lines.push(card.state === "done" ? say("done_in", { seconds: card.seconds, prompt: card.prompt }) : say("ended", { state: card.said || ended(card), prompt: card.prompt }));
         tell(id, card);
       } else if (begun && card.state === "running" && come(card) < card.n) { // with the last one comes the end

@@ -23,6 +23,8 @@
 
 /** The side in px of the small previews, as in `library.py`. */
 const SMALL = 512;
+/** Pictures that one message may be about: less than what `routes.py` takes. */
+const MOST = 5000;
 /** Seconds until what was deleted is gone for good: the server waits a little longer. */
 const UNDO = 10;
 
@@ -165,18 +167,35 @@ export function tell(type, detail) {
   if (type !== "came") others.postMessage([type, detail]);
 }
 
+/**
+ * Have the app do something with pictures, in as many parts as it takes.
+ * @param {string} what @param {string[]} ids @param {object} [more] @returns {Promise<string[]>} those with which it is done
+ */
+async function actOnMany(what, ids, more) {
+  const done = [];
+  for (let from = 0; from < ids.length; from += MOST) {
+    const part = ids.slice(from, from + MOST);
+    if (!(await act(what, { ids: part, ...more }))) break;
+    done.push(...part);
+  }
+  return done;
+}
+
 /** Delete pictures, with a way back. @param {string[]} ids */
 export async function remove(ids) {
-  if (!(await act("delete", { ids }))) return;
-  tell("gone", ids);
-  notice(say("deleted", { count: ids.length }), words.undo, async () => {
-    if (await act("restore", { ids })) tell("back", ids);
+  const gone = await actOnMany("delete", ids);
+  if (!gone.length) return;
+  tell("gone", gone);
+  notice(say("deleted", { count: gone.length }), words.undo, async () => {
+    const back = await actOnMany("restore", gone);
+    if (back.length) tell("back", back);
   });
 }
 
 /** @param {string[]} ids @param {boolean} on */
 export async function star(ids, on) {
-  if (await act("star", { ids, on })) tell("starred", { ids, on });
+  const done = await actOnMany("star", ids, { on });
+  if (done.length) tell("starred", { ids: done, on });
 }
 
 /** Download an address. @param {string} href @param {string} name */
