@@ -13,7 +13,8 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 soak: $(VENV)/.dev
-	$(BIN)/python -m pytest -s tests/faults/soak_faults.py tests/faults/soak_kill.py tests/faults/soak_crowd.py
+	$(BIN)/python -m pytest -s tests/faults/soak_faults.py tests/faults/soak_kill.py tests/faults/soak_crowd.py \
+		tests/faults/soak_deploy.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

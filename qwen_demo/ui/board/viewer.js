@@ -240,6 +240,7 @@ function leave(back = true) {
   if (!last) return;
   shown = pinned = undefined;
   clearStage();
+  recipe.reset(); // what is gone isn't asked about any more
   strip.replaceChildren();
   forgetFingers();
   html.classList.remove("viewing", "scrollbar");
