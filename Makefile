@@ -10,7 +10,10 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(BIN)/python tests/browser/chromium.py
-	$(BIN)/python -m pytest
+	@echo "The browser tests and the others, side by side:"
+	@$(BIN)/python -m pytest -q tests/browser & browser=$$!; \
+	$(BIN)/python -m pytest -q --ignore tests/browser; others=$$?; \
+	wait $$browser && exit $$others
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -s tests/faults/soak_faults.py tests/faults/soak_kill.py tests/faults/soak_crowd.py \
