@@ -1034,3 +1034,19 @@ async def test_it_speaks_chinese_and_axe_finds_nothing_serious_on_a_phone_by_nig
     await expect(view.locator(".split")).to_have_accessible_name("两张图片之间的分界线")
     assert await serious(page) == [], "slider"
     await view.locator("[data-act=close]").tap()
+
+
+async def test_the_last_ones_tile_gets_the_focus_though_its_picture_is_not_drawn_yet(page: Page) -> None:
+    for number in range(4):
+        card = await order(page, f"a field {number}", 1, 71 + number)
+        await expect(card).to_have_attribute("data-state", "done")
+    await page.reload(wait_until="domcontentloaded")
+    await look(page, cards(page).first)
+    await at(page, "1 / 10")
+    await page.keyboard.press("End")
+    await at(page, "10 / 10")
+    last = await page.locator("#viewer .strip [aria-current=true]").get_attribute("data-id") or ""
+    tile = page.locator(f'#feed [data-picture="{last}"]')
+    await expect(tile).to_have_count(0)
+    await close(page, last)
+    await expect(tile).to_be_in_viewport(ratio=1)

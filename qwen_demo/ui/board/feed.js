@@ -31,7 +31,8 @@ export function mount(element, { trigger, props, upload, watch }) {
   let begun = false; // whether the orders of before this page are known: what comes after them is new
   const now = () => Date.now() / 1000 + clock;
   const pictures = () => [...drawn.values()].reverse().flatMap((card) => card.pictures());
-  const look = (/** @type {Slot} */ picture, /** @type {HTMLElement} */ from) => openViewer({ list: pictures, start: picture.id, from });
+  const look = (/** @type {Slot} */ picture, /** @type {HTMLElement} */ from) => openViewer({ list: pictures, start: picture.id, from, closed });
+  const closed = (/** @type {string} */ id) => element.checkVisibility() && [...drawn.values()].some((card) => card.focus(id));
 
   const follow = () => followOrders(
     (cards, told) => {
@@ -157,6 +158,8 @@ function newCard(id, first, look, now) {
     tick,
     /** Its pictures, by their places. @returns {Slot[]} */
     pictures: () => Object.values(card.slots).filter((slot) => slot.id && !slot.gone).map((slot) => ({ ...slot, prompt: card.prompt })),
+    /** Have a picture in sight, with the focus. @param {string} id @returns {boolean} whether it is one of this card's */
+    focus: (id) => slots.some((slot, place) => card.slots[place]?.id === id && !card.slots[place].gone && slot.focus()),
     /** @param {string[]} ids of pictures that are gone, or back @param {boolean} gone */
     mark(ids, gone) {
       slots.forEach((slot, place) => {
@@ -226,11 +229,21 @@ function newSlot(order, place, card, look) {
     await loaded(image, slot);
     if (shown !== kind) return;
     element.dataset.is = "picture";
+    const focused = document.activeElement === element;
     element.replaceChildren(open, ...(slot.seed == null ? [] : [h("span", { class: "seed" }, say("seed", { seed: slot.seed }))]));
+    element.removeAttribute("tabindex");
+    if (focused) open.focus();
   }
 
   return {
     element,
+    /** The picture gets the focus, or until it is drawn its place. */
+    focus() {
+      const picture = element.querySelector("[data-act=open]");
+      if (!picture) element.tabIndex = -1;
+      (picture ?? element).focus();
+      return true;
+    },
     /** @param {Slot} slot @param {Card} of */
     update(slot, of) {
       const kind = slot.gone ? "gone" : slot.id ? `picture ${slot.id}` : slot.failed ? `failed ${slot.failed} ${slot.again}` : slot.dropped ? "dropped" : "waiting";
