@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test soak lint bench bench-short clean
+# The results side in each of its states: slow, and so beside the other tests
+BOARD = tests/browser/test_feed.py tests/browser/test_library.py tests/browser/test_viewer.py
+
+.PHONY: run test board soak lint bench bench-short clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -11,9 +14,13 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python tests/browser/chromium.py
 	@echo "The browser tests and the others, side by side:"
-	@$(BIN)/python -m pytest -q tests/browser & browser=$$!; \
+	@$(BIN)/python -m pytest -q tests/browser $(BOARD:%=--ignore=%) & browser=$$!; \
 	$(BIN)/python -m pytest -q --ignore tests/browser; others=$$?; \
 	wait $$browser && exit $$others
+
+board: $(VENV)/.dev
+	$(BIN)/python tests/browser/chromium.py
+	$(BIN)/python -m pytest -q $(BOARD)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -s tests/faults/soak_faults.py tests/faults/soak_kill.py tests/faults/soak_crowd.py \
