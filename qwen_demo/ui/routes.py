@@ -169,10 +169,9 @@ class Board:
             asked.param("q"), asked.param("kind"), asked.param("model"), asked.param("starred") == "1"
         )
         limit = int(asked.param("limit")) if asked.param("limit").isdecimal() else None
-        found = list(search.find(asked.library, limit if search == Search() else None))
-        total = len(found)
-        if limit is not None and search == Search():
-            total = asked.library.count()
+        everything = search == Search()  # then the pictures behind the limit need no look
+        found = list(search.find(asked.library, limit if everything else None))
+        total = asked.library.count() if everything and limit is not None else len(found)
         return {"pictures": library_rows(asked.cards, asked.library, found[:limit]), "total": total}
 
     def _picture(self, asked: Asked) -> Told:
@@ -240,7 +239,9 @@ class Board:
                     raise Refusal("zip_under_way", 409) from None
             case "delete":
                 await asyncio.to_thread(_delete, library, entries)
-                asyncio.get_running_loop().call_later(UNDO + 1, lambda: asyncio.ensure_future(_purge(library)))
+                # The executor holds on to its work; a task that nobody holds could be lost before it is done.
+                loop, uploads = asyncio.get_running_loop(), Path(get_upload_folder())
+                loop.call_later(UNDO + 1, loop.run_in_executor, None, purge, library, uploads)
                 self._tell(asked)
         return {"count": len(entries)}
 
@@ -258,10 +259,6 @@ class Board:
 def _delete(library: Library, entries: Iterable[Entry]) -> None:
     for entry in entries:
         library.delete(entry)
-
-
-async def _purge(library: Library) -> None:
-    await asyncio.to_thread(purge, library, Path(get_upload_folder()))
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:
