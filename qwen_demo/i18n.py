@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from .api.catalog import MAX_REFERENCES
+from .api.catalog import MOST_REFERENCES
 
 FOLDER = Path(__file__).parent / "locales"
 LANGUAGES = tuple(sorted((path.stem for path in FOLDER.glob("*.json")), key=lambda name: (name != "en", name)))
@@ -20,7 +20,7 @@ LANGUAGES = tuple(sorted((path.stem for path in FOLDER.glob("*.json")), key=lamb
 def texts(language: str) -> dict[str, str]:
     """All words of a language, by key. The names of the reference pictures are made here, from `name` and `swap`."""
     loaded: dict[str, str] = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
-    numbers = range(1, MAX_REFERENCES + 1)
+    numbers = range(1, MOST_REFERENCES + 1)
     names = {f"name_{number}": loaded["name"].format(number=number) for number in numbers}
     labels = {f"field_image_{key.removeprefix('name_')}": name[:1].upper() + name[1:] for key, name in names.items()}
     swaps = {f"swap_{one}": loaded["swap"].format(one=one, other=other) for one, other in pairwise(numbers)}

@@ -12,14 +12,15 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .api.catalog import PROVIDER, Catalog, widest
 from .api.errors import BadResponse, QwenDemoError
 from .api.requests import asked, make
-from .order import Call, Order, Picture, State
+from .order import Call, Order, Picture, State, Terms
 from .visitors import Visitor
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ UNREAD = 30 * DAY  # as long as something of an order is unread, its file stays
 class Failed(QwenDemoError):
     """What a call came to before the app was started anew, in the words of that time."""
 
-    def __init__(self, message: str, may_be_billed: bool) -> None:
+    def __init__(self, message: str, may_be_billed: bool | None) -> None:
         self.may_be_billed = may_be_billed
         super().__init__(message)
 
@@ -52,10 +53,16 @@ class Unanswered(QwenDemoError):
 
 
 class Journal:
-    """The folder of orders below `root`, the library's. Its methods block: not for the event loop."""
+    """The folder of orders below `root`, the library's. Its methods block: not for the event loop.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the library's folder.
+        catalog: the models there are now. Orders of others are known all the same.
+    """
+
+    def __init__(self, root: Path, catalog: Catalog = PROVIDER) -> None:
         self._folder = root.expanduser().absolute() / FOLDER
+        self._catalog = catalog
 
     def write(self, order: Order) -> None:
         """Put down how an order stands. A full disk stops no order: what it then lacks is told in the log."""
@@ -104,7 +111,7 @@ class Journal:
                 try:
                     entry = json.loads(path.read_bytes())
                     if not _is_alive(entry["process"]):
-                        yield _order(entry)
+                        yield _order(entry, self._catalog_of(entry))
                 except (ValueError, TypeError, LookupError):
                     log.error("the journal's file %s can't be read", path.name)
 
@@ -117,6 +124,10 @@ class Journal:
                 with suppress(OSError):  # someone else sweeps too, or holds it
                     if path.stat().st_mtime < now - (UNREAD if unread else DAY):
                         path.unlink()
+
+    def _catalog_of(self, entry: Mapping[str, Any]) -> Catalog:
+        asked = entry["asked"]["model"]
+        return self._catalog if self._catalog.find(asked, entry["kind"]) else widest(asked)
 
     def _file(self, order: Order) -> Path:
         return self._folder / f"{order.id}.json"
@@ -138,14 +149,11 @@ def _entry(order: Order) -> dict[str, Any]:
         "process": [socket.gethostname(), os.getpid()],
         "visitor": order.visitor,
         "counted": order.counted,
-        "own_key": order.own_key,
         "placed": order.placed.isoformat(),
         "seconds": order.seconds,
         "kind": order.request.kind,
         "asked": asked(order.request),
-        "references": order.references,
-        "sources": order.sources,
-        "shape": order.shape,
+        "terms": asdict(order.terms),
         "cancelled": order.cancelled,
         "pictures": pictures,
         "calls": [
@@ -179,26 +187,27 @@ def _is_alive(process: list[Any]) -> bool:
     return True
 
 
-def _order(entry: Mapping[str, Any]) -> Order:
+def _terms(entry: Mapping[str, Any]) -> Terms:
+    """An order's; files of earlier versions have them beside all else."""
+    told = entry.get("terms", entry)
+    values: dict[str, Any] = {field.name: told[field.name] for field in fields(Terms) if field.name in told}
+    values |= {name: tuple(values[name]) for name in ("references", "sources", "shape") if name in values}
+    return Terms(**values)
+
+
+def _order(entry: Mapping[str, Any], catalog: Catalog) -> Order:
     """An order of before, as far as it is known. What was on its way then is lost, and told.
 
     Raises:
         ValueError, TypeError, LookupError: the entry is broken.
     """
     # Pictures that were sent are not kept here: what is asked again reads them from the library.
-    stand_ins = [name if name.startswith("https://") else "data:image/png;base64,…" for name in entry["references"]]
-    fields = [{**entry["asked"], "n": call["n"], "seed": call["seed"]} for call in entry["calls"]]
-    requests = [make(entry["kind"], stand_ins, **named) for named in fields]
+    terms = _terms(entry)
+    stand_ins = [name if name.startswith("https://") else "data:image/png;base64,…" for name in terms.references]
+    each = [{**entry["asked"], "n": call["n"], "seed": call["seed"]} for call in entry["calls"]]
+    requests = [make(entry["kind"], stand_ins, **named, catalog=catalog) for named in each]
     visitor = Visitor(entry["visitor"], tuple(entry["counted"]))
-    order = Order(
-        requests,
-        visitor,
-        entry["references"],
-        sources=entry.get("sources", ()),  # older files have neither
-        shape=tuple(entry.get("shape", (1, 1))),
-        own_key=entry["own_key"],
-        id=entry["id"],
-    )
+    order = Order(requests, visitor, terms, id=entry["id"])
     order.placed = datetime.fromisoformat(entry["placed"])
     order.cancelled = entry["cancelled"]
     for index, facts in entry["pictures"].items():

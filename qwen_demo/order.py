@@ -93,16 +93,34 @@ class Call:
         return range(self.first, self.first + self.request.n)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is known of an order besides its requests and whose it is.
+
+    Attributes:
+        references: the names of its reference pictures, in their order: an address, or the SHA-256 of its bytes.
+        sources: which pictures of the library those are, by their ids; "" for one that is none.
+        shape: the width and height that its pictures will have, as far as that is known; else (1, 1).
+        own_key: whether the visitor's own key pays for it.
+        host: where that key belongs; "" for the usual host.
+        billed: whether anybody pays.
+    """
+
+    references: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    shape: tuple[int, int] = (1, 1)
+    own_key: bool = False
+    host: str = ""
+    billed: bool = True
+
+
 class Order:
     """What a visitor asked for: the calls it takes, and what has come of them.
 
     Attributes:
         visitor: the name of whose it is.
         counted: the names under which the visitor's limits count.
-        references: the names of its reference pictures, in their order: an address, or the SHA-256 of its bytes.
-        sources: which pictures of the library those are, by their ids; "" for one that is none.
-        shape: the width and height that its pictures will have, as far as that is known; else (1, 1).
-        own_key: whether the visitor's own key pays for it.
+        terms: what else is known of it.
         placed: when, local time.
         calls: side by side; they differ in seed and n.
         n: pictures ordered.
@@ -122,11 +140,8 @@ class Order:
         self,
         requests: Sequence[ImageRequest],
         visitor: Visitor,
-        references: Sequence[str] = (),
+        terms: Terms | None = None,
         *,
-        sources: Sequence[str] = (),
-        shape: tuple[int, int] = (1, 1),
-        own_key: bool = False,
         line: Line | None = None,
         bell: Bell | None = None,
         id: str = "",
@@ -134,9 +149,7 @@ class Order:
         self.id = id or secrets.token_urlsafe(16)
         self.visitor = visitor.name
         self.counted = visitor.counted
-        self.references, self.sources = tuple(references), tuple(sources)
-        self.shape = shape
-        self.own_key = own_key
+        self.terms = terms or Terms()
         self.placed = datetime.now()
         self.n = sum(request.n for request in requests)
         self.calls: list[Call] = []
@@ -224,6 +237,8 @@ class Order:
         What no one foresaw goes to the log.
         """
         told = problem if isinstance(problem, QwenDemoError) else InternalError(problem)
+        if not self.terms.billed:
+            told.may_be_billed = None
         self.problems.append(told)
         self.reasons.update(dict.fromkeys(places, told))
         self.tell()

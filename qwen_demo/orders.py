@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from .api.errors import QwenDemoError
 from .api.requests import ImageRequest
 from .line import Line
-from .order import TOGETHER, Bell, Order
+from .order import TOGETHER, Bell, Order, Terms
 from .visitors import Visitor
 
 MOST_KEPT = 50  # orders of one visitor, which the feed shows
@@ -69,13 +69,9 @@ class Orders:
         self,
         requests: Sequence[ImageRequest],
         visitor: Visitor,
-        references: Sequence[str] = (),
-        *,
-        sources: Sequence[str] = (),
-        shape: tuple[int, int] = (1, 1),
-        own_key: bool = False,
+        terms: Terms | None = None,
     ) -> Order:
-        """Take an order of so many calls. What else it is made of, `Order` explains.
+        """Take an order of so many calls.
 
         Raises:
             ShuttingDown: the app takes no new orders.
@@ -83,9 +79,7 @@ class Orders:
         """
         self.check(visitor, len(requests))
         bell = self._bell(visitor.name)
-        order = Order(
-            requests, visitor, references, sources=sources, shape=shape, own_key=own_key, line=self._line, bell=bell
-        )
+        order = Order(requests, visitor, terms, line=self._line, bell=bell)
         self._orders[order.id] = order
         self._forget_most(visitor.name)
         order.tell()

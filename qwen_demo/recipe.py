@@ -12,7 +12,7 @@ import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from . import __version__
+from .api.catalog import widest
 from .api.errors import InvalidRequest, QwenDemoError
-from .api.requests import ImageRequest, asked, make
+from .api.requests import ASKED, ImageRequest, asked, make
 from .api.responses import ImagesResponse, ResultImage
 from .containers import MOST_PARTS, PNG
 
@@ -64,6 +65,8 @@ class Recipe:
     watermark: bool | None = None
     optimize_prompt: bool | None = None
     negative_prompt: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
     references: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     request_id: str | None = None
@@ -97,7 +100,14 @@ class Recipe:
 
     def parameters(self) -> str:
         """The recipe as other image tools write theirs: prompt, negative prompt, then a line of facts."""
-        facts = {"Seed": self.seed, "Size": self.size, "Model": self.model, "Created": self.created}
+        facts = {
+            "Steps": self.steps,
+            "CFG scale": self.guidance,
+            "Seed": self.seed,
+            "Size": self.size,
+            "Model": self.model,
+            "Created": self.created,
+        }
         line = ", ".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
         negative = [f"Negative prompt: {self.negative_prompt}"] if self.negative_prompt else []
         return "\n".join([self.prompt, *negative, line])
@@ -155,9 +165,9 @@ def check_foreign(recipe: Recipe) -> None:
     Raises:
         BadRecipe: it could not, or there is markup in its words. Nothing here would run it, and none is needed.
     """
-    named = {field.name: getattr(recipe, field.name) for field in fields(ImageRequest)}
+    named = {name: getattr(recipe, name) for name in ASKED}
     try:
-        make(recipe.kind, ["https://"] * len(recipe.references), **named)
+        make(recipe.kind, ["https://"] * len(recipe.references), **named, catalog=widest(recipe.model))
     except InvalidRequest as error:
         raise BadRecipe("broken") from error
     if _MARKUP.search(f"{recipe.prompt} {recipe.negative_prompt or ''}"):

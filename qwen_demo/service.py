@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -13,16 +13,17 @@ from typing import Any, TypeVar
 
 from . import images
 from .api import catalog
-from .api.client import DEFAULT_BASE_URL, QwenClient
+from .api.client import QwenClient
+from .api.engine import PROVIDER_ENGINE, Engine
 from .api.errors import APIError, QwenDemoError, Refused, Unauthorized
 from .api.requests import ImageRequest, asked, make, split
-from .api.responses import ImagesResponse
+from .api.responses import ImagesResponse, Task
 from .archive import Archives
 from .disk import DiskFull, Room
 from .images import Verified
 from .journal import Journal
 from .library import Entry, Library, elsewhere
-from .order import Call, NotSaved, Order, Picture, State
+from .order import Call, NotSaved, Order, Picture, State, Terms
 from .orders import Orders
 from .quota import Charge, Limit, Quota, TooManyAttempts
 from .recipe import Recipe, check_foreign, names_of, read
@@ -45,10 +46,11 @@ class Service:
         orders: what holds them while they are under way.
         library: where their pictures go, and where they are found again.
         prices: what pictures cost.
-        base_url: the API's, as code that people copy shall name it.
+        engine: what the client speaks to, as people and the code that they copy shall know it.
         quota: what visitors may spend; None for as much as they like.
         attempts: calls that a visitor may send, whoever pays, such as `60/minute`; "" for as many as they like.
         keyed: the API for visitors with a key of their own; None where they may not bring one.
+        elsewhere: the same at the other hosts that they may choose, by their names.
         public: strangers look at the page. Each sees only own pictures, and light previews of them; downloads stay the
             originals.
     """
@@ -60,24 +62,26 @@ class Service:
         library: Library,
         *,
         prices: Prices | None = None,
-        base_url: str = DEFAULT_BASE_URL,
+        engine: Engine = PROVIDER_ENGINE,
         quota: Quota | None = None,
         attempts: str = "",
         keyed: QwenClient | None = None,
+        elsewhere: Mapping[str, QwenClient] | None = None,
         public: bool = False,
     ) -> None:
         self._client = client
         self._keyed = keyed
+        self._elsewhere = dict(elsewhere or {})
         self.orders = orders
         self.ledger = Ledger(prices)
         self.archives = Archives()
         self.everything = library
-        self.journal = Journal(library.root)
+        self.journal = Journal(library.root, engine.catalog)
         self.upkeep = Upkeep(orders, self.journal, library, public=public)
-        self.base_url = base_url
+        self.engine = engine
         self.quota = quota
         self.attempts = Limit(attempts, TooManyAttempts)
-        self.own_keys = OwnKeys() if keyed else None
+        self.own_keys = OwnKeys(self._elsewhere) if keyed else None
         self.public = public
         self.uploads = Uploads(self.library, public=public)
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
@@ -112,6 +116,7 @@ class Service:
             InvalidRequest: a field breaks its rule, or a picture can't be used.
             QwenDemoError: as for `order`.
         """
+        fields["catalog"] = self.engine.catalog
         await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
         references = [await self.uploads.reference(source, visitor, background) for source in sources]
         ids = await self._aside(self._source_ids, sources, visitor) if sources else ()
@@ -130,6 +135,7 @@ class Service:
         """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
         self.orders.check(visitor, len(requests))
         key, n = self.key_of(visitor), sum(request.n for request in requests)
+        self._host_of(visitor)
         await self._check((visitor.name, *visitor.counted), key, n)
         if self.quota and not key:
             await self.quota.check(visitor, n)
@@ -151,20 +157,27 @@ class Service:
             QuotaUnknown: nobody knows what may be spent.
             NoOwnKeys: the visitor brings a key, and none is taken.
             BadKey: the key that the visitor brings can't be one.
+            UnknownHost: that key may not go where the visitor says.
             TooManyOrders: of this visitor.
             ShuttingDown: the app takes no new orders.
         """
         requests = split(request, n)
         n = sum(request.n for request in requests)
         references = await self._aside(names_of, request.references) if request.references else ()
-        key = self.key_of(visitor)
+        key, host = self.key_of(visitor), self._host_of(visitor)
         await self._check((visitor.name, *visitor.counted), key, n)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
             await self.attempts.charge(visitor, len(requests))
-            order = self.orders.place(
-                requests, visitor, references, sources=sources, shape=await _shape(request), own_key=bool(key)
+            terms = Terms(
+                references=references,
+                sources=tuple(sources),
+                shape=await _shape(request),
+                own_key=bool(key),
+                host=host if key else "",
+                billed=self.engine.billed or bool(key),
             )
+            order = self.orders.place(requests, visitor, terms)
         except QwenDemoError:
             await charge.give_back(n)
             raise
@@ -192,7 +205,7 @@ class Service:
         try:
             async with AsyncExitStack() as held:
                 content = await self._send(order, call, key, held)
-                await self._take_in(order, call, content)
+                await self._take_in(order, call, content, key)
         except Exception as error:
             if isinstance(error, Unauthorized) and self.own_keys and key:
                 self.own_keys.refuse((order.visitor, *order.counted), key)
@@ -211,23 +224,19 @@ class Service:
                         await held.enter_async_context(self._answers)
                     content = await answer.content()
         except QwenDemoError as error:
-            call.unbilled = 0 if error.may_be_billed else call.request.n
-            if isinstance(error, APIError) or not error.may_be_billed:
+            lost = error.may_be_billed and order.terms.billed
+            call.unbilled = 0 if lost else call.request.n
+            if isinstance(error, APIError) or not lost:
                 call.state, call.reason = State.FAILED, str(error)
             raise
         call.state, call.answered, call.headers = State.ANSWERED, datetime.now(), answer.headers
         await self._note(order, self.journal.keep_answer, call, content)
         return content
 
-    async def _take_in(self, order: Order, call: Call, content: bytes) -> None:
+    async def _take_in(self, order: Order, call: Call, content: bytes, key: str) -> None:
         """An answer is understood, and those of its pictures that are not here yet are fetched and kept."""
-        client, library = self._client_for(order), self.library(order.visitor)
-        try:
-            response = await asyncio.to_thread(client.understand, content, call.headers)
-        except APIError as error:
-            call.state, call.reason, call.unbilled = State.FAILED, str(error), call.request.n
-            await self._note(order, self.journal.drop_answer, call)
-            raise
+        library = self.library(order.visitor)
+        response = await self._understood(order, call, content, key)
         order.understood(call, response)
         numbers = [call.first + index for index in range(len(response.images))]
 
@@ -245,10 +254,25 @@ class Service:
             call.state = State.DONE
             await self._note(order, self.journal.drop_answer, call)
 
+    async def _understood(self, order: Order, call: Call, content: bytes, key: str) -> ImagesResponse:
+        """What an answer says. A task that was begun in place of it is followed, by its id in the journal."""
+        client = self._client_for(order)
+        while True:
+            try:
+                understood = await asyncio.to_thread(client.understand, content, call.headers)
+            except APIError as error:
+                call.state, call.reason, call.unbilled = State.FAILED, str(error), call.request.n
+                await self._note(order, self.journal.drop_answer, call)
+                raise
+            if not isinstance(understood, Task):
+                return understood
+            content = await client.follow(understood, key)
+            await self._note(order, self.journal.keep_answer, call, content)
+
     async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int) -> None:
         """One picture of an answer, the order's `number`th, fetched, looked at, and saved."""
         image, at = response.images[number - call.first], call.answered or datetime.now()
-        recipe = Recipe.of(call.request, order.references, order.sources, response, image, at)
+        recipe = Recipe.of(call.request, order.terms.references, order.terms.sources, response, image, at)
         library = self.library(order.visitor)
         async with self._in_memory:
             data = await self._client_for(order).fetch(image)
@@ -294,7 +318,9 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._desk, partial(work, *args))
 
     def _client_for(self, order: Order) -> QwenClient:
-        return self._keyed if order.own_key and self._keyed else self._client
+        if not order.terms.own_key or not self._keyed:
+            return self._client
+        return self._elsewhere.get(order.terms.host, self._keyed)
 
     async def resume(self) -> None:
         """Take up again what the app knew before it was started anew: answers that are here are read and fetched."""
@@ -308,10 +334,12 @@ class Service:
         if not order.unread:
             return
 
+        key = self.own_keys.find(order.visitor) if self.own_keys and order.terms.own_key else ""
+
         async def take_up(call: Call) -> None:
             try:
                 async with self._answers:
-                    await self._take_in(order, call, await self._aside(self.journal.answer, order, call))
+                    await self._take_in(order, call, await self._aside(self.journal.answer, order, call), key)
             except Exception as error:
                 order.fail(error, call.places)
                 raise
@@ -334,7 +362,7 @@ class Service:
             InvalidRequest: a reference picture is not here any more.
             QwenDemoError: as for `order`.
         """
-        found = self.pictures_of(order.references, order.sources, order.visitor)
+        found = self.pictures_of(order.terms.references, order.terms.sources, order.visitor)
         sources = [picture.path if isinstance(picture, Entry) else picture or "" for picture in found]
         placed = []
         for call in order.lost if place is None else [call for call in order.calls if place in call.places]:
@@ -366,6 +394,12 @@ class Service:
                 raise NoOwnKeys
             return ""
         return check_key(visitor.key) if visitor.key else self.own_keys.find(visitor.name)
+
+    def _host_of(self, visitor: Visitor) -> str:
+        """Where the visitor's own key belongs; "" for the usual host. Raises UnknownHost where it may not go there."""
+        if self.own_keys is None:
+            return ""
+        return self.own_keys.check_host(visitor.host) if visitor.key else self.own_keys.host(visitor.name)
 
     async def left(self, visitor: Visitor) -> int | None:
         """How many pictures the visitor may still order; None where nothing limits them.

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from limits import parse
 from pydantic import Field, TypeAdapter
 
-from .api import catalog
-from .api.client import DEFAULT_BASE_URL
+from .api.catalog import OwnRows
+from .api.dialects import DEFAULT, DIALECTS, Dialect, spoken_at
+from .models import read_models
 
 
 class WrongSetting(ValueError):
@@ -94,7 +95,7 @@ def _url(text: str) -> str:
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_host(entry) for entry in re.split(r"[,;，；\s]+", text) if entry))
+    return tuple(dict.fromkeys(map(_host, _listed(text))))
 
 
 def _host(entry: str) -> str:
@@ -146,13 +147,26 @@ def _mcp(text: str) -> bool:
 
 def _prices(text: str) -> Mapping[str, float]:
     with suppress(ValueError):
-        prices = _PRICES.validate_json(text)
-        if prices.keys() <= {model.name for model in catalog.MODELS}:
-            return prices
-    raise ValueError('JSON such as {"qwen-image-plus": 0.2}, with models of this API and prices from 0 on')
+        return _PRICES.validate_json(text)
+    raise ValueError(PRICES_RULE)
 
 
+PRICES_RULE = 'JSON such as {"qwen-image-plus": 0.2}, with models of this API and prices from 0 on'
 _PRICES = TypeAdapter(dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]])
+
+
+def _dialect(text: str) -> Dialect | None:
+    if text and text.lower() not in DIALECTS:
+        raise ValueError(f"one of {', '.join(DIALECTS)}, or nothing for what the address tells")
+    return DIALECTS.get(text.lower())
+
+
+def _own_hosts(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_url(entry if "://" in entry else f"https://{entry}") for entry in _listed(text)))
+
+
+def _listed(text: str) -> list[str]:
+    return [entry for entry in re.split(r"[,;，；\s]+", text) if entry]
 
 
 def _variable(name: str, default: str, read: Callable[[str], Any], *, secret: bool = False) -> Any:
@@ -164,7 +178,9 @@ class Settings:
     """What the operator decides, a variable each. The README's table says what they mean, their units and ranges."""
 
     api_key: str = _variable("QWEN_API_KEY", "", _key, secret=True)
-    base_url: str = _variable("QWEN_BASE_URL", DEFAULT_BASE_URL, _url)
+    base_url: str = _variable("QWEN_BASE_URL", DEFAULT.base_url, _url)
+    dialect: Dialect | None = _variable("QWEN_API", "", _dialect)
+    models: OwnRows = _variable("QWEN_MODELS", "[]", read_models)
     max_in_flight: int = _variable("QWEN_MAX_IN_FLIGHT", "32", _whole(1, 1000))
     timeout: int = _variable("QWEN_TIMEOUT", "300", _whole(1, 3600))
     trusted_hosts: tuple[str, ...] = _variable("QWEN_DEMO_TRUSTED_RESULT_HOSTS", "", _hosts)
@@ -176,6 +192,7 @@ class Settings:
     currency: str = _variable("QWEN_DEMO_CURRENCY", "", str)
     public: bool = _variable("QWEN_DEMO_PUBLIC", "0", _switch)
     own_keys: bool = _variable("QWEN_DEMO_OWN_KEYS", "0", _switch)
+    own_hosts: tuple[str, ...] = _variable("QWEN_DEMO_OWN_HOSTS", "", _own_hosts)
     visitor_quota: str = _variable("QWEN_DEMO_VISITOR_QUOTA", "none", _quota)
     total_quota: str = _variable("QWEN_DEMO_TOTAL_QUOTA", "none", _quota)
     visitor_attempts: str = _variable("QWEN_DEMO_VISITOR_ATTEMPTS", "none", _attempts)
@@ -211,13 +228,19 @@ class Settings:
 
     @property
     def offline(self) -> bool:
-        """Whether the embedded offline backend stands in for the API."""
-        return not self.api_key
+        """Whether the offline backend stands in for an API that needs a key. An engine of one's own needs none."""
+        return not self.api_key and spoken_at(self.base_url) is not None
 
     @property
     def max_upload_mb(self) -> int:
         """The largest file that is taken, in MB."""
         return 12 if self.public else 30
+
+
+def _needs_key(url: str) -> bool:
+    with suppress(ValueError):  # told by its own variable
+        return not url or spoken_at(url) is not None
+    return False
 
 
 def _shown(text: str, given: Mapping[str, str]) -> str:
@@ -244,6 +267,8 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
         }
     elif importlib.util.find_spec("mcp") and "QWEN_DEMO_AUTH" not in given:
         defaults["QWEN_DEMO_MCP"] = "1"
-    if "QWEN_API_KEY" not in given:
+    if dialect := DIALECTS.get(given.get("QWEN_API", "").lower()):
+        defaults["QWEN_BASE_URL"] = dialect.base_url
+    if "QWEN_API_KEY" not in given and _needs_key(given.get("QWEN_BASE_URL", "")):
         defaults["QWEN_DEMO_OWN_KEYS"] = "1"
     return defaults

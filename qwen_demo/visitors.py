@@ -31,6 +31,7 @@ class Visitor:
         counted: the names under which quotas count, such as the cookie's and the address's: all of them must have some
             left, so that a new cookie brings no new quota.
         key: the own key that came with the request, or "".
+        host: where that key belongs, as far as the request says.
         known: whether the browser brought its cookie along.
     """
 
@@ -38,6 +39,7 @@ class Visitor:
     counted: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
     known: bool = True
+    host: str = ""
 
     def in_page(self, session: str) -> "Visitor":
         """The same request, from a page whose browser keeps no cookies: a visitor for as long as that page is open."""
@@ -57,35 +59,57 @@ class BadKey(QwenDemoError):
     """What was given as a key can't be one."""
 
 
+class UnknownHost(QwenDemoError):
+    """A key came for a host that isn't on the owner's list: keys go nowhere else."""
+
+
 class OwnKeys:
     """The visitors' own keys, in memory alone.
 
     Args:
+        hosts: where keys may go besides the usual host, by the names that visitors choose from.
         keep: seconds until a key is dropped that was not used.
     """
 
-    def __init__(self, keep: float = 12 * 3600.0) -> None:
+    def __init__(self, hosts: Iterable[str] = (), keep: float = 12 * 3600.0) -> None:
+        self.hosts = tuple(hosts)
         self._keep = keep
-        self._keys: dict[str, tuple[str, float]] = {}
+        self._keys: dict[str, tuple[str, str, float]] = {}
         self._refused: dict[bytes, tuple[set[str], float]] = {}
 
-    def put(self, name: str, key: str) -> None:
-        """Hold a visitor's key, in place of the one before. One that was refused may be tried again.
+    def put(self, name: str, key: str, host: str = "") -> None:
+        """Hold a visitor's key and where it belongs, "" for the usual host, in place of the one before. One that was
+        refused may be tried again.
 
         Raises:
             BadKey: it can't be one.
+            UnknownHost: it may not go there.
         """
         key = check_key(key)
         self._refused.pop(_hash(key), None)
-        _put(self._keys, name, (key, time.monotonic()))
+        _put(self._keys, name, (key, self.check_host(host), time.monotonic()))
 
     def find(self, name: str) -> str:
         """A visitor's key, or ""."""
-        key, used = self._keys.pop(name, ("", 0.0))
+        key, host, used = self._keys.pop(name, ("", "", 0.0))
         if not key or time.monotonic() - used > self._keep:
             return ""
-        self._keys[name] = key, time.monotonic()
+        self._keys[name] = key, host, time.monotonic()
         return key
+
+    def host(self, name: str) -> str:
+        """Where a visitor's key belongs; "" for the usual host."""
+        return self._keys.get(name, ("", "", 0.0))[1]
+
+    def check_host(self, host: str) -> str:
+        """The host, if it is one of the owner's list, or "".
+
+        Raises:
+            UnknownHost: it isn't.
+        """
+        if host and host not in self.hosts:
+            raise UnknownHost(f"{host[:100]} is not one of {', '.join(self.hosts) or 'none'}")
+        return host
 
     def forget(self, name: str) -> None:
         """Drop a visitor's key."""

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -17,7 +17,12 @@ import uvicorn
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["FORWARDED_ALLOW_IPS"] = ""  # as in app.py
 
+from qwen_demo.api.catalog import PROVIDER, Catalog, Model
 from qwen_demo.api.client import QwenClient
+from qwen_demo.api.dialects import DEFAULT
+from qwen_demo.api.engine import PROVIDER_ENGINE, Engine
+from qwen_demo.api.requests import ImageRequest
+from qwen_demo.api.responses import ImagesResponse, ResultImage, parse
 from qwen_demo.library import Library
 from qwen_demo.offline import create_app
 from qwen_demo.orders import Orders
@@ -27,6 +32,11 @@ from qwen_demo.ui import build_app, launch_options
 from qwen_demo.usage import Prices
 
 KEY = "sk-test-4f1c9a2b"
+
+
+def payload(request: ImageRequest) -> dict[str, Any]:
+    """The JSON body that this provider gets for a request."""
+    return dict(DEFAULT.prepare(request).json or {})
 
 
 @contextmanager
@@ -53,11 +63,23 @@ def offline_server() -> Iterator[str]:
         yield f"{address}/v1"
 
 
+def images_of(body: object) -> tuple[ResultImage, ...]:
+    """The pictures in an answer's body."""
+    understood = parse(body, {})
+    assert isinstance(understood, ImagesResponse)
+    return understood.images
+
+
+def with_models(*models: Model) -> Engine:
+    """The provider's engine with more models."""
+    return replace(PROVIDER_ENGINE, catalog=Catalog((*PROVIDER.models, *models)))
+
+
 class Backend(httpx.ASGITransport):
     """The offline backend, with every order written down, and a gate that holds orders back while it is shut."""
 
-    def __init__(self) -> None:
-        super().__init__(create_app(seconds=0))
+    def __init__(self, provider: Catalog = PROVIDER) -> None:
+        super().__init__(create_app(seconds=0, provider=provider))
         self.orders: list[dict[str, Any]] = []
         self.open = threading.Event()
         self.open.set()

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,24 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from qwen_demo.api import catalog
-from qwen_demo.api.catalog import Model, Size
+from qwen_demo.api.catalog import Catalog, Model, Size
 from qwen_demo.api.client import QwenClient
+from qwen_demo.api.engine import PROVIDER_ENGINE
 from qwen_demo.api.requests import ImageEdit, ImageRequest, TextToImage
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.snippets import as_curl, as_json, as_openai, as_python
-from tests.conftest import KEY, Backend, launched
+from tests.conftest import KEY, Backend, launched, payload, with_models
 
 PHOTO = Path(__file__).parents[1] / "qwen_demo" / "ui" / "photos" / "rocket.jpg"
 ADDRESS = "https://pictures.example/cat.png"
 MODELS = [
-    Model("qwen-image-next", "generations"),
-    Model("qwen-image-free", "generations", sizes=(), rewrites=False),
-    Model("qwen-image-wide", "generations", max_n=4, sizes=(Size(1280, 720, "16:9"), Size(720, 1280, "9:16"))),
-    Model("qwen-image-edit-next", "edits", max_n=4),
-    Model("qwen-image-edit-free", "edits", sizes=(), rewrites=False),
+    Model("qwen-image-next", ("generations",)),
+    Model("qwen-image-free", ("generations",), sizes=(), rewrites=False),
+    Model("qwen-image-wide", ("generations",), max_n=4, sizes=(Size(1280, 720, "16:9"), Size(720, 1280, "9:16"))),
+    Model("qwen-image-edit-next", ("edits",), max_n=4),
+    Model("qwen-image-edit-free", ("edits",), sizes=(), rewrites=False),
 ]
 
 
@@ -57,34 +59,36 @@ def choices(url: str, elem_id: str) -> list[str]:
 
 
 def programs(request: ImageRequest) -> list[str]:
-    return [make("https://api.example/v1", [request]) for make in (as_python, as_openai)]
+    return [make(PROVIDER_ENGINE, [request]) for make in (as_python, as_openai)]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-async def test_a_model_is_one_row(model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(catalog, "MODELS", (*catalog.MODELS, model))
-    drawing = model.task == "generations"
+async def test_a_model_is_one_row(model: Model, tmp_path: Path) -> None:
+    engine = with_models(model)
+    drawing = "generations" in model.tasks
     endpoint, tab = ("text_to_image", "text") if drawing else ("edit_image", "edit")
     fields: dict[str, Any] = {"prompt": "a hill", "model": model.name, "size": model.default_size, "seed": 1}
+    fields["catalog"] = engine.catalog
     request = TextToImage(**fields) if drawing else ImageEdit(image=ADDRESS, **fields)
-    assert request.payload().get("size") == model.default_size
-    assert ("enable" in request.payload().get("optimize_prompt_options", {})) == model.rewrites
-    for text in (as_json([request]), as_curl("https://api.example/v1", [request]), *programs(request)):
+    assert payload(request).get("size") == model.default_size
+    assert ("enable" in payload(request).get("optimize_prompt_options", {})) == model.rewrites
+    for text in (as_json(engine, [request]), as_curl(engine, [request]), *programs(request)):
         assert f'"{model.name}"' in text
     assert [bool(ast.parse(program).body) for program in programs(request)] == [True, True]
 
-    backend = Backend()
-    service = Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(8), Library(tmp_path))
+    backend = Backend(engine.catalog)
+    client = QwenClient(KEY, "http://offline/v1", transport=backend)
+    service = Service(client, Orders(8), Library(tmp_path), engine=engine)
     with launched(service, QWEN_DEMO_MCP="1") as url:
         assert model.name in choices(url, f"{tab}-model")
         assert model.name in part_of(url, "library")["props"]["models"]
         tools = await schemas(url)
         assert model.name in tools[endpoint]["model"]["enum"]
         assert set(model.size_names) <= set(tools[endpoint]["size"]["enum"])
-        client = Client(url, verbose=False, download_files=str(tmp_path))
+        program = Client(url, verbose=False, download_files=str(tmp_path))
         picture = {} if drawing else {"image": handle_file(PHOTO)}
-        files, details = client.predict(prompt="a hill", model=model.name, n=2, **picture, api_name=f"/{endpoint}")
-        client.close()
+        files, details = program.predict(prompt="a hill", model=model.name, n=2, **picture, api_name=f"/{endpoint}")
+        program.close()
     assert (details["model"], details["problems"], len(files)) == (model.name, [], 2)
     assert len(backend.orders) == (1 if model.max_n > 1 else 2)
     if drawing:
@@ -92,14 +96,12 @@ async def test_a_model_is_one_row(model: Model, monkeypatch: pytest.MonkeyPatch,
             assert image.size == catalog.pixels(model.default_size or catalog.DEFAULT_SIZE)
 
 
-async def test_a_size_is_one_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    size = Size(1536, 1024, "3:2")
-    sizes = (*catalog.SIZES, size)
-    models = [Model(row.name, row.task, row.max_n, sizes, row.rewrites) for row in catalog.MODELS if row.sizes]
-    monkeypatch.setattr(catalog, "SIZES", sizes)
-    monkeypatch.setattr(catalog, "MODELS", tuple(models))  # their default is the module's, which was read before
-    backend = Backend()
-    service = Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(8), Library(tmp_path))
+async def test_a_size_is_one_row(tmp_path: Path) -> None:
+    sizes = (*catalog.SIZES, Size(1536, 1024, "3:2"))
+    models = Catalog(tuple(replace(row, sizes=sizes) for row in catalog.PROVIDER.models if row.sizes))
+    engine, backend = replace(PROVIDER_ENGINE, catalog=models), Backend(models)
+    offline = QwenClient(KEY, "http://offline/v1", transport=backend)
+    service = Service(offline, Orders(8), Library(tmp_path), engine=engine)
     with launched(service, QWEN_DEMO_MCP="1") as url:
         assert all("1536x1024" in choices(url, f"{tab}-size") for tab in ("text", "edit", "fusion"))
         assert all("1536x1024" in tool["size"]["enum"] for tool in (await schemas(url)).values())

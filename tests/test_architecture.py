@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
     {"api", "containers", "colour", "line"},
-    {"i18n", "visitors", "images", "snippets", "logs", "disk"},
+    {"i18n", "visitors", "images", "snippets", "logs", "disk", "models"},
     {"recipe", "decoding", "quota", "offline", "settings", "order"},
     {"orders", "library", "environment"},
     {"usage", "journal", "archive", "search", "lineage"},

@@ -4,7 +4,6 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,14 @@ import pytest
 from qwen_demo import service
 from qwen_demo.api import catalog
 from qwen_demo.api.errors import FAILINGS, RULES, QwenDemoError
-from qwen_demo.api.requests import ImageEdit, ImageFusion, TextToImage
+from qwen_demo.api.requests import ASKED, ImageEdit, ImageFusion, TextToImage
 from qwen_demo.i18n import LANGUAGES, browser_codes, preferred, texts, translate
 from qwen_demo.ui import board, controls, examples
 
 PACKAGE = Path(service.__file__).parent
 REQUESTS = (TextToImage, ImageEdit, ImageFusion)
 EXAMPLES = (*examples.TEXT_TO_IMAGE, *examples.EDIT, *examples.FUSION)
-NUMBERS = [str(number) for number in range(1, catalog.MAX_REFERENCES + 1)]
+NUMBERS = [str(number) for number in range(1, catalog.MOST_REFERENCES + 1)]
 REPORTED = ("total_tokens", "output_tokens", "input_tokens", "image_count", "width", "height")
 """What the API tells of usage by these names has words of its own."""
 
@@ -51,11 +50,12 @@ def families() -> dict[str, Iterable[str]]:
     return {
         "invalid": RULES,
         "failing": FAILINGS,
-        "field": {"tab", *(field.name for kind in REQUESTS for field in fields(kind))},
+        "field": {"tab", "image", "images", *ASKED},
         "field_image": NUMBERS,
         "name": NUMBERS,
         "swap": NUMBERS[:-1],
         "kind": [kind.kind for kind in REQUESTS],
+        "no_model": [kind.kind for kind in REQUESTS],
         "response_format": catalog.RESPONSE_FORMATS,
         "usage": REPORTED,
         "recipe": called("BadRecipe", "recipe.py"),

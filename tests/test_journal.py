@@ -21,7 +21,7 @@ from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.journal import NotSent, Unanswered
 from qwen_demo.library import Library
-from qwen_demo.order import Order, State
+from qwen_demo.order import Order, State, Terms
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor, kept_secret
@@ -182,20 +182,19 @@ async def test_what_an_order_was_made_from_and_its_shape_outlive_the_app(tmp_pat
     fields: dict[str, Any] = {"prompt": "warmer", "model": "qwen-image-edit-plus", "seed": 1}
     edit = await (await service.order_from("edit", [drawn.pictures[0].path], 1, ANN, **fields)).finish()
     (source,) = (entry for entry in service.everything.newest_first() if entry.path == drawn.pictures[0].path)
-    assert (drawn.shape, edit.shape, edit.sources) == (
+    assert (drawn.terms.shape, edit.terms.shape, edit.terms.sources) == (
         (928, 1664),
         (384, 384),
         (source.id,),
     )  # made ready, it is larger
     _, orders = await again(tmp_path, never)
-    assert [(order.shape, order.sources, order.references) for order in orders] == [
-        (order.shape, order.sources, order.references) for order in (drawn, edit)
-    ]
+    assert [order.terms for order in orders] == [drawn.terms, edit.terms]
     for file in (tmp_path / ".orders").glob("*.json"):  # as it was before these were written down
         entry = json.loads(file.read_bytes())
-        file.write_text(json.dumps({name: entry[name] for name in entry if name not in ("sources", "shape")}))
+        terms = entry.pop("terms")
+        file.write_text(json.dumps({**entry, "own_key": terms["own_key"], "references": terms["references"]}))
     _, orders = await again(tmp_path, never)
-    assert [(order.shape, order.sources) for order in orders] == [((1, 1), ())] * 2
+    assert [order.terms for order in orders] == [Terms(references=order.terms.references) for order in (drawn, edit)]
 
 
 async def test_one_picture_of_an_order_is_ordered_again_alone(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ async def test_an_order_writes_down_which_pictures_it_was_made_from(service: Ser
     first = library.entry_of((await ordered(service, "text_to_image")).pictures[0].path)
     assert first
     fusion = await ordered(service, "fusion", Path(aside(publish_entry, first)), photo)
-    assert fusion.sources == (first.id, "")
+    assert fusion.terms.sources == (first.id, "")
     recipe = read(fusion.pictures[0].path)
     assert recipe.sources == (first.id, "")
     made = library.entry_of(fusion.pictures[0].path)
@@ -206,9 +206,9 @@ async def test_nobody_elses_picture_is_named_as_a_source(service: Service, tmp_p
     theirs = service.library("bob").entry_of(path)
     assert theirs
     order = await ordered(service, "edit", Path(aside(publish_entry, theirs)))  # whoever has the file may use it
-    assert order.sources == ("",)
+    assert order.terms.sources == ("",)
     assert before(service.library("ann"), read(order.pictures[0].path)) == [
-        service.library("ann").reference(order.references[0])
+        service.library("ann").reference(order.terms.references[0])
     ]
 
 

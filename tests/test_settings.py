@@ -16,6 +16,8 @@ def test_an_empty_environment_is_the_offline_app() -> None:
     assert Settings.from_env({}) == Settings(
         api_key="",
         base_url="https://model-api.skyengine.com.cn/v1",
+        dialect=None,
+        models={},
         max_in_flight=32,
         timeout=300,
         trusted_hosts=(),
@@ -27,6 +29,7 @@ def test_an_empty_environment_is_the_offline_app() -> None:
         currency="",
         public=False,
         own_keys=True,
+        own_hosts=(),
         visitor_quota="",
         total_quota="",
         visitor_attempts="",

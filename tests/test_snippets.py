@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ import pytest
 from PIL import Image
 
 from qwen_demo.api.client import QwenClient
+from qwen_demo.api.engine import PROVIDER_ENGINE, Engine
 from qwen_demo.api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage, split
-from qwen_demo.api.responses import ImagesResponse, parse
+from qwen_demo.api.responses import ResultImage
 from qwen_demo.snippets import as_curl, as_json, as_openai, as_python
+from tests.conftest import images_of, payload
 
 KEY = "sk-test-4f1c9a2b-snippets"
 BASE_URL = "https://api.example/v1"
+ENGINE = replace(PROVIDER_ENGINE, base_url=BASE_URL)
 NASTY = (
     'it\'s a "cat" for $5, $HOME, ${n}, $seed, $(touch hacked) and `touch hacked`!!\n'
     "JSON\nREQUESTS\n'''\\\"\"\" \\n \\\\ \\$ \\` \\u0041 %s {prompt} {{}} \0\t\r\x7f\x85\u2028\u2029\n"
@@ -56,10 +60,10 @@ ORDERS: dict[str, Sequence[ImageRequest]] = {
 }
 ALL = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 TEXTS: list[Callable[[Sequence[ImageRequest]], str]] = [
-    as_json,
-    lambda requests: as_curl(BASE_URL, requests),
-    lambda requests: as_python(BASE_URL, requests),
-    lambda requests: as_openai(BASE_URL, requests),
+    lambda requests: as_json(ENGINE, requests),
+    lambda requests: as_curl(ENGINE, requests),
+    lambda requests: as_python(ENGINE, requests),
+    lambda requests: as_openai(ENGINE, requests),
 ]
 
 
@@ -76,11 +80,15 @@ def run(command: list[str], folder: Path) -> str:
 async def expected(base_url: str, requests: Sequence[ImageRequest]) -> list[bytes]:
     """The pictures as the client brings them."""
     async with QwenClient(KEY, base_url) as client:
-        return await fetched(client, [await client.send(request) for request in requests])
+        return await fetched(client, [(await client.send(request)).images for request in requests])
 
 
-async def fetched(client: QwenClient, answers: Sequence[ImagesResponse]) -> list[bytes]:
-    return [await client.fetch(image) for answer in answers for image in answer.images]
+async def fetched(client: QwenClient, answers: Sequence[Sequence[ResultImage]]) -> list[bytes]:
+    return [await client.fetch(image) for images in answers for image in images]
+
+
+def at(base_url: str) -> Engine:
+    return replace(PROVIDER_ENGINE, base_url=base_url)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -92,8 +100,8 @@ async def test_the_curl_command_brings_the_pictures_of_the_client(
     order: Sequence[ImageRequest], offline_server: str, tmp_path: Path
 ) -> None:
     assert shutil.which("curl")
-    printed = run(["bash", "-c", as_curl(offline_server, order)], tmp_path)
-    answers = [parse(json.loads(line), {}) for line in printed.splitlines()]
+    printed = run(["bash", "-c", as_curl(at(offline_server), order)], tmp_path)
+    answers = [images_of(json.loads(line)) for line in printed.splitlines()]
     async with QwenClient(KEY, offline_server) as client:
         assert await fetched(client, answers) == await expected(offline_server, order)
     assert files(tmp_path) == FILES
@@ -103,7 +111,7 @@ async def test_the_curl_command_brings_the_pictures_of_the_client(
 async def test_the_python_program_saves_the_pictures_of_the_client(
     order: Sequence[ImageRequest], offline_server: str, tmp_path: Path
 ) -> None:
-    run([sys.executable, "-c", as_python(offline_server, order)], tmp_path)
+    run([sys.executable, "-c", as_python(at(offline_server), order)], tmp_path)
     pictures = await expected(offline_server, order)
     saved = {f"picture-{number}.png": data for number, data in enumerate(pictures, start=1)}
     assert files(tmp_path) == FILES | saved
@@ -111,8 +119,8 @@ async def test_the_python_program_saves_the_pictures_of_the_client(
 
 @ALL
 def test_what_the_shell_gives_to_curl_is_the_payload(order: Sequence[ImageRequest], tmp_path: Path) -> None:
-    printed = run(["bash", "-c", f"curl() {{ cat; echo ,; }}\n{as_curl(BASE_URL, order)}"], tmp_path)
-    assert json.loads(f"[{printed.rstrip().rstrip(',')}]") == [request.payload() for request in order]
+    printed = run(["bash", "-c", f"curl() {{ cat; echo ,; }}\n{as_curl(ENGINE, order)}"], tmp_path)
+    assert json.loads(f"[{printed.rstrip().rstrip(',')}]") == [payload(request) for request in order]
 
 
 def calls(program: str) -> dict[str, ast.Call]:
@@ -143,14 +151,14 @@ def arguments(call: ast.Call) -> dict[str, ast.expr]:
 
 @ALL
 def test_what_the_python_program_sends_is_the_payload(order: Sequence[ImageRequest]) -> None:
-    call = calls(as_python(BASE_URL, order))["httpx.post"]
-    assert ast.literal_eval(call.args[0]) == f"{BASE_URL}/{order[0].path}"
-    assert [value(arguments(call)["json"], request) for request in order] == [one.payload() for one in order]
+    call = calls(as_python(ENGINE, order))["httpx.post"]
+    assert ast.literal_eval(call.args[0]) == f"{BASE_URL}/images/{order[0].task}"
+    assert [value(arguments(call)["json"], request) for request in order] == [payload(one) for one in order]
 
 
 @ALL
 def test_what_the_openai_program_sends_is_the_payload(order: Sequence[ImageRequest]) -> None:
-    found = calls(as_openai(BASE_URL, order))
+    found = calls(as_openai(ENGINE, order))
     assert ast.unparse(found["OpenAI"]) == (
         f"OpenAI(base_url='{BASE_URL}', api_key=os.environ['QWEN_API_KEY'], max_retries=0)"
     )
@@ -164,20 +172,20 @@ def test_what_the_openai_program_sends_is_the_payload(order: Sequence[ImageReque
         assert ast.literal_eval(call.args[0]) == "/images/edits"
         assert ast.unparse(arguments(call)["cast_to"]) == "ImagesResponse"
         sent = [value(arguments(call)["body"], request) for request in order]
-    assert sent == [request.payload() for request in order]
+    assert sent == [payload(request) for request in order]
 
 
 def test_the_json_of_a_request_is_its_body_with_files_in_place_of_pictures() -> None:
     addresses = ("https://pictures.example/a.png", JPEG, PNG)
     request = ImageFusion(prompt="图1 坐在 图2", images=addresses, seed=0)
     shown = [addresses[0], "data:image/jpeg;base64,…(image-2.jpg)", "data:image/png;base64,…(image-3.png)"]
-    assert json.loads(as_json([request])) == request.payload() | {"image": shown}
-    assert '\n  "prompt": "图1 坐在 图2",\n' in as_json([request])
+    assert json.loads(as_json(ENGINE, [request])) == payload(request) | {"image": shown}
+    assert '\n  "prompt": "图1 坐在 图2",\n' in as_json(ENGINE, [request])
 
 
 def test_the_json_of_several_requests_is_a_list() -> None:
     requests = ORDERS["three pictures of a nasty prompt"]
-    assert json.loads(as_json(requests)) == [request.payload() for request in requests]
+    assert json.loads(as_json(ENGINE, requests)) == [payload(request) for request in requests]
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=["json", "curl", "python", "openai"])
@@ -211,13 +219,13 @@ def test_the_type_of_a_picture_can_not_smuggle_in_commands(text: Callable[[Seque
 def test_without_a_seed_none_is_sent() -> None:
     requests = split(TextToImage(prompt="a"), 2)
     assert "seed" not in "".join(text(requests) for text in TEXTS)
-    assert "\nfor n in [1, 1]:\n" in as_python(BASE_URL, requests)
-    assert as_curl(BASE_URL, requests).startswith("while read -r n; do\n")
-    assert as_curl(BASE_URL, requests).endswith("\ndone <<'REQUESTS'\n1\n1\nREQUESTS\n")
+    assert "\nfor n in [1, 1]:\n" in as_python(ENGINE, requests)
+    assert as_curl(ENGINE, requests).startswith("while read -r n; do\n")
+    assert as_curl(ENGINE, requests).endswith("\ndone <<'REQUESTS'\n1\n1\nREQUESTS\n")
 
 
 def test_a_short_command_reads_as_if_written_by_hand() -> None:
-    assert as_curl(BASE_URL, [TextToImage(prompt="a cat for $5", seed=5, watermark=None, optimize_prompt=None)]) == (
+    assert as_curl(ENGINE, [TextToImage(prompt="a cat for $5", seed=5, watermark=None, optimize_prompt=None)]) == (
         r"""curl -sS -w '\n' https://api.example/v1/images/generations \
   -H "Authorization: Bearer $QWEN_API_KEY" \
   -H "Content-Type: application/json" \

@@ -1,23 +1,37 @@
 """The client: sends a request, fetches its results."""
 
 import asyncio
+import io
 import itertools
+import math
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from anyio import fail_after
 
 from .addresses import check_for_proxy, is_named, is_past_proxies, proxies, public_addresses
-from .answer import Answer, as_json, network_errors, read_whole
-from .errors import APIError, BadResponse, ConnectionFailed, ModelUnavailable, NotTheAPI, RateLimited
+from .answer import MAX_ANSWER_BYTES, Answer, as_json, network_errors, read_whole
+from .dialects import DEFAULT, Dialect, Prepared
+from .errors import (
+    APIError,
+    BadResponse,
+    ConnectionFailed,
+    ModelUnavailable,
+    OtherRegion,
+    RateLimited,
+    RequestTimedOut,
+    Unauthorized,
+)
+from .masking import hidden
 from .refusals import parse_error
 from .requests import ImageRequest
-from .responses import ImagesResponse, ResultImage, decode, parse
+from .responses import ImagesResponse, ResultImage, Task, decode, parse
 
 MAX_PICTURE_BYTES = 40_000_000
 MAX_REDIRECTS = 3
@@ -25,8 +39,9 @@ RESENDS = 2  # of a request that surely never began
 LONGEST_WAIT = 30.0  # seconds that are waited when the API asks for it
 FETCHES = 3  # of a result
 pause = asyncio.sleep  # between tries
+TASK_PAUSE = 2.0  # seconds before a task is asked after again
+ASKING = 10.0  # seconds for an answer to what costs nothing
 FETCH_TIMEOUT = 120.0  # seconds for one try
-DEFAULT_BASE_URL = "https://model-api.skyengine.com.cn/v1"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
@@ -46,6 +61,8 @@ class QwenClient:
     Args:
         api_key: sent as `Authorization: Bearer` to the host of `base_url`, and nowhere else.
         base_url: up to and with the version, without the endpoint.
+        dialect: how the API is spoken to.
+        billed: whether somebody is paid for what it does; if not, a request that was lost may go again.
         timeout: seconds until a whole answer must be there; connecting may take half of them, at most 5.
         transport: what carries the calls in place of the network, such as `httpx.ASGITransport`.
         resolve: host and port of a result's URL → the public IP addresses to connect to, in turn.
@@ -55,14 +72,18 @@ class QwenClient:
     def __init__(
         self,
         api_key: str,
-        base_url: str = DEFAULT_BASE_URL,
+        base_url: str = DEFAULT.base_url,
+        dialect: Dialect = DEFAULT,
         *,
+        billed: bool = True,
         timeout: float = 300.0,
         transport: httpx.AsyncBaseTransport | None = None,
         resolve: Callable[[str, int], Awaitable[list[str]]] = public_addresses,
         trusted_hosts: Iterable[str] = (),
     ) -> None:
         self._key = api_key
+        self._dialect = dialect
+        self._billed = billed
         self._timeout = timeout
         self._resolve = resolve
         self._trusted_hosts = tuple(trusted_hosts)
@@ -98,23 +119,71 @@ class QwenClient:
             await results.aclose()
 
     async def send(self, request: ImageRequest, key: str = "") -> ImagesResponse:
-        """`open`, `Answer.content` and `understand` in one; raises what they raise."""
+        """`open`, `Answer.content`, `understand` and, of a task, `follow` in one; raises what they raise."""
         async with self.open(request, key) as answer:
             content = await answer.content()
-        return await asyncio.to_thread(self.understand, content, answer.headers)
+        understood = await asyncio.to_thread(self.understand, content, answer.headers)
+        while isinstance(understood, Task):
+            content = await self.follow(understood, key)
+            understood = await asyncio.to_thread(self.understand, content, answer.headers)
+        return understood
 
-    def understand(self, content: bytes, headers: Mapping[str, str]) -> ImagesResponse:
-        """What an answer says. Not for the event loop: six pictures in base64 are 30 MB of JSON.
+    def understand(self, content: bytes, headers: Mapping[str, str]) -> ImagesResponse | Task:
+        """What an answer says: pictures, or that a task was begun in place of them.
+
+        Not for the event loop: six pictures in base64 are 30 MB of JSON.
 
         Raises:
             BadResponse: there is no picture in it.
             APIError: it is a refusal in spite of its status, or no answer of the API at all.
         """
         try:
-            return parse(as_json(content), headers)
-        except NotTheAPI as error:
+            understood = parse(as_json(content), headers)
+        except APIError as error:
             error.host = self.host
             raise
+        if isinstance(understood, Task) and not self._dialect.task_path:
+            raise BadResponse("task", request_id=understood.request_id, task=understood.id)
+        return understood
+
+    async def follow(self, task: Task, key: str = "") -> bytes:
+        """Ask after a task until it has come to an end. Returns the answer that says so, as it came.
+
+        Raises:
+            RequestTimedOut: it did not, in as much time as a request has. It may be followed further.
+            APIError: it may not be asked after.
+        """
+        path = self._dialect.task_path.format(task=quote(task.id, safe=""))
+        for _ in range(math.ceil(self._timeout / TASK_PAUSE)):
+            await pause(TASK_PAUSE)
+            with suppress(ConnectionFailed, RateLimited, ModelUnavailable):  # the task goes on without us
+                content = await self.get(path, key)
+                with suppress(BadResponse, APIError):  # it has ended, and why is understood once that is written down
+                    if isinstance(await asyncio.to_thread(self.understand, content, {}), Task):
+                        continue
+                return content
+        raise RequestTimedOut(f"task {task.id} is not done", may_be_billed=True)
+
+    async def get(self, path: str, key: str = "") -> bytes:
+        """What the API answers to GET at a path below the base URL, without the key.
+
+        Raises:
+            ConnectionFailed: it was not reached, or not heard to the end.
+            APIError: it said no.
+            BadResponse: its answer is too large.
+        """
+        key = key or self._key
+        with network_errors(after_sending=True), fail_after(ASKING):
+            request = self._api.build_request("GET", path, headers=_authorization(key))
+            answer = await self._api.send(request, stream=True)
+            try:
+                content = await read_whole(answer, MAX_ANSWER_BYTES)
+            finally:
+                await answer.aclose()
+        content = await asyncio.to_thread(hidden, content, key)
+        if answer.status_code != 200:
+            raise self._refusal(answer.status_code, as_json(content), {})
+        return content
 
     @asynccontextmanager
     async def open(self, request: ImageRequest, key: str = "") -> AsyncIterator[Answer]:
@@ -139,7 +208,7 @@ class QwenClient:
                     await self._post(answer)
                     break
                 except (ConnectionFailed, APIError) as error:
-                    if not should_resend(error, answer.attempts):
+                    if not should_resend(error, answer.attempts, billed=self._billed):
                         raise
                     await pause(wait_before(error, answer.attempts))
             yield answer
@@ -179,8 +248,12 @@ class QwenClient:
             raise
 
     async def _post(self, answer: Answer) -> None:
-        headers = {"Authorization": f"Bearer {answer.key}"}
-        request = self._api.build_request("POST", answer.request.path, json=answer.request.payload(), headers=headers)
+        prepared = self._dialect.prepare(answer.request)
+        carried: dict[str, Any] = {"json": prepared.json}
+        if prepared.json is None:
+            carried = await asyncio.to_thread(_form, prepared)
+        headers = {**_authorization(answer.key), **prepared.headers}
+        request = self._api.build_request("POST", prepared.path, headers=headers, **carried)
         answer.seconds_left = self._timeout
         with answer.clock():
             answer.http = await self._api.send(request, stream=True)
@@ -190,10 +263,14 @@ class QwenClient:
                 body = as_json(await answer.content())
             finally:
                 await answer.http.aclose()
-            error = parse_error(answer.status, body, answer.headers)
-            if isinstance(error, NotTheAPI):
-                error.host = self.host
-            raise error
+            raise self._refusal(answer.status, body, answer.headers)
+
+    def _refusal(self, status: int, body: object, headers: Mapping[str, str]) -> APIError:
+        error = parse_error(status, body, headers)
+        if self._dialect.regional and type(error) is Unauthorized:
+            error = OtherRegion(error.status, error.code, error.message, request_id=error.request_id)
+        error.host = self.host
+        return error
 
     async def _download_in_tries(self, url: httpx.URL) -> bytes:
         for attempt in itertools.count(1):
@@ -262,22 +339,40 @@ class QwenClient:
         return [{"url": url.copy_with(host=address), **pinned} for address in addresses]
 
 
-def should_resend(error: Exception, attempt: int) -> bool:
+def should_resend(error: Exception, attempt: int, *, billed: bool = True) -> bool:
     """Whether a request that bills goes again after its `attempt`th try: only when it surely never began.
 
     That is: it never reached the API, or was turned away with 429, or with a 503 that isn't about a missing model.
     Never after a read timeout, a reset or any other 5xx. A wait of more than 30 s is told to the user instead.
+    Where nobody is paid, a reset is worth another try too; a timeout would only double the engine's work.
     """
     if attempt > RESENDS:
         return False
     if isinstance(error, ConnectionFailed):
-        return not error.may_be_billed
+        return not error.may_be_billed or (not billed and not isinstance(error, RequestTimedOut))
     if not isinstance(error, APIError) or (error.retry_after or 0) > LONGEST_WAIT:
         return False
     if isinstance(error, RateLimited):
         return error.status == 429
     overloaded = isinstance(error, ModelUnavailable) and error.status == 503
     return overloaded and not _MISSING_MODEL.search(f"{error.code} {error.message}".lower())
+
+
+def _authorization(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _form(prepared: Prepared) -> dict[str, Any]:
+    """The form's texts and files as httpx takes them. Files are read in pieces while they are sent."""
+    texts: dict[str, list[str | int | float]] = {}
+    for name, text in prepared.form:
+        texts.setdefault(name, []).append(text)
+    files = []
+    for number, (name, reference) in enumerate(prepared.files, start=1):
+        kind = re.match(r"data:image/([a-z]+);base64,", reference)
+        mime = kind[1] if kind else "png"
+        files.append((name, (f"image-{number}.{mime}", io.BytesIO(decode(reference)), f"image/{mime}")))
+    return {"data": texts, "files": files} if files else {"data": texts}
 
 
 def wait_before(error: Exception, attempt: int) -> float:

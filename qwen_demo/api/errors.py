@@ -7,29 +7,35 @@
     ├── BadResponse              an answer, or a picture, that can't be understood
     └── APIError                 the API said no: status, code, message, request id
         ├── Unauthorized         the key is missing or invalid
+        │   └── OtherRegion      or it is one of another region of the maker's
         ├── NoAccess             no access to this model
         ├── Overdue              the account behind the key is overdue, or its quota is used up
         ├── RateLimited          too many requests, or too many tokens, a minute
         ├── Refused              the prompt or a picture was refused for its content
         ├── ModelUnavailable     the model behind the gateway is down or overloaded
+        ├── ProxyFailed          a proxy in between failed, perhaps after it had asked several times
         └── NotTheAPI            something else answers at that address
 
 Every error knows whether the request may have been billed: only delivered pictures are, so what failed before the
 API took the request is free, and what was lost after it is not surely free.
 """
 
-from typing import Any
-
 RULES = {
     "required": "must not be empty",
     "text": "must be text",
     "too_long": "takes at most {limit} characters, not {count}",
+    "too_many_tokens": "takes at most some {limit} tokens, not {count}",
     "choice": "must be one of {allowed}",
     "range": "must be a whole number from {low} to {high}",
+    "number_range": "must be a number from {low} to {high}",
     "switch": "must be true or false",
+    "no_model": "has no model here that can do this",
+    "not_offered": "can't be chosen with {model}",
+    "size_bounds": "must be width x height in pixels, {low} to {high} million in all, up to {ratio}:1",
     "no_size": "can't be chosen with {model}: the result has the shape of its picture",
     "picture_missing": "needs a picture",
     "picture_count": "takes {low} to {high} pictures, not {count}",
+    "picture_address": "must be a file: {model} takes no addresses",
     "picture_form": "must be an https:// address or a data:image/…;base64, text",
     "not_a_picture": "is not a picture that can be read",
     "picture_bytes": "has {mb} MB, and at most {limit} are read",
@@ -62,9 +68,13 @@ FAILINGS = {
 
 
 class QwenDemoError(Exception):
-    """Anything this app says no with. `may_be_billed` tells whether the request may have cost something."""
+    """Anything this app says no with.
 
-    may_be_billed = False
+    Attributes:
+        may_be_billed: whether the request may have cost something; None where nobody pays for anything.
+    """
+
+    may_be_billed: bool | None = False
 
 
 class InvalidRequest(QwenDemoError, ValueError):
@@ -124,6 +134,7 @@ class APIError(QwenDemoError):
         message: the provider's words, at most 300 characters. Text from outside: escape it before showing.
         request_id: the provider's id of the request, or None.
         retry_after: seconds that the provider asks to wait, or None.
+        host: where it was said.
     """
 
     def __init__(
@@ -140,12 +151,17 @@ class APIError(QwenDemoError):
         self.message = shorten(message, 300)
         self.request_id = request_id
         self.retry_after = retry_after
+        self.host = ""
         self.may_be_billed = status >= 500 and status != 503
         super().__init__(f"HTTP {status}, code {code or 'none'}: {self.message}")
 
 
 class Unauthorized(APIError):
     """The key is missing or invalid."""
+
+
+class OtherRegion(Unauthorized):
+    """The maker doesn't know the key: it is wrong, or belongs to another of its regions, each with its own host."""
 
 
 class NoAccess(APIError):
@@ -168,16 +184,12 @@ class ModelUnavailable(APIError):
     """The model behind the gateway is down, timed out or overloaded."""
 
 
+class ProxyFailed(APIError):
+    """A proxy such as LiteLLM failed. It asks up to three times, and what it got may have been billed as often."""
+
+
 class NotTheAPI(APIError):
-    """Something else than the API answers at that address: a page, another API, or nothing under that path.
-
-    Attributes:
-        host: where.
-    """
-
-    def __init__(self, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self.host = ""
+    """Something else than the API answers at that address: a page, another API, or nothing under that path."""
 
 
 def shorten(text: str, limit: int) -> str:

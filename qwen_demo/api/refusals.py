@@ -14,6 +14,7 @@ from .errors import (
     NoAccess,
     NotTheAPI,
     Overdue,
+    ProxyFailed,
     RateLimited,
     Refused,
     Unauthorized,
@@ -85,6 +86,8 @@ def parse_error(status: int, body: object, headers: Mapping[str, str]) -> APIErr
     kind = kind or _BY_STATUS.get(status, APIError)
     if kind in _VAGUE:
         kind = _by_words(_BY_REASON, reason.lower()) or kind
+    if kind is APIError and status >= 500 and "x-litellm-call-id" in headers:
+        kind = ProxyFailed
     if kind is APIError and (300 <= status < 400 or status in (404, 405)) and "model" not in f"{code} {reason}".lower():
         kind = NotTheAPI
     return kind(

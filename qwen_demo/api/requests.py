@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 from . import catalog
-from .catalog import Model, Task
+from .catalog import PROVIDER, Catalog, Kind, Model, Task
 from .errors import InvalidRequest, shorten
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me")
@@ -21,26 +21,32 @@ AnyRequest = TypeVar("AnyRequest", bound="ImageRequest")
 class ImageRequest:
     """What all three kinds share. None means absent, and only None: seed 0, False and "" are values.
 
+    What a model has no switch for and nobody asked for is absent: the size of results that travel one way only, a seed,
+    a watermark that isn't wanted, rewriting.
+
     Attributes:
-        prompt: what to draw or to change, 1 to 800 characters.
-        model: a model of the catalog that does this task.
-        size: the name of one of its model's sizes, such as `1664x928`; None leaves it to the API.
+        prompt: what to draw or to change, up to the model's limit.
+        model: a model of the catalog that can be asked for this; by default the first.
+        size: one that its model takes, such as `1664x928`, rounded as the engine rounds; None leaves it to the API.
         n: pictures in this one call, 1 up to the model's limit.
-        response_format: how results travel, `url` or `b64_json`.
+        response_format: how results travel, `url` or `b64_json`; in another way if the model has only that.
         seed: 0 to 2147483647; None lets the API draw one.
         watermark: whether the provider puts its mark on the picture.
-        optimize_prompt: whether the provider rewrites the prompt. Left out for a model that can't.
+        optimize_prompt: whether the provider rewrites the prompt; None for what is usual with the model.
         negative_prompt: what should not be in the picture, up to 500 characters.
+        steps: of the engine's work on a picture, 1 to 200; None leaves it to the engine.
+        guidance: how closely the engine follows the prompt, 0 to 20; None leaves it to the engine.
+        catalog: the models there are.
 
     Raises:
         InvalidRequest: a field breaks its rule; the error names field, rule and value.
     """
 
     task: ClassVar[Task]
-    kind: ClassVar[str]
+    kind: ClassVar[Kind]
 
     prompt: str
-    model: str
+    model: str = ""
     size: str | None = None
     n: int = 1
     response_format: str = "url"
@@ -48,64 +54,74 @@ class ImageRequest:
     watermark: bool | None = False
     optimize_prompt: bool | None = True
     negative_prompt: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    catalog: Catalog = field(default=PROVIDER, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._put("prompt", _text("prompt", self.prompt, catalog.MAX_PROMPT))
-        if not any(map(_is_visible, self.prompt)):
-            raise InvalidRequest("prompt", "required", self.prompt)
-        models = [model.name for model in catalog.models_for(self.task)]
+        models = [model.name for model in self.catalog.doing(self.kind)]
+        if not models:
+            raise InvalidRequest("model", "no_model", self.model)
+        self._put("model", self.model or models[0])
         _check_choice("model", self.model, models)
+        self._put("prompt", self._prompt())
         if self.size is not None:
-            if not self._model.sizes:
-                raise InvalidRequest("size", "no_size", self.size, model=self.model)
-            _check_choice("size", self.size, self._model.size_names)
-        self._put("n", whole("n", self.n, 1, self._model.max_n))
+            self._put("size", checked_size(self.row, self.size))
+        self._put("n", whole("n", self.n, 1, self.row.max_n))
         _check_choice("response_format", self.response_format, catalog.RESPONSE_FORMATS)
+        if self.row.formats and self.response_format not in self.row.formats:
+            self._put("response_format", self.row.formats[0])
         if self.seed is not None:
-            self._put("seed", whole("seed", self.seed, 0, catalog.MAX_SEED))
+            self._put("seed", whole("seed", self.seed, 0, catalog.MAX_SEED) if self.row.seeded else None)
         _check_switch("watermark", self.watermark)
         _check_switch("optimize_prompt", self.optimize_prompt)
+        if not self.row.rewrites:
+            self._put("optimize_prompt", None)
         if self.negative_prompt is not None:
             self._put("negative_prompt", _text("negative_prompt", self.negative_prompt, catalog.MAX_NEGATIVE_PROMPT))
+        if self.steps is not None:
+            self._put("steps", whole("steps", self.steps, 1, catalog.MAX_STEPS))
+        if self.guidance is not None:
+            self._put("guidance", _number("guidance", self.guidance, 0, catalog.MAX_GUIDANCE))
+        self._leave_out("watermark", self.row.watermark)
+        self._leave_out("negative_prompt", self.row.negative)
+        self._leave_out("steps", self.row.tunable)
+        self._leave_out("guidance", self.row.tunable)
 
     @property
-    def path(self) -> str:
-        """The endpoint, below the base URL."""
-        return f"images/{self.task}"
+    def row(self) -> Model:
+        """Its model, with all that can be asked of it."""
+        return next(model for model in self.catalog.doing(self.kind) if model.name == self.model)
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The reference pictures in their order (图1, 图2, 图3), each an https:// address or a data: text."""
+        """The reference pictures in their order (图1, 图2, …), each an https:// address or a data: text."""
         return ()
 
     def light(self: AnyRequest) -> AnyRequest:
         """The same request with its embedded pictures cut short: to be shown to people, or kept for long."""
         return self
 
-    def payload(self) -> dict[str, Any]:
-        """The exact JSON body of the call."""
-        options = _without_none(
-            enable=self.optimize_prompt if self._model.rewrites else None, negative_prompt=self.negative_prompt
-        )
-        return _without_none(
-            prompt=self.prompt,
-            model=self.model,
-            image=list(self.references) or None,
-            size=self.size,
-            n=self.n,
-            response_format=self.response_format,
-            seed=self.seed,
-            watermark=self.watermark,
-            optimize_prompt_options=options or None,
-        )
+    def _prompt(self) -> str:
+        row = self.row
+        prompt = _text("prompt", self.prompt, 10**9 if row.in_tokens else row.max_prompt)
+        if not any(map(_is_visible, prompt)):
+            raise InvalidRequest("prompt", "required", prompt)
+        if (length := row.length(prompt)) > row.max_prompt:
+            raise InvalidRequest("prompt", "too_many_tokens", prompt, limit=row.max_prompt, count=length)
+        return prompt
+
+    def _leave_out(self, name: str, able: bool) -> None:
+        """What the model has no switch for: nobody may ask for it, and it isn't sent."""
+        if able:
+            return
+        if getattr(self, name) not in (None, False, ""):
+            raise InvalidRequest(name, "not_offered", getattr(self, name), model=self.model)
+        self._put(name, None)
 
     def _put(self, name: str, value: object) -> None:
         """Correct a field while the request is made; from then on it is frozen."""
         object.__setattr__(self, name, value)
-
-    @property
-    def _model(self) -> Model:
-        return next(model for model in catalog.models_for(self.task) if model.name == self.model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +129,8 @@ class TextToImage(ImageRequest):
     """A picture from words."""
 
     task: ClassVar[Task] = "generations"
-    kind: ClassVar[str] = "text_to_image"
+    kind: ClassVar[Kind] = "text_to_image"
 
-    model: str = catalog.models_for("generations")[0].name
     size: str | None = catalog.DEFAULT_SIZE
 
 
@@ -128,14 +143,13 @@ class ImageEdit(ImageRequest):
     """
 
     task: ClassVar[Task] = "edits"
-    kind: ClassVar[str] = "edit"
+    kind: ClassVar[Kind] = "edit"
 
     image: str = field(repr=False)
-    model: str = catalog.models_for("edits")[0].name
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_reference("image", self.image)
+        _check_reference("image", self.image, self.row)
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -147,27 +161,26 @@ class ImageEdit(ImageRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFusion(ImageRequest):
-    """Two or three pictures, fused by words that call them 图1, 图2, 图3.
+    """Several pictures, fused by words that call them 图1, 图2, ….
 
     Attributes:
-        images: the pictures in that order, each an https:// address or a `data:image/…;base64,` text. Without a size
-            the result has the shape of the last one.
+        images: the pictures in that order, two up to the model's limit, each an https:// address or a
+            `data:image/…;base64,` text. Without a size the result has the shape of the last one.
     """
 
     task: ClassVar[Task] = "edits"
-    kind: ClassVar[str] = "fusion"
+    kind: ClassVar[Kind] = "fusion"
 
     images: tuple[str, ...] = field(repr=False)
-    model: str = catalog.models_for("edits")[0].name
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.images, tuple) or not 2 <= len(self.images) <= catalog.MAX_REFERENCES:
+        if not isinstance(self.images, tuple) or not 2 <= len(self.images) <= self.row.references:
             count = len(self.images) if isinstance(self.images, tuple | list) else 0
-            facts = {"low": 2, "high": catalog.MAX_REFERENCES, "count": count}
+            facts = {"low": 2, "high": self.row.references, "count": count}
             raise InvalidRequest("images", "picture_count", count, **facts)
         for number, image in enumerate(self.images, start=1):
-            _check_reference(f"image {number}", image)
+            _check_reference(f"image {number}", image, self.row)
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -179,6 +192,8 @@ class ImageFusion(ImageRequest):
 
 def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:
     """The request of that kind: `text_to_image`, `edit` or `fusion`, with its reference pictures in their order.
+
+    Of the fields, `catalog` may be one.
 
     Raises:
         InvalidRequest: there is no such kind, or a field breaks its rule.
@@ -192,9 +207,13 @@ def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:
     return ImageEdit(image=next(iter(references), ""), **fields)
 
 
+ASKED = tuple(field.name for field in fields(ImageRequest) if field.name != "catalog")
+"""What can be asked for in words and numbers, by its names."""
+
+
 def asked(request: ImageRequest) -> dict[str, Any]:
-    """What all kinds share, by its names: everything but the reference pictures."""
-    return {field.name: getattr(request, field.name) for field in fields(ImageRequest)}
+    """What all kinds share, by the names of `ASKED`: everything but the reference pictures."""
+    return {name: getattr(request, name) for name in ASKED}
 
 
 def split(request: AnyRequest, n: int) -> tuple[AnyRequest, ...]:
@@ -206,9 +225,25 @@ def split(request: AnyRequest, n: int) -> tuple[AnyRequest, ...]:
         InvalidRequest: n is not a whole number from 1 to 6.
     """
     n = whole("n", n, 1, catalog.MAX_PICTURES)
-    most = request._model.max_n
+    most = request.row.max_n
     starts = range(0, n, most)
     return tuple(replace(request, n=min(most, n - start), seed=next_seed(request.seed, start)) for start in starts)
+
+
+def checked_size(model: Model, size: object) -> str:
+    """A size as that model takes it, rounded as its engine rounds.
+
+    Raises:
+        InvalidRequest: it takes none, or not this one.
+    """
+    if not model.sizes and not model.any_size:
+        raise InvalidRequest("size", "no_size", size, model=model.name)
+    if isinstance(size, str) and (known := model.sized(size)):
+        return known
+    if model.any_size:
+        low, high = (f"{pixels / 1e6:.2g}" for pixels in model.any_size.pixels)
+        raise InvalidRequest("size", "size_bounds", size, low=low, high=high, ratio=model.any_size.ratio)
+    raise InvalidRequest("size", "choice", size, allowed=", ".join(model.size_names))
 
 
 def next_seed(seed: int | None, steps: int) -> int | None:
@@ -228,12 +263,14 @@ def whole(name: str, value: object, low: int, high: int) -> int:
     return int(value)
 
 
+def _number(name: str, value: object, low: int, high: int) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InvalidRequest(name, "number_range", value, low=low, high=high)
+    return float(value)
+
+
 def _shown(reference: str) -> str:
     return shorten(reference, 64) if reference.startswith("data:") else reference
-
-
-def _without_none(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _text(name: str, value: object, limit: int) -> str:
@@ -263,8 +300,10 @@ def _check_switch(name: str, value: object) -> None:
         raise InvalidRequest(name, "switch", value)
 
 
-def _check_reference(name: str, value: object) -> None:
+def _check_reference(name: str, value: object, row: Model) -> None:
     if value is None or value == "":
         raise InvalidRequest(name, "picture_missing", value)
     if not isinstance(value, str) or not value.startswith(("https://", "data:image/")):
         raise InvalidRequest(name, "picture_form", value)
+    if value.startswith("https://") and not row.addresses:
+        raise InvalidRequest(name, "picture_address", value, model=row.name)

@@ -53,7 +53,15 @@ class ImagesResponse:
     created: int | None
 
 
-def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse:
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the API began in place of an answer: it is asked after by its id until it has pictures (maker)."""
+
+    id: str
+    request_id: str | None
+
+
+def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse | Task:
     """Read the body of a 200.
 
     Raises:
@@ -68,7 +76,7 @@ def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse:
     images = tuple(_images(body))
     outer: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
     if not images:
-        _raise_reason(outer, headers, id)
+        return _without_pictures(outer, headers, id)
     usage, created = outer.get("usage"), outer.get("created")
     return ImagesResponse(
         images=images,
@@ -143,12 +151,12 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _raise_reason(body: Mapping[str, Any], headers: Mapping[str, str], id: str | None) -> None:
+def _without_pictures(body: Mapping[str, Any], headers: Mapping[str, str], id: str | None) -> Task:
     """Why there is no picture: a task was begun, the answer is a refusal in spite of its status, or nobody knows."""
     output = body.get("output")
     task = output if isinstance(output, Mapping) else body
     if (number := task.get("task_id")) and task.get("task_status") not in ("FAILED", "CANCELED", "UNKNOWN"):
-        raise BadResponse("task", request_id=id, task=str(number)[:128])
+        return Task(str(number)[:128], id)
     for holder in (body, task):
         if holder.keys() & {"error", "errors", "code", "detail"}:
             raise parse_error(200, {**holder, "request_id": id}, headers)

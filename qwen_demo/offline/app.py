@@ -1,14 +1,16 @@
-"""The provider's image API as an ASGI app: same paths, same bodies, same answers, pictures of its own."""
+"""The image APIs as one ASGI app: their paths, bodies and answers, with pictures of its own.
+
+How each is spoken is a file beside this one with a `Door`; what they share is here.
+"""
 
 import asyncio
 import base64
-import json
 import secrets
-import time
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from io import BytesIO
-from typing import Any, get_args
+from typing import Any
 
 from PIL import Image
 from starlette.applications import Starlette
@@ -17,71 +19,64 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..api.catalog import DEFAULT_SIZE, MAX_REFERENCES, MAX_SEED, Task, pixels
+from ..api.catalog import DEFAULT_SIZE, MAKER, MAX_SEED, PROVIDER, Catalog, pixels
 from ..api.errors import InvalidRequest
-from ..api.requests import ImageRequest, make
+from ..api.requests import ImageRequest
+from . import dashscope, gateway, openai
 from .canvas import sign
+from .door import Door, Drawn, WrongModel
 from .draw import draw
 from .retouch import open_reference, retouch
 
-FIELDS = ("prompt", "model", "size", "n", "response_format", "seed", "watermark")
 
+def create_app(seconds: float = 0.5, *, provider: Catalog = PROVIDER, maker: Catalog = MAKER) -> Starlette:
+    """The APIs as an ASGI app. A call takes at least `seconds`, as one to a real one takes a while.
 
-def create_app(seconds: float = 0.5) -> Starlette:
-    """The API as an ASGI app. A call takes at least `seconds`, as one to the provider takes a while.
+    Errors have the shapes and codes of those whose paths are asked. Results are kept in memory, the last 64 of them.
 
-    Errors have the provider's shape and codes. Results are kept in memory, the last 64 of them.
+    Args:
+        seconds: of a call.
+        provider: the models at `/v1/images`, besides the engine's own.
+        maker: the models at `/api/v1/services`.
     """
-    calls = [Route(f"/v1/images/{task}", partial(_answer, task), methods=["POST"]) for task in get_args(Task)]
-    results = Route("/v1/results/{name}.png", _result, name="result")
-    app = Starlette(routes=[*calls, results], exception_handlers={HTTPException: _not_offered})
+    doors = {
+        gateway.PATHS: gateway.door(provider),
+        dashscope.PATHS: dashscope.door(maker),
+    }
+    calls = [Route(path, partial(_answer, door), methods=["POST"]) for paths, door in doors.items() for path in paths]
+    app = Starlette(
+        routes=[*calls, openai.MODELS, Route("/v1/results/{name}.png", _result, name="result")],
+        exception_handlers={HTTPException: _not_offered},
+    )
     app.router.redirect_slashes = False
     app.state.seconds, app.state.results = seconds, deque(maxlen=64)
     return app
 
 
-async def _answer(task: Task, call: Request) -> Response:
+async def _answer(door: Door, call: Request) -> Response:
+    body = await call.body()
+    door = door.other(call, body) if door.other else door
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        return _error(401, "The Authorization header must be: Bearer, a space, and an API key.", "2101")
+    if door.locked and (scheme.lower() != "bearer" or not key.strip()):
+        return _json(*door.refusal(401, "The Authorization header must be: Bearer, a space, and an API key.", None))
     try:
-        request = _request(await call.body(), task)
+        request = await door.read(call, body)
         references = [await asyncio.to_thread(open_reference, entry) for entry in request.references]
+    except WrongModel as error:
+        return _json(*door.refusal(404, str(error), "model"))
     except InvalidRequest as error:
-        return _error(400, str(error), "2004", error.field)
+        return _json(*door.refusal(400, str(error), error.field))
     except (ValueError, RecursionError) as error:
-        return _error(400, f"The body can't be read: {error}.", "2005")
+        return _json(*door.refusal(400, f"The body can't be read: {error}.", ""))
     first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
     seeds = [(first + number) % (MAX_SEED + 1) for number in range(request.n)]
-    drawn = (asyncio.to_thread(_datum, call, request, references, seed) for seed in seeds)
-    _, *data = await asyncio.gather(asyncio.sleep(call.app.state.seconds, {}), *drawn)
-    usage = {"total_tokens": request.n, "output_tokens": request.n, "input_tokens_details": {}}
-    return _json({"created": int(time.time()), "data": data, "usage": usage})
+    drawn = (asyncio.to_thread(_drawn, call, request, references, seed) for seed in seeds)
+    _, pictures = await asyncio.gather(asyncio.sleep(call.app.state.seconds), asyncio.gather(*drawn))
+    return _json(200, door.answer(request, pictures))
 
 
-def _request(body: bytes, task: Task) -> ImageRequest:
-    """The request in a JSON body; null is absent. Raises InvalidRequest, or ValueError where the form is wrong."""
-    fields = _object(json.loads(body), "the body")
-    options = _object(fields.get("optimize_prompt_options", {}), "optimize_prompt_options")
-    values = {"prompt": "", "size": None} | {name: fields[name] for name in FIELDS if name in fields}
-    values |= {"optimize_prompt": options.get("enable"), "negative_prompt": options.get("negative_prompt")}
-    if task == "generations":
-        return make("text_to_image", (), **values)
-    given = fields.get("image")
-    images = given if isinstance(given, list) else []
-    if not 1 <= len(images) <= MAX_REFERENCES:
-        raise InvalidRequest("image", "picture_count", given, low=1, high=MAX_REFERENCES, count=len(images))
-    return make("edit" if len(images) == 1 else "fusion", images, **values)
-
-
-def _object(value: object, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{name} must be a JSON object")
-    return {name: entry for name, entry in value.items() if entry is not None}
-
-
-def _datum(call: Request, request: ImageRequest, pictures: list[Image.Image], seed: int) -> dict[str, str]:
-    """The request's picture for a seed, a PNG, as the answer brings it."""
+def _drawn(call: Request, request: ImageRequest, pictures: list[Image.Image], seed: int) -> Drawn:
+    """The request's picture for a seed, a PNG, at an address or in base64."""
     size = pixels(request.size) if request.size else None
     if pictures:
         image = retouch(request.prompt, pictures, seed, size)
@@ -91,10 +86,10 @@ def _datum(call: Request, request: ImageRequest, pictures: list[Image.Image], se
         sign(image, "offline preview")
     image.save(png := BytesIO(), "PNG", compress_level=2)  # 6, the default, takes twice as long for a tenth fewer bytes
     if request.response_format == "b64_json":
-        return {"b64_json": base64.b64encode(png.getvalue()).decode()}
+        return Drawn(image.size, b64=base64.b64encode(png.getvalue()).decode())
     name = secrets.token_urlsafe(18)  # nobody can guess it
     call.app.state.results.append((name, png.getvalue()))
-    return {"url": str(call.url_for("result", name=name))}
+    return Drawn(image.size, url=str(call.url_for("result", name=name)))
 
 
 async def _result(call: Request) -> Response:
@@ -105,13 +100,8 @@ async def _result(call: Request) -> Response:
 
 async def _not_offered(call: Request, error: Any) -> Response:
     status = error.status_code
-    return _error(status, f"{call.method} {call.url.path[:80]} is not offered here.", str(status))
+    return _json(*gateway.refusal(status, f"{call.method} {call.url.path[:80]} is not offered here.", None))
 
 
-def _error(status: int, message: str, code: str, param: str | None = None) -> Response:
-    kind = {401: "authentication_error", 404: "not_found_error"}.get(status, "invalid_request_error")
-    return _json({"error": {"message": message, "type": kind, "code": code, "param": param}}, status)
-
-
-def _json(body: dict[str, Any], status: int = 200) -> Response:
+def _json(status: int, body: Mapping[str, Any]) -> Response:
     return JSONResponse(body, status, headers={"x-request-id": secrets.token_hex(16)})

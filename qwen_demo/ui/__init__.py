@@ -27,7 +27,7 @@ from .events import asker, on
 from .fusion import fusion_tab
 from .gradio_patch import GRADIO_ROUTES, ROUTES, App, KnownStreams, OwnRanges, bound_queue, share_parts, signed_in
 from .link import choose_language, follow_links
-from .messages import t
+from .messages import engine_html, t
 from .own_key import own_key_panel
 from .routes import Board
 from .text_to_image import text_to_image_tab
@@ -66,8 +66,9 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
                 with gr.Tab(t("tab_fusion"), id="fusion"):
                     fusion = fusion_tab(demo, service)
                 with gr.Tab(t("tab_history"), id="history", elem_id="history"):
-                    draw_library()
+                    draw_library(service)
             feed = Feed(service)
+        gr.HTML(engine_html(service.engine, public=settings.public or bool(settings.auth)), elem_id="engine")
         forms = [text, edit, fusion]
         feed.wire(forms, tabs)
         follow_links(demo, forms, tabs)
@@ -137,7 +138,7 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
         "_app": app,
         "app_kwargs": {"lifespan": lifespan},
         "theme": make_theme(),
-        "css": drawn(),
+        "css": drawn(service.engine.catalog),
         "css_paths": [CSS],
         "i18n": gr.I18n(**{language: texts(language) for language in i18n.LANGUAGES}),
         "footer_links": [],

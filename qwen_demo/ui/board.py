@@ -14,7 +14,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from .. import i18n
-from ..api import catalog
 from ..i18n import texts
 from ..service import Service
 from .events import Updates, on, visitor
@@ -77,9 +76,9 @@ def _part(name: str, **props: Any) -> gr.HTML:
     )
 
 
-def draw_library() -> None:
+def draw_library(service: Service) -> None:
     """The library, at this place of the page. It asks for all that it shows."""
-    _part("library", models=[model.name for model in catalog.MODELS])
+    _part("library", models=[model.name for model in service.engine.catalog.models])
 
 
 class Feed:

@@ -50,7 +50,8 @@ class Cards:
             "kind": request.kind,
             "prompt": request.prompt,
             "model": request.model,
-            "shape": order.shape if order.shape != (1, 1) or not pictures else (pictures[0].width, pictures[0].height),
+            "shape": _shape(order),
+            "billed": order.terms.billed,
             "n": order.n,
             "state": _state(order),
             "place": order.place if all(call.state is State.WAITING for call in order.calls) else 0,
@@ -208,6 +209,11 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Told:
         for key, value in after.items()
         if key not in before or before[key] != value
     }
+
+
+def _shape(order: Order) -> tuple[int, int]:
+    known, came = order.terms.shape, order.pictures
+    return (came[0].width, came[0].height) if known == (1, 1) and came else known
 
 
 def _state(order: Order) -> str:

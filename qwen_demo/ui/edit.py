@@ -5,16 +5,16 @@ import gradio as gr
 from ..api.requests import ImageEdit
 from ..service import Service
 from .examples import EDIT
-from .form import Form
+from .form import Form, controls
 from .run import told_below, wire_run
 from .slot import Slot
 
 
 def edit_tab(demo: gr.Blocks, service: Service) -> Form:
     """Build the tab, inside the caller's `gr.Tab`."""
-    with gr.Column(elem_classes="controls", min_width=0):
+    with controls(service, ImageEdit):
         slot = Slot("edit-image", "field_image", height=232)
         words = "prompt_edit_hint", "run_edit", "size_auto_info"
-        form = Form("edit", ImageEdit, EDIT, *words, slots=[slot], below=told_below(service))
+        form = Form("edit", ImageEdit, service.engine.catalog, EDIT, *words, slots=[slot], below=told_below(service))
     wire_run(demo, service, form)
     return form

@@ -11,7 +11,9 @@ from pydantic import Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from ..api import catalog
-from ..api.catalog import Task
+from ..api.catalog import Catalog
+from ..api.dialects import Prepared
+from ..api.engine import Engine
 from ..api.requests import ImageEdit, ImageFusion, TextToImage
 from ..order import Order
 from ..service import Service, draw_seed
@@ -24,39 +26,64 @@ Answer = tuple[list[gr.FileData], dict[str, Any]]
 Endpoint = Callable[..., Awaitable[Answer]]
 
 
-def _one_of(names: Callable[[], Iterable[str]], description: str) -> Any:
-    """A choice among names that are looked up when somebody asks for the schema."""
-    return Field(description=description, json_schema_extra=lambda schema: schema.update(enum=list(names())))
-
-
-def _models(task: Task) -> list[str]:
-    return [model.name for model in catalog.models_for(task)]
-
-
-def _sizes(task: Task) -> Iterable[str]:
-    """What any model of the task takes; the request knows which one does."""
-    return dict.fromkeys(name for model in catalog.models_for(task) for name in model.size_names)
-
-
-# What programs can say. Gradio sees the bare types; agents and the README have ranges, choices and meanings from here.
+# What programs can say. Gradio sees the bare types; agents and the README have ranges, choices and meanings from here,
+# and what depends on the models from `narrowed`.
 Absent = SkipJsonSchema[None]  # left out, and never spelled: a schema without null is one that every agent reads
-Prompt = Annotated[str, Field(min_length=1, max_length=catalog.MAX_PROMPT, description="what to draw or to change")]
+Prompt = Annotated[str, Field(min_length=1, description="what to draw or to change")]
 Picture = Annotated[
     str | gr.FileData,
     WithJsonSchema({"type": "string", "description": "an https:// address, or a data: URL with the picture in base64"}),
 ]
-IN_ORDER = f"the pictures, which the prompt calls 图1 to 图{catalog.MAX_REFERENCES} in their order"
-Pictures = Annotated[list[Picture], Field(min_length=2, max_length=catalog.MAX_REFERENCES, description=IN_ORDER)]
-TextModel = Annotated[str, _one_of(lambda: _models("generations"), "the model that draws")]
-EditModel = Annotated[str, _one_of(lambda: _models("edits"), "the model that edits")]
-TextSize = Annotated[str, _one_of(lambda: _sizes("generations"), "in pixels; else the model's default")] | Absent
-EditSize = Annotated[str, _one_of(lambda: _sizes("edits"), "in pixels; else the shape of the (last) picture")] | Absent
+Pictures = Annotated[
+    list[Picture],
+    Field(min_length=2, description="the pictures, which the prompt calls 图1 to 图{most} in their order"),
+]
+TextModel = Annotated[str, Field(description="the model that draws")]
+EditModel = Annotated[str, Field(description="the model that edits")]
+TextSize = Annotated[str, Field(description="in pixels; else the model's default")] | Absent
+EditSize = Annotated[str, Field(description="in pixels; else the shape of the (last) picture")] | Absent
 Count = Annotated[int, Field(ge=1, le=catalog.MAX_PICTURES, description="how many pictures")]
 Seed = Annotated[int, Field(ge=0, le=catalog.MAX_SEED, description="the first picture's, then +1; else drawn")] | Absent
 NegativePrompt = Annotated[str, Field(max_length=catalog.MAX_NEGATIVE_PROMPT, description="what should not be seen")]
-OptimizePrompt = Annotated[bool, Field(description="whether the provider rewrites the prompt for a better picture")]
+OptimizePrompt = (
+    Annotated[bool, Field(description="whether the provider rewrites the prompt for a better picture")] | Absent
+)
 Watermark = Annotated[bool, Field(description="whether the provider puts its mark on the picture")]
-ResponseFormat = Annotated[str, _one_of(lambda: catalog.RESPONSE_FORMATS, "how results travel from the API")]
+ResponseFormat = Annotated[
+    str,
+    Field(description="how results travel from the API", json_schema_extra={"enum": list(catalog.RESPONSE_FORMATS)}),
+]
+Steps = Annotated[int, Field(ge=1, le=catalog.MAX_STEPS, description="of the engine's work; else its own")] | Absent
+Guidance = (
+    Annotated[
+        float, Field(ge=0, le=catalog.MAX_GUIDANCE, description="how closely it follows the prompt; else its own")
+    ]
+    | Absent
+)
+_NEEDS = {
+    "negative_prompt": "negative", "optimize_prompt": "rewrites", "watermark": "watermark", "seed": "seeded",
+    "steps": "tunable", "guidance": "tunable",
+}  # fmt: skip
+"""The parameters that not every model has, and what their models are called to have."""
+
+
+def narrowed(schema: dict[str, Any], models: Catalog, kind: str) -> dict[str, Any]:
+    """An endpoint's schema with what its models can do: parameters that none of them has are gone."""
+    able = models.doing(kind)
+    properties = {
+        name: dict(part)
+        for name, part in schema["properties"].items()
+        if name not in _NEEDS or any(getattr(model, _NEEDS[name]) for model in able)
+    }
+    properties["model"]["enum"] = [model.name for model in able]
+    if not any(model.in_tokens for model in able):
+        properties["prompt"]["maxLength"] = max((model.max_prompt for model in able), default=0)
+    if not any(model.any_size for model in able):
+        properties["size"]["enum"] = list(models.sizes(kind))
+    if "images" in properties:
+        most = properties["images"]["maxItems"] = models.most_references
+        properties["images"]["description"] = properties["images"]["description"].format(most=most)
+    return {**schema, "properties": properties}
 
 
 def add_endpoints(service: Service) -> None:
@@ -71,7 +98,14 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
     Each answers with files and a dict of `request_id, model, size, seed, n, usage, seconds, request{endpoint, body}`
     (embedded pictures in `body` cut short, no key), and `pictures` and `problems`, a row each.
     """
-    text_model, edit_model = _models("generations")[0], _models("edits")[0]
+    models = service.engine.catalog
+
+    def default(kind: str) -> str:
+        return next((model.name for model in models.doing(kind)), "")
+
+    # Where one model rewrites only when it is asked to, nothing said means as is usual with each.
+    usually = True if all(model.rewrites_unasked for model in models.models) else None
+    text_model, edit_model, fusion_model = map(default, (TextToImage.kind, ImageEdit.kind, ImageFusion.kind))
 
     async def text_to_image(
         http: gr.Request,
@@ -81,13 +115,14 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         n: Count = 1,
         seed: Seed = None,
         negative_prompt: NegativePrompt = "",
-        optimize_prompt: OptimizePrompt = True,
+        optimize_prompt: OptimizePrompt = usually,
         watermark: Watermark = False,
         response_format: ResponseFormat = "url",
+        steps: Steps = None,
+        guidance: Guidance = None,
     ) -> Answer:
         """Make pictures from words."""
-        known = catalog.find_model(model, "generations")
-        if size is None and known:
+        if size is None and (known := models.find(model, TextToImage.kind)):
             size = known.default_size
         return await _deliver(service, TextToImage.kind, [], n, http, _shared(locals()))
 
@@ -100,9 +135,11 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         n: Count = 1,
         seed: Seed = None,
         negative_prompt: NegativePrompt = "",
-        optimize_prompt: OptimizePrompt = True,
+        optimize_prompt: OptimizePrompt = usually,
         watermark: Watermark = False,
         response_format: ResponseFormat = "url",
+        steps: Steps = None,
+        guidance: Guidance = None,
     ) -> Answer:
         """Change a picture by words."""
         return await _deliver(service, ImageEdit.kind, [image], n, http, _shared(locals()))
@@ -111,14 +148,16 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         http: gr.Request,
         prompt: Prompt,
         images: Pictures,
-        model: EditModel = edit_model,
+        model: EditModel = fusion_model,
         size: EditSize = None,
         n: Count = 1,
         seed: Seed = None,
         negative_prompt: NegativePrompt = "",
-        optimize_prompt: OptimizePrompt = True,
+        optimize_prompt: OptimizePrompt = usually,
         watermark: Watermark = False,
         response_format: ResponseFormat = "url",
+        steps: Steps = None,
+        guidance: Guidance = None,
     ) -> Answer:
         """Make one picture out of several."""
         pictures = images if isinstance(images, list) else [images]
@@ -144,6 +183,9 @@ def _source(picture: object) -> Path | str:
 async def _deliver(
     service: Service, kind: str, pictures: Iterable[object], n: int, http: gr.Request, fields: dict[str, Any]
 ) -> Answer:
+    known = service.engine.catalog.find(fields["model"], kind)
+    if fields["optimize_prompt"] is None and known:
+        fields["optimize_prompt"] = known.rewrites_unasked
     order = await service.order_from(kind, list(map(_source, pictures)), n, visitor(http), **fields)
     try:
         await order.finish()
@@ -159,11 +201,12 @@ async def _deliver(
         return gr.FileData(path=publish_entry(entry) if entry else publish(path), orig_name=path.name)
 
     files = [await asyncio.to_thread(published, picture.path) for picture in order.pictures]
-    return files, _details(order)
+    return files, _details(order, service.engine)
 
 
-def _details(order: Order) -> dict[str, Any]:
+def _details(order: Order, engine: Engine) -> dict[str, Any]:
     request = order.request
+    prepared = engine.dialect.prepare(request)
     return {
         "request_id": order.request_ids[0] if order.request_ids else None,
         "model": request.model,
@@ -173,9 +216,16 @@ def _details(order: Order) -> dict[str, Any]:
         "usage": order.usage,
         "seconds": round(order.seconds, 3),
         # gradio_client takes any dict with a "path" for a file, and would try to fetch it.
-        "request": {"endpoint": f"/{request.path}", "body": request.payload()},
+        "request": {"endpoint": f"/{prepared.path}", "body": _body(prepared)},
         "pictures": [
             {name: value for name, value in asdict(picture).items() if name != "path"} for picture in order.pictures
         ],
         "problems": [describe(problem, "en") for problem in order.problems],
     }
+
+
+def _body(prepared: Prepared) -> dict[str, Any]:
+    """What was sent, as a dict; embedded pictures are cut short by now."""
+    if prepared.json is not None:
+        return dict(prepared.json)
+    return {**dict(prepared.form), **{name: "…" for name, _ in prepared.files}}

@@ -34,7 +34,7 @@ class Filling:
 
     def __init__(self, service: Service, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         self._service = service
-        self._forms = {form.request_type.kind: form for form in forms}
+        self._forms: dict[str, Form] = {form.request_type.kind: form for form in forms}
         _, self._edit, self._fusion = forms
         self._tabs = tabs
         self._acts: dict[str, Callable[[Mapping[str, Any], Given, gr.Request], Filled]] = {
@@ -76,7 +76,12 @@ class Filling:
         order = self._service.orders.find(str(wanted.get("order")), visitor(http).name)
         if order is None:
             raise refusal("picture_gone", http)
-        fields = {**asked(order.request), "n": order.n, "references": order.references, "sources": order.sources}
+        fields = {
+            **asked(order.request),
+            "n": order.n,
+            "references": order.terms.references,
+            "sources": order.terms.sources,
+        }
         recipe = Recipe(kind=order.request.kind, **fields)
         return self._restore(recipe, http, seed=False)
 

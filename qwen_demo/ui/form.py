@@ -1,6 +1,8 @@
 """A tab's form: its controls, what an order reads of them, and what an example, a recipe or another picture fills."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -10,15 +12,18 @@ import gradio as gr
 from gradio.components import Component
 
 from ..api import catalog
+from ..api.catalog import Catalog, Model
 from ..api.requests import ImageRequest
 from ..i18n import translate
 from ..library import Entry
 from ..recipe import Recipe
-from .controls import AUTO, NEGATIVES, STYLES, adding, counted, sizes_of, small_button
+from ..service import Service
+from .controls import NEGATIVES, STYLES, adding, small_button
 from .events import Updates, language_of, on
 from .examples import Example
 from .files import uploaded
 from .messages import t
+from .sizes import FREE, size_in, sizes_of, told_size
 from .slot import Slot, Upload
 
 Part = TypeVar("Part", bound=Component)
@@ -26,10 +31,22 @@ Part = TypeVar("Part", bound=Component)
 CONTROLS = (
     *("prompt", "negative_prompt", "model", "size", "n"),
     *("seed", "random_seed", "watermark", "optimize_prompt", "response_format"),
+    *("free_size", "steps", "guidance"),
 )
-"""The controls of every form: what a request has, by the API's names, and whether its seed is drawn."""
-SENT = tuple(name for name in CONTROLS if name not in ("n", "random_seed"))
+"""The controls of a form: what a request has, by its names, whether its seed is drawn, and a size by hand. The last
+three are there if any of its models takes them."""
+SENT = tuple(name for name in CONTROLS if name not in ("n", "random_seed", "free_size"))
 """Those that every request of an order has as they are; how many pictures, the order says."""
+
+
+@contextmanager
+def controls(service: Service, request_type: type[ImageRequest]) -> Iterator[None]:
+    """The left side of a tab, to be drawn in; where no model can do what it is for, words in its place."""
+    able = bool(service.engine.catalog.doing(request_type.kind))
+    if not able:
+        gr.HTML(t(f"no_model_{request_type.kind}"), elem_classes=["note", "no-model"])
+    with gr.Column(elem_classes="controls", min_width=0, visible=able):
+        yield
 
 
 class Form:
@@ -38,6 +55,7 @@ class Form:
     Args:
         tab: the tab's id, and the prefix of its elements' ids.
         request_type: the request it makes.
+        models: all there are.
         examples: each becomes a button that fills the form.
         hint: the text that says what to write.
         run: the text of the run button.
@@ -51,6 +69,7 @@ class Form:
         self,
         tab: str,
         request_type: type[ImageRequest],
+        models: Catalog,
         examples: Sequence[Example],
         hint: str,
         run: str,
@@ -61,61 +80,100 @@ class Form:
         below: Sequence[str] = (),
     ) -> None:
         self.tab, self.request_type, self.slots, self.examples = tab, request_type, slots, examples
-        self._models = catalog.models_for(request_type.task)
+        self.catalog = models
+        self._models = models.doing(request_type.kind)
+        first = self._first = (self._models or catalog.widest("").models)[0]
 
         def part(kind: Callable[..., Part], name: str, label: str, *args: Any, **options: Any) -> Part:
             return kind(*args, label=t(label), elem_id=f"{tab}-{name}", **options)
 
-        words = partial(part, counted, placeholder=t(hint), lines=4, max_lines=12, elem_classes="prompt")
-        self.prompt = words("prompt", "field_prompt", catalog.MAX_PROMPT)
+        words = partial(part, gr.Textbox, placeholder=t(hint), lines=4, max_lines=12, elem_classes="prompt")
+        self.prompt = words("prompt", "field_prompt")
         if note:
             note.render()  # type: ignore[no-untyped-call]
         with gr.Row(elem_classes="chips"):
             chips = [small_button(t(f"example_{example.key}")) for example in examples]
-        words = partial(part, counted, placeholder=t("negative_hint"), lines=1, max_lines=4)
-        self.negative_prompt = words("negative", "field_negative_prompt", catalog.MAX_NEGATIVE_PROMPT)
+        words = partial(part, gr.Textbox, placeholder=t("negative_hint"), lines=1, max_lines=4)
+        self.negative_prompt = words("negative", "field_negative_prompt", visible=self._any("negative"))
         with gr.Accordion(t("ideas"), open=False, elem_id=f"{tab}-ideas", elem_classes="accordion"):
             self.recent = part(gr.Dropdown, "recent", "recent", [])
             adding(self.prompt, t("style_presets"), [f"style_{name}" for name in STYLES])
-            adding(self.negative_prompt, t("negative_presets"), [f"negative_{name}" for name in NEGATIVES])
-        sizes = sizes_of(self._models[0], auto=bool(slots))
+            if self._any("negative"):
+                adding(self.negative_prompt, t("negative_presets"), [f"negative_{name}" for name in NEGATIVES])
+        sizes = sizes_of(first, auto=bool(slots))
         info = t(auto_info) if auto_info else None
         self.size = part(gr.Radio, "size", "field_size", info=info, elem_classes="shapes", **sizes)
+        written = partial(part, gr.Textbox, placeholder="1280 × 720", max_lines=1, elem_classes="free-size")
+        hint_of_size = {"info": t("size_free_hint"), "visible": False}
+        self.free_size = written("free-size", "field_free_size", **hint_of_size) if self._any("any_size") else None
         # The names of models begin alike: cut short they could not be told apart.
-        names = [model.name for model in self._models]
-        self.model = part(gr.Dropdown, "model", "field_model", names, value=names[0], elem_classes="model")
+        self.model = part(
+            gr.Dropdown, "model", "field_model", self.model_names, value=first.name or None, elem_classes="model"
+        )
         whole = partial(part, gr.Slider, step=1, buttons=[])
         self.n = whole("count", "field_n", 1, catalog.MAX_PICTURES, min_width=0, elem_classes="pictures")
         switch = partial(part, gr.Checkbox, min_width=0, elem_classes="switch")
-        self.optimize_prompt = switch("optimize", "field_optimize_prompt", value=True)
-        self.watermark = switch("watermark", "field_watermark")
-        self.seed = whole("seed", "field_seed", 0, catalog.MAX_SEED, elem_classes="seed")
-        self.random_seed = switch("random-seed", "random_seed", value=True)
-        one_more = small_button(t("next_seed"), f"{tab}-next-seed", elem_classes="next-seed")
-        with gr.Accordion(t("advanced"), open=False, elem_classes="accordion"):
+        rewrites = {"visible": self._any("rewrites"), "value": first.rewrites_unasked}
+        self.optimize_prompt = switch("optimize", "field_optimize_prompt", **rewrites)
+        self.watermark = switch("watermark", "field_watermark", visible=self._any("watermark"))
+        seeded = {"visible": self._any("seeded")}
+        self.seed = whole("seed", "field_seed", 0, catalog.MAX_SEED, elem_classes="seed", **seeded)
+        self.random_seed = switch("random-seed", "random_seed", value=True, **seeded)
+        one_more = small_button(t("next_seed"), f"{tab}-next-seed", elem_classes="next-seed", **seeded)
+        self._draw_advanced(part)
+        self._draw_actions(run, below)
+        self._wire(one_more)
+        for button, example in zip(chips, examples, strict=True):
+            on(button.click, self._filler(example), outputs=self.outputs())
+
+    def _any(self, ability: str) -> bool:
+        """Whether any model of this form has it: a control that none has is not shown."""
+        return any(getattr(model, ability) for model in self._models)
+
+    def _draw_advanced(self, part: Callable[..., Any]) -> None:
+        travels = any(len(model.formats) > 1 for model in self._models)
+        shown = travels or bool(self.slots) or self._any("tunable")
+        with gr.Accordion(t("advanced"), open=False, elem_classes="accordion", visible=shown):
+            self.steps = self.guidance = None
+            if self._any("tunable"):
+                number = partial(part, gr.Number, value=None, placeholder=t("by_itself"), minimum=0)
+                self.steps = number("steps", "field_steps", maximum=catalog.MAX_STEPS, precision=0)
+                self.guidance = number("guidance", "field_guidance", maximum=catalog.MAX_GUIDANCE, step=0.5)
             formats = [(t(f"response_format_{name}"), name) for name in catalog.RESPONSE_FORMATS]
-            self.response_format = part(gr.Radio, "format", "field_response_format", formats, value=formats[0][1])
+            usual = {"value": formats[0][1], "visible": travels}
+            self.response_format = part(gr.Radio, "format", "field_response_format", formats, **usual)
             info = t("background_info")
             self.background = part(
-                gr.ColorPicker, "background", "background", value="#ffffff", info=info, visible=bool(slots)
+                gr.ColorPicker, "background", "background", value="#ffffff", info=info, visible=bool(self.slots)
             )
-        self._draw_actions(run, below)
 
+    def _wire(self, one_more: gr.Button) -> None:
+        drawn = self.controls()
+        limits = {model.name: [model.max_prompt, model.in_tokens] for model in self._models}
+        counts = f"page.count('{self.prompt.elem_id}', {json.dumps(limits)})"
+        on([self.prompt.change, self.model.change], None, inputs=[self.prompt, self.model], js=counts)
+        counts = (
+            f"page.count('{self.negative_prompt.elem_id}', {json.dumps({'': [catalog.MAX_NEGATIVE_PROMPT, False]})})"
+        )
+        on(self.negative_prompt.change, None, inputs=self.negative_prompt, js=counts)
         # Only where a visitor chooses: what fills the form sets these too.
         on(
             self.model.input,
             self._follow_model,
-            inputs=[self.model, self.size],
-            outputs=[self.size, self.optimize_prompt],
+            inputs_kwargs={name: drawn[name] for name in ("model", "size", "free_size") if name in drawn},
+            outputs=list(self._suited(self._first)),
             preprocess=False,  # Gradio may not know yet that there is this size
         )
+        if self.free_size:
+            on(self.size.change, None, inputs=self.size, outputs=self.free_size, js=f"page.shownFor('{FREE}')")
+            told = [self.free_size.blur, self.free_size.submit, self.size.change]
+            given = [self.model, self.size, self.free_size]
+            on(told, self._tell_size, inputs=given, outputs=self.free_size, preprocess=False)
         on(self.recent.input, None, inputs=self.recent, outputs=self.prompt, js="page.same")
         seeds = [self.seed, self.random_seed]
         on(one_more.click, None, inputs=self.seed, outputs=seeds, js=f"page.nextSeed({catalog.MAX_SEED})")
         # Whoever moves the slider wants this seed.
         on(self.seed.input, None, outputs=self.random_seed, js="page.off")
-        for button, example in zip(chips, examples, strict=True):
-            on(button.click, self._filler(example), outputs=self.outputs())
 
     def _draw_actions(self, run: str, below: Sequence[str]) -> None:
         def line(name: str, kind: str) -> gr.HTML:
@@ -126,8 +184,13 @@ class Form:
             self.status = line("status", "status")
             self.below = {name: line(name, "estimate") for name in below}
 
+    @property
+    def model_names(self) -> list[str]:
+        """What it offers, the default first."""
+        return [model.name for model in self._models]
+
     def controls(self) -> dict[str, Component]:
-        return {name: getattr(self, name) for name in CONTROLS}
+        return {name: part for name in CONTROLS if (part := getattr(self, name)) is not None}
 
     def inputs(self) -> dict[str, Component]:
         """All that an order reads, by the names of what a handler is `given`."""
@@ -138,11 +201,13 @@ class Form:
 
     def outputs(self) -> list[Component]:
         """All that `fill` may change."""
-        return [*self.controls().values(), *(part for slot in self.slots for part in slot.outputs())]
+        places = [part for slot in self.slots for part in slot.outputs()]
+        return [*self.controls().values(), *places, *(slot.column for _, slot in self._varying)]
 
     def held(self, given: Mapping[str, Any]) -> list[tuple[Upload, str]]:
-        """The picture and the address of each slot."""
-        return [(given[f"image_{at}"], given[f"address_{at}"]) for at in range(len(self.slots))]
+        """The picture and the address of each slot that the chosen model takes a picture from."""
+        model = self.catalog.find(given["model"], self.request_type.kind) or self._first
+        return [(given[f"image_{at}"], given[f"address_{at}"]) for at in range(min(len(self.slots), model.references))]
 
     def sources(self, given: Mapping[str, Any]) -> list[Path | str]:
         """The reference pictures: an upload, an address, or "" for an empty slot.
@@ -157,31 +222,44 @@ class Form:
 
     def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What the request has besides, by its names."""
-        sent = {name: given[name] for name in SENT}
-        sent["size"] = None if given["size"] == AUTO else given["size"]
-        sent["negative_prompt"] = given["negative_prompt"] or None
-        return sent
+        sent = {name: given.get(name) for name in SENT}
+        sent["size"] = size_in(given)
+        blank_is_none = ("negative_prompt", "steps", "guidance")
+        return sent | {name: None for name in blank_is_none if sent[name] in (None, "")}
 
     def fill(self, recipe: Recipe, pictures: Sequence[Entry | Path | str | None] = (), *, seed: bool = True) -> Updates:
         """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays.
 
         Without `seed` the form's own stays, drawn or chosen.
         """
-        model = catalog.find_model(recipe.model, self.request_type.task)
-        sizes = sizes_of(model or self._models[0], recipe.size, auto=bool(self.slots))
-        optimize = recipe.optimize_prompt is not False
-        updates: Updates = {
+        model = self.catalog.find(recipe.model, self.request_type.kind)
+        suited = model or self._first
+        optimize = suited.rewrites_unasked if recipe.optimize_prompt is None else recipe.optimize_prompt
+        updates: Updates = (
+            self._suited(suited, recipe.size)
+            if model
+            else {self.size: sizes_of(suited, recipe.size, auto=bool(self.slots))["value"]}
+        )
+        values: Updates = {
             self.prompt: recipe.prompt,
-            self.negative_prompt: recipe.negative_prompt or "",
             self.model: model.name if model else gr.skip(),
-            self.size: gr.update(**sizes) if model else sizes["value"],
             self.n: recipe.n,
             self.seed: recipe.seed if seed and recipe.seed is not None else gr.skip(),
             self.random_seed: recipe.seed is None if seed else gr.skip(),
-            self.watermark: bool(recipe.watermark),
-            self.optimize_prompt: gr.update(value=optimize, interactive=model.rewrites) if model else optimize,
             self.response_format: recipe.response_format,
         }
+        able: dict[Component | None, tuple[bool, Any, Any]] = {
+            self.negative_prompt: (suited.negative, recipe.negative_prompt or "", ""),
+            self.watermark: (suited.watermark, bool(recipe.watermark), False),
+            self.optimize_prompt: (suited.rewrites, optimize, False),
+            self.steps: (suited.tunable, recipe.steps, None),
+            self.guidance: (suited.tunable, recipe.guidance, None),
+            self.free_size: (bool(suited.any_size), "" if recipe.size in suited.size_names else recipe.size, ""),
+        }
+        for part, (can, value, without) in able.items():
+            if part:
+                values[part] = gr.update(value=value if can else without, interactive=can)
+        updates |= values
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
             updates |= slot.fill(picture)
         return updates
@@ -193,7 +271,7 @@ class Form:
             kind=self.request_type.kind,
             prompt=translate(language, f"{key}_prompt"),
             negative_prompt=translate(language, f"{key}_negative") if example.negative else None,
-            model=self._models[0].name,
+            model=self._first.name,
             size=example.size,
             seed=example.seed,
             watermark=example.watermark,
@@ -206,11 +284,34 @@ class Form:
 
         return fill
 
-    def _follow_model(self, name: str, before: str) -> tuple[Any, Any]:
-        chosen = catalog.find_model(name, self.request_type.task) or self._models[0]
-        kept = before if before in chosen.size_names else None
-        sizes = sizes_of(chosen, kept, auto=bool(self.slots))
-        return gr.update(**sizes), gr.update(interactive=chosen.rewrites)
+    def _suited(self, model: Model, size: str | None = None) -> Updates:
+        """What of the form depends on its model: what can't be asked of it can't be chosen."""
+        switches: dict[Component | None, bool] = {
+            self.watermark: model.watermark,
+            self.negative_prompt: model.negative,
+            self.steps: model.tunable,
+            self.guidance: model.tunable,
+        }
+        updates: Updates = {part: gr.update(interactive=can) for part, can in switches.items() if part}
+        updates[self.size] = gr.update(**sizes_of(model, size, auto=bool(self.slots)))
+        updates[self.optimize_prompt] = gr.update(interactive=model.rewrites, value=model.rewrites_unasked)
+        return updates | {slot.column: gr.update(visible=at < model.references) for at, slot in self._varying}
+
+    @property
+    def _varying(self) -> list[tuple[int, Slot]]:
+        """The slots that not every model has a picture for, by their places."""
+        least = min((model.references for model in self._models), default=0)
+        return [(at, slot) for at, slot in enumerate(self.slots) if at >= least]
+
+    def _follow_model(self, model: str, size: str, free_size: str = "") -> Updates:
+        chosen = self.catalog.find(model, self.request_type.kind) or self._first
+        return self._suited(chosen, free_size if size == FREE else size)
+
+    def _tell_size(self, name: str, size: str, written: str, http: gr.Request) -> Any:
+        if size != FREE:
+            return gr.skip()
+        model = self.catalog.find(name, self.request_type.kind) or self._first
+        return gr.update(info=told_size(model, written or "", language_of(http)))
 
     def free_slot(self, given: Mapping[str, Any]) -> Slot | None:
         """The first slot with nothing in it."""

@@ -8,38 +8,41 @@ from typing import Any
 import gradio as gr
 
 from .. import i18n
-from ..api import catalog
 from ..api.requests import ImageFusion
 from ..i18n import texts, translate
 from ..service import Service
-from .controls import AUTO, small_button
+from .controls import small_button
 from .events import Updates, language_of, on
 from .examples import FUSION
 from .files import uploaded
-from .form import Form
+from .form import Form, controls
 from .messages import status_html, t
 from .run import told_below, wire_run
+from .sizes import AUTO
 from .slot import Slot, Upload
-
-NUMBERS = range(1, catalog.MAX_REFERENCES + 1)
 
 
 def fusion_tab(demo: gr.Blocks, service: Service) -> Form:
     """Build the tab, inside the caller's `gr.Tab`."""
     # What doesn't fit. It stands below the prompt, or that would move while one types.
     check = gr.HTML("", render=False, elem_id="fusion-check", elem_classes="slot-note")
-    with gr.Column(elem_classes="controls", min_width=0):
-        with gr.Row(elem_classes="slots"):
-            slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=176) for n in NUMBERS]
+    catalog = service.engine.catalog
+    numbers = range(1, catalog.most_references + 1)
+    first = next(iter(catalog.doing(ImageFusion.kind)), None)
+    shown = first.references if first else len(numbers)
+    with controls(service, ImageFusion):
+        with gr.Row(elem_classes=["slots", f"of-{min(len(numbers), 3)}"]):
+            slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=176, shown=n <= shown) for n in numbers]
         with gr.Row(elem_classes="swaps"):
-            swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in NUMBERS[:-1]]
+            swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in numbers[:-1]]
         gr.HTML(t("fusion_note"), elem_classes="note")
         with gr.Row(elem_classes="chips"):
-            for n in NUMBERS:
+            for n in numbers:
                 small_button(t(f"name_{n}"), f"fusion-name-{n}", elem_classes="insert")
         form = Form(
             "fusion",
             ImageFusion,
+            catalog,
             FUSION,
             "prompt_fusion_hint",
             "run_fusion",
@@ -48,7 +51,7 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> Form:
             note=check,
             below=told_below(service),
         )
-    for number, button, (one, other) in zip(NUMBERS, swaps, pairwise(slots), strict=False):
+    for number, button, (one, other) in zip(numbers, swaps, pairwise(slots), strict=False):
         _wire_swap(button, number, one, other, form.prompt)
     _wire_check(check, form)
     wire_run(demo, service, form)

@@ -9,13 +9,13 @@ import gradio as gr
 
 from ..api import catalog
 from ..api.errors import InvalidRequest
-from ..api.requests import ImageEdit, TextToImage, whole
+from ..api.requests import make, whole
 from ..i18n import translate
 from ..recipe import Recipe
-from .controls import AUTO
 from .events import Updates, language_of, nothing, on
 from .files import uploaded
 from .form import Form
+from .sizes import AUTO, FREE
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _READ: dict[str, Callable[[str], Any]] = {
@@ -27,9 +27,11 @@ _READ: dict[str, Callable[[str], Any]] = {
     "negative_prompt": str,
     "watermark": _SWITCH.__getitem__,
     "optimize_prompt": _SWITCH.__getitem__,
+    "steps": int,
+    "guidance": float,
 }
 """What a link may carry, by the API's names. Never a key, and never a picture."""
-_KEPT = [*_READ, "random_seed"]
+_KEPT = [*_READ, "random_seed", "free_size"]
 _IMAGE, _ADDRESS = "image_{}", "address_{}"
 """What this browser keeps of a form, and of each of its slots. A link has no pictures."""
 
@@ -45,7 +47,9 @@ def read(query: Mapping[str, str], forms: Sequence[Form]) -> tuple[Form, Recipe,
     """The tab and the settings that a link carries, and the names of those whose values are wrong and left out."""
     form = next((form for form in forms if form.tab == query.get("tab")), forms[0])
     ignored = [] if form.tab == query.get("tab", form.tab) else ["tab"]
-    fields: dict[str, Any] = {"model": catalog.models_for(form.request_type.task)[0].name}
+    fields: dict[str, Any] = {"model": form.model_names[0] if form.model_names else ""}
+    if query.get("size") == FREE:
+        query = {**query, "size": query.get("free_size", "")}
     for name in (name for name in _READ if name in query):  # the model before its size
         try:
             value = _READ[name](query[name])
@@ -88,12 +92,13 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
     )
     on(followed.then, None, js="page.forgetQuery")
     for form in forms:
-        controls = [form.controls()[name] for name in _KEPT]
+        kept = {name: part for name, part in form.controls().items() if name in _KEPT}
+        controls = list(kept.values())
         places = [part for slot in form.slots for part in (slot.image, slot.address)]
         # What else fills a form sets its prompt too; a seed that is drawn while an order begins shall cost nothing.
         told = [part.change for part in (form.prompt, form.negative_prompt, *places)]
         changes = [*told, *(part.input for part in controls[1:])]  # type: ignore[attr-defined]  # all of these have it
-        names = [*_KEPT, *(name.format(at) for at in range(len(form.slots)) for name in (_IMAGE, _ADDRESS))]
+        names = [*kept, *(name.format(at) for at in range(len(form.slots)) for name in (_IMAGE, _ADDRESS))]
         on(changes, None, inputs=[*controls, *places], js=f"page.keepDraft('{form.tab}', {names})")
 
 
@@ -122,4 +127,5 @@ def _check(form: Form, name: str, value: object, model: str) -> None:
         whole(name, value, 1, catalog.MAX_PICTURES)
     else:
         fields: dict[str, Any] = {"prompt": "x", "model": model, "size": None, name: value}
-        _ = ImageEdit(image="https://x", **fields) if form.slots else TextToImage(**fields)
+        pictures = ["data:image/png;base64,…"] * {"edit": 1, "fusion": 2}.get(form.request_type.kind, 0)
+        make(form.request_type.kind, pictures, **fields, catalog=form.catalog)

@@ -21,10 +21,12 @@ from starlette.requests import Request
 from starlette.routing import Mount
 
 from .. import images
+from ..api.catalog import Catalog
+from ..api.requests import ImageEdit, ImageFusion, TextToImage
 from ..service import Service
 from ..visitors import Visitor
 from ..web import Addresses
-from .endpoints import Endpoint, make_endpoints
+from .endpoints import Endpoint, make_endpoints, narrowed
 from .events import asker, in_words
 
 PATH = "/gradio_api/mcp"
@@ -41,8 +43,12 @@ class AgentServer:
     """
 
     def __init__(self, service: Service, addresses: Addresses) -> None:
-        endpoints = {endpoint.__name__: endpoint for endpoint in make_endpoints(service)}
-        self.tools = [_tool(endpoint) for endpoint in endpoints.values()]
+        models, kinds = service.engine.catalog, (TextToImage.kind, ImageEdit.kind, ImageFusion.kind)
+        able = {
+            kind: endpoint for kind, endpoint in zip(kinds, make_endpoints(service), strict=True) if models.doing(kind)
+        }
+        endpoints = {endpoint.__name__: endpoint for endpoint in able.values()}
+        self.tools = [_tool(endpoint, models, kind) for kind, endpoint in able.items()]
         answer = in_words(_answer, "en")
 
         def address_of(file: Path, who: Visitor) -> str:
@@ -75,10 +81,10 @@ class AgentServer:
         self.run = manager.run
 
 
-def _tool(endpoint: Endpoint) -> types.Tool:
+def _tool(endpoint: Endpoint, models: Catalog, kind: str) -> types.Tool:
     # Gradio puts the request in, and how results travel is nothing to an agent.
     signature = func_metadata(endpoint, ["http", "response_format"], structured_output=False)
-    schema = signature.arg_model.model_json_schema()
+    schema = narrowed(signature.arg_model.model_json_schema(), models, kind)
     schema["additionalProperties"] = False
     for part in (schema, *schema["properties"].values()):
         del part["title"]  # says the name once more

@@ -5,6 +5,7 @@ from html import escape
 
 from gradio.i18n import I18nData
 
+from ..api.engine import Engine
 from ..api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError
 from ..i18n import texts, translate
 from ..images import Reference
@@ -32,6 +33,8 @@ def describe(error: Exception, language: str) -> str:
     if isinstance(error, InvalidRequest):
         return _describe_invalid(error, language)
     if isinstance(error, NotSaved | BadKey):  # the picture is there, or nothing was asked for yet
+        return said(error, language)
+    if error.may_be_billed is None:  # nobody pays
         return said(error, language)
     billed = translate(language, "billed_maybe" if error.may_be_billed else "billed_no")
     return f"{said(error, language)} {billed}"
@@ -92,6 +95,12 @@ def billed(order: Order, language: str) -> str:
     keys = ("billed_count", "unbilled_count", "maybe_count")
     told = " · ".join(translate(language, key, count=counts[key]) for key in keys if counts[key])
     return translate(language, "billed_counts", counts=told)
+
+
+def engine_html(engine: Engine, *, public: bool) -> str:
+    """The page's foot: what answers its orders. Where it stands in its owner's network, no stranger learns."""
+    parts = [engine.title, *([engine.host] if not public and engine.host != engine.title else []), engine.dialect.name]
+    return f"<p>{escape(' · '.join(parts))}</p>"
 
 
 def problem_html(error: Exception, language: str) -> str:

@@ -25,6 +25,14 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys, notice: gr.H
                 html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
                 elem_id="own-key-field",
             )
+            host = gr.Dropdown(
+                [(t("own_key_usual_host"), ""), *((name, name) for name in keys.hosts)],
+                value="",
+                label=t("own_key_host"),
+                visible=bool(keys.hosts),
+                scale=2,
+                elem_id="own-key-host",
+            )
             use = gr.Button(t("own_key_use"), scale=1, min_width=0, elem_id="own-key-use")
             forget = gr.Button(t("own_key_forget"), scale=1, min_width=0, interactive=False, elem_id="own-key-forget")
 
@@ -36,8 +44,8 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys, notice: gr.H
         told: Updates = {notice: gr.update(visible=not key)} if notice else {}
         return told | {panel: gr.update(label=title), forget: gr.update(interactive=bool(key))}
 
-    def put(key: str, http: gr.Request) -> Updates:
-        keys.put(visitor(http).name, key)
+    def put(key: str, host: str, http: gr.Request) -> Updates:
+        keys.put(visitor(http).name, key, host)
         return {**show(http), field: ""}
 
     def drop(http: gr.Request) -> Updates:
@@ -46,6 +54,6 @@ def own_key_panel(demo: gr.Blocks, service: Service, keys: OwnKeys, notice: gr.H
 
     parts = [panel, forget, *([notice] if notice else []), field]
     on(demo.load, show, outputs=parts[:-1])  # whoever was quicker than this keeps what is in the field
-    on(use.click, put, inputs=field, outputs=parts)
-    on(field.submit, put, inputs=field, outputs=parts)
+    on(use.click, put, inputs=[field, host], outputs=parts)
+    on(field.submit, put, inputs=[field, host], outputs=parts)
     on(forget.click, drop, outputs=parts)

@@ -7,6 +7,9 @@ window.page = (() => {
   /** What was kept when the page was opened: a form in which somebody writes before its draft is there stays as it is. */
   const opened = { ...localStorage };
 
+  /** As `catalog.py` counts: characters of Chinese, Japanese and Korean. */
+  const ONE_TOKEN = /[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\u{20000}-\u{3ffff}]/u;
+
   /** @param {string} selector @returns {HTMLElement | undefined} the first that is in sight */
   const seen = (selector) => [...document.querySelectorAll(selector)].find((element) => element.offsetParent);
 
@@ -76,15 +79,22 @@ window.page = (() => {
 
   /**
    * @param {string} id of a field
-   * @param {number} limit
-   * @returns a function that shows a text's length there, as Python and the API count it: an emoji is one
+   * @param {Record<string, [number, boolean]>} limits by the model's name: how long it may be, and whether in tokens
+   * @returns a function that shows a text's length there, as Python and the API count it: an emoji is one, and of tokens
+   *   a Chinese character is one, and so are four others
    */
-  const count = (id, limit) => (/** @type {string | null} */ text) => {
-    const length = [...(text ?? "")].length;
+  const count = (id, limits) => (/** @type {string | null} */ text, model = "") => {
+    const [limit, inTokens] = limits[model] ?? Object.values(limits)[0] ?? [Infinity, false];
+    const letters = [...(text ?? "")];
+    const own = letters.filter((letter) => ONE_TOKEN.test(letter)).length;
+    const length = inTokens ? own + Math.ceil((letters.length - own) / 4) : letters.length;
     const { dataset } = document.getElementById(id);
     dataset.count = length ? `${length}/${limit}` : "";
     dataset.over = length > limit ? "1" : "";
   };
+
+  /** @param {string} choice @returns a function that shows a part while that is chosen */
+  const shownFor = (choice) => (/** @type {string} */ chosen) => ({ __type__: "update", visible: chosen === choice });
 
   const same = (value) => value;
   const off = () => false;
@@ -175,7 +185,7 @@ window.page = (() => {
   });
 
   return {
-    changeColours, chooseLanguage, count, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, same, signOut,
-    tellPlace,
+    changeColours, chooseLanguage, count, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, same, shownFor,
+    signOut, tellPlace,
   };
 })();

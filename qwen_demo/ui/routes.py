@@ -27,7 +27,7 @@ from ..library import UNDO, Entry, Library
 from ..order import Order
 from ..search import Search
 from ..service import Service
-from ..snippets import as_curl, as_json, as_openai, as_python
+from ..snippets import all_forms
 from ..upkeep import purge
 from ..usage import as_csv
 from ..visitors import Visitor
@@ -182,14 +182,8 @@ class Board:
 
     def _code(self, asked: Asked) -> Told:
         """An order as code that makes the same pictures again."""
-        order, base_url = self._order(asked, asked.param("order")), self._service.base_url
-        requests = [call.request for call in order.calls]
-        return {
-            "JSON": as_json(requests),
-            "curl": as_curl(base_url, requests),
-            "Python": as_python(base_url, requests),
-            "OpenAI": as_openai(base_url, requests),
-        }
+        order = self._order(asked, asked.param("order"))
+        return dict(all_forms(self._service.engine, [call.request for call in order.calls]))
 
     def _raw_answers(self, asked: Asked) -> Response:
         """The answers of an order that could not be read, as they came."""

@@ -25,8 +25,8 @@ Upload = dict[str, Any] | None
 class Slot:
     """An upload, or an address that is passed on as it is. Drawn at this place, so many pixels high."""
 
-    def __init__(self, elem_id: str, label: str, *, height: int) -> None:
-        with gr.Column(elem_classes="slot", min_width=0):
+    def __init__(self, elem_id: str, label: str, *, height: int, shown: bool = True) -> None:
+        with gr.Column(elem_classes="slot", min_width=0, visible=shown) as self.column:
             self.image = gr.Image(
                 type="filepath",
                 sources=["upload", "clipboard"],

@@ -5,13 +5,14 @@ import gradio as gr
 from ..api.requests import TextToImage
 from ..service import Service
 from .examples import TEXT_TO_IMAGE
-from .form import Form
+from .form import Form, controls
 from .run import told_below, wire_run
 
 
 def text_to_image_tab(demo: gr.Blocks, service: Service) -> Form:
     """Build the tab, inside the caller's `gr.Tab`."""
-    with gr.Column(elem_classes="controls", min_width=0):
-        form = Form("text", TextToImage, TEXT_TO_IMAGE, "prompt_text_hint", "run", below=told_below(service))
+    catalog = service.engine.catalog
+    with controls(service, TextToImage):
+        form = Form("text", TextToImage, catalog, TEXT_TO_IMAGE, "prompt_text_hint", "run", below=told_below(service))
     wire_run(demo, service, form)
     return form

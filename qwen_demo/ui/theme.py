@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from .. import i18n
-from ..api import catalog
+from ..api.catalog import Catalog, Size
 
 CSS = Path(__file__).parent / "style.css"
 
@@ -53,13 +53,13 @@ def make_theme() -> gr.themes.Base:
     ).set(**days, **nights)
 
 
-def drawn() -> str:
+def drawn(catalog: Catalog) -> str:
     """The style sheet's rules for what is data: each size in its shape, and the button of the page's language."""
-    sizes = {size.name: size for model in catalog.MODELS for size in model.sizes}
+    sizes = {size.name: size for model in catalog.models for size in model.sizes}
     return "\n".join([*map(_shape, sizes.values()), *map(_chosen, i18n.LANGUAGES)])
 
 
-def _shape(size: catalog.Size) -> str:
+def _shape(size: Size) -> str:
     # All of one area, so that none looks smaller than another, unless that makes it too long for its place.
     scale = min(_SQUARE / (size.width * size.height) ** 0.5, _LONGEST / max(size.width, size.height))
     width, height = round(size.width * scale), round(size.height * scale)

@@ -18,8 +18,18 @@ from .login import Login, SlowLogin
 from .page import Page, count_scripts
 from .pictures import Addresses
 from .routes import OnlyRoutes
+from .waiting import serve_until
 
-__all__ = ["VISITOR", "Addresses", "Routes", "bound_connections", "count_scripts", "door", "health_routes"]
+__all__ = [
+    "VISITOR",
+    "Addresses",
+    "Routes",
+    "bound_connections",
+    "count_scripts",
+    "door",
+    "health_routes",
+    "serve_until",
+]
 
 
 @dataclass(frozen=True)

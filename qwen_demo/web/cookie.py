@@ -39,9 +39,10 @@ class VisitorCookie:
             return
         known = self._known(Request(scope).cookies.get(_COOKIE, ""))
         name = known or secrets.token_urlsafe(16)
-        key = Headers(scope=scope).get("x-qwen-api-key", "")
+        key, host = (Headers(scope=scope).get(header, "") for header in ("x-qwen-api-key", "x-qwen-host"))
         scope[ADDRESS] = address_of(scope, self._proxies)
-        scope[VISITOR] = Visitor(name, (f"cookie {name}", f"address {scope[ADDRESS]}"), key, known is not None)
+        counted = (f"cookie {name}", f"address {scope[ADDRESS]}")
+        scope[VISITOR] = Visitor(name, counted, key, known is not None, host)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and not _EVERYONES.match(scope["path"]):

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from qwen_demo.api import catalog
+from qwen_demo.api.dialects import DEFAULT
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import ImageEdit, ImageFusion, ImageRequest, TextToImage, split
+from tests.conftest import payload
 
 A, B, C = (f"https://pictures.example/{name}.png" for name in "abc")
 
@@ -17,8 +19,8 @@ def test_the_pages_curl_sample_is_this_request() -> None:
         negative_prompt="低分辨率、错误、最差质量",
         watermark=None,
     )
-    assert request.path == "images/generations"
-    assert request.payload() == {
+    assert DEFAULT.prepare(request).path == "images/generations"
+    assert payload(request) == {
         "prompt": "一只可爱的小猫在花园里玩耍，阳光明媚，油画风格",
         "model": "qwen-image-plus",
         "size": "1328x1328",
@@ -30,8 +32,8 @@ def test_the_pages_curl_sample_is_this_request() -> None:
 
 def test_the_pages_edit_sample_is_this_request() -> None:
     request = ImageEdit(prompt="红色的自行车", image=A, size="1328x1328", negative_prompt="错误")
-    assert request.path == "images/edits"
-    assert request.payload() == {
+    assert DEFAULT.prepare(request).path == "images/edits"
+    assert payload(request) == {
         "prompt": "红色的自行车",
         "model": "qwen-image-edit-plus",
         "image": [A],
@@ -47,7 +49,7 @@ def test_the_pages_fusion_sample_keeps_the_order_of_its_pictures() -> None:
     request = ImageFusion(
         prompt="图1中的女生穿着图2中的黑色裙子按图3的姿势坐下", images=(C, A, B), watermark=True, size="1328x1328"
     )
-    assert request.payload() == {
+    assert payload(request) == {
         "prompt": "图1中的女生穿着图2中的黑色裙子按图3的姿势坐下",
         "model": "qwen-image-edit-plus",
         "image": [C, A, B],
@@ -61,7 +63,7 @@ def test_the_pages_fusion_sample_keeps_the_order_of_its_pictures() -> None:
 
 def test_seed_zero_false_and_empty_text_are_values() -> None:
     request = TextToImage(prompt="a", seed=0, watermark=False, optimize_prompt=False, negative_prompt="")
-    assert request.payload() == {
+    assert payload(request) == {
         "prompt": "a",
         "model": "qwen-image-plus",
         "size": "1328x1328",
@@ -75,26 +77,26 @@ def test_seed_zero_false_and_empty_text_are_values() -> None:
 
 def test_only_none_is_left_out() -> None:
     request = TextToImage(prompt="a", size=None, watermark=None, optimize_prompt=None)
-    assert request.payload() == {"prompt": "a", "model": "qwen-image-plus", "n": 1, "response_format": "url"}
+    assert payload(request) == {"prompt": "a", "model": "qwen-image-plus", "n": 1, "response_format": "url"}
 
 
 def test_an_edit_without_a_size_sends_none() -> None:
-    assert "size" not in ImageEdit(prompt="a", image=A).payload()
+    assert "size" not in payload(ImageEdit(prompt="a", image=A))
 
 
 def test_a_model_that_cant_rewrite_is_not_told_to() -> None:
     request = ImageEdit(prompt="a", image=A, model="qwen-image-edit", negative_prompt="blur")
-    assert request.payload()["optimize_prompt_options"] == {"negative_prompt": "blur"}
+    assert payload(request)["optimize_prompt_options"] == {"negative_prompt": "blur"}
 
 
 @pytest.mark.parametrize("size", [size.name for size in catalog.SIZES])
 def test_every_size_of_the_page_is_taken(size: str) -> None:
-    assert TextToImage(prompt="a", size=size).payload()["size"] == size
+    assert payload(TextToImage(prompt="a", size=size))["size"] == size
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2_147_483_647])
 def test_both_ends_of_the_seeds_are_taken(seed: int) -> None:
-    assert TextToImage(prompt="a", seed=seed).payload()["seed"] == seed
+    assert payload(TextToImage(prompt="a", seed=seed))["seed"] == seed
 
 
 def test_a_prompt_of_800_characters_is_taken() -> None:
@@ -205,5 +207,5 @@ def test_half_an_emoji_is_no_text() -> None:
 def test_embedded_pictures_are_cut_short_for_people() -> None:
     embedded = "data:image/png;base64," + "A" * 1000
     request = ImageFusion(prompt="a", images=(embedded, B))
-    assert request.light().payload()["image"] == ["data:image/png;base64," + "A" * 41 + "…", B]
-    assert request.payload()["image"] == [embedded, B]
+    assert payload(request.light())["image"] == ["data:image/png;base64," + "A" * 41 + "…", B]
+    assert payload(request)["image"] == [embedded, B]

@@ -16,6 +16,7 @@ from qwen_demo.api.errors import (
 )
 from qwen_demo.api.refusals import parse_error
 from qwen_demo.api.responses import ImagesResponse, ResultImage, add_usage, decode, parse
+from tests.conftest import images_of
 
 URL = "https://dashscope-result-sh.oss-cn-shanghai.aliyuncs.com/a-1.png?Expires=1&Signature=x%3D"
 
@@ -50,7 +51,7 @@ def test_the_shape_that_the_pages_python_reads() -> None:
 
 @pytest.mark.parametrize("text", ["iVBORw0KGgo=", "data:image/png;base64,iVBORw0KGgo="])
 def test_base64_with_and_without_a_prefix(text: str) -> None:
-    (image,) = parse({"data": [{"b64_json": text}]}, {}).images
+    (image,) = images_of({"data": [{"b64_json": text}]})
     assert image == ResultImage(b64=text)
     assert decode(text) == b"\x89PNG\r\n\x1a\n"
 
@@ -68,7 +69,7 @@ def test_null_and_missing_fields_are_no_error() -> None:
 
 def test_the_order_of_pictures_is_kept() -> None:
     body = {"data": [{"url": f"https://host/{number}.png"} for number in range(6)]}
-    assert [image.url for image in parse(body, {}).images] == [f"https://host/{number}.png" for number in range(6)]
+    assert [image.url for image in images_of(body)] == [f"https://host/{number}.png" for number in range(6)]
 
 
 @pytest.mark.parametrize("body", [None, [], "words", {}, {"data": []}, {"data": "x"}, {"output": {"choices": [1]}}])

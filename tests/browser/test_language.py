@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from qwen_demo import i18n
-from qwen_demo.api import catalog
+from qwen_demo.api.catalog import PROVIDER
 from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
@@ -27,7 +27,7 @@ TABS = ("text", "edit", "fusion")
 UNTRANSLATED = {
     "the app's name": "Qwen Image Demo",
     "languages, each in its own": "EN|中文|Px",
-    "models": "|".join(re.escape(model.name) for model in sorted(catalog.MODELS, key=lambda model: -len(model.name))),
+    "models": "|".join(map(re.escape, sorted((row.name for row in PROVIDER.models), key=len, reverse=True))),
     "file formats": "PNG",
     "the forms of code": "JSON|curl|Python|OpenAI",
     "request ids": r"[0-9a-f]{32}",

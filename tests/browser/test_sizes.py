@@ -14,16 +14,16 @@ from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from tests.browser.conftest import PHOTOS, NewContext, Open
 from tests.browser.steps import run_and_wait, tab, upload
-from tests.conftest import KEY, Backend, RunningApp, launched
+from tests.conftest import KEY, Backend, RunningApp, launched, with_models
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OWN = (Size(2048, 2048, "1:1"), Size(3072, 768, "4:1"))
 ROWS = (
-    Model("text-free", "generations", sizes=()),
-    Model("text-own", "generations", sizes=OWN),
-    Model("edit-free", "edits", sizes=()),
-    Model("edit-own", "edits", sizes=OWN),
+    Model("text-free", ("generations",), sizes=()),
+    Model("text-own", ("generations",), sizes=OWN),
+    Model("edit-free", ("edits",), sizes=()),
+    Model("edit-own", ("edits",), sizes=OWN),
 )
 USUAL = [size.name for size in catalog.SIZES]
 TABS = pytest.mark.parametrize(
@@ -39,12 +39,11 @@ TABS = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     """The app with models that take no size, or sizes of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalog, "MODELS", (*catalog.MODELS, *ROWS))
-        backend = Backend()
-        client = QwenClient(KEY, "http://offline/v1", transport=backend)
-        with launched(Service(client, Orders(8), Library(tmp_path_factory.mktemp("shop")))) as url:
-            yield RunningApp(url, backend)
+    engine = with_models(*ROWS)
+    backend = Backend(engine.catalog)
+    client = QwenClient(KEY, "http://offline/v1", transport=backend)
+    with launched(Service(client, Orders(8), Library(tmp_path_factory.mktemp("shop")), engine=engine)) as url:
+        yield RunningApp(url, backend)
 
 
 async def choose(page: Page, prefix: str, model: str) -> None:
@@ -90,7 +89,7 @@ async def test_the_sizes_are_the_models(
     await offered(page, prefix, ["auto"], "auto")
     await expect(page.locator(f"#{prefix}-size")).to_contain_text("Auto")
     assert "size" not in await ordered(page, prefix, shop)
-    await choose(page, prefix, catalog.models_for("edits" if auto else "generations")[0].name)
+    await choose(page, prefix, catalog.PROVIDER.doing("edit" if auto else "text_to_image")[0].name)
     await offered(page, prefix, [*auto, *USUAL], default)
     await context.close()
 

@@ -32,6 +32,7 @@ from qwen_demo.recipe import read
 from qwen_demo.service import Service
 from qwen_demo.ui.messages import describe
 from qwen_demo.visitors import OwnKeys, Visitor
+from tests.conftest import images_of, payload
 
 ADDRESS = "https://results.example/a.png?Signature=x"
 ANN = Visitor("ann", ("cookie ann",))
@@ -103,7 +104,7 @@ BODIES: list[tuple[Any, list[ResultImage]]] = [
 
 @pytest.mark.parametrize(("body", "images"), BODIES)
 def test_a_picture_is_found_wherever_it_stands(body: Any, images: list[ResultImage]) -> None:
-    assert list(parse(body, {}).images) == images
+    assert list(images_of(body)) == images
 
 
 @pytest.mark.parametrize(
@@ -335,7 +336,7 @@ def test_nul_is_taken_out() -> None:
 
 
 def test_whole_numbers_may_be_written_with_a_point() -> None:
-    body = TextToImage(prompt="a", n=1.0, seed=7.0).payload()  # type: ignore[arg-type]
+    body = payload(TextToImage(prompt="a", n=1.0, seed=7.0))  # type: ignore[arg-type]
     assert json.dumps([body["n"], body["seed"]]) == "[1, 7]"
     for wrong in (1.5, float("inf"), "1", True):
         with pytest.raises(ValueError, match="must be a whole number"):

@@ -56,7 +56,7 @@ async def test_answers_to_many_at_once_are_their_own(generate: Any) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/v1/results/nobody.png", 404),
-        ("GET", "/v1/models", 404),
+        ("GET", "/v1/files", 404),
         ("POST", f"{GENERATIONS}/", 404),
         ("GET", GENERATIONS, 405),
         ("GET", EDITS, 405),

@@ -18,13 +18,13 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
-from qwen_demo.ui.endpoints import Endpoint, make_endpoints
-from tests.conftest import KEY, RunningApp
+from qwen_demo.ui.endpoints import Endpoint, make_endpoints, narrowed
+from tests.conftest import KEY, Backend, RunningApp, launched, with_models
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "qwen_demo" / "ui" / "photos"
-TEXT_MODELS = catalog.models_for("generations")
-TEXT_MODEL, EDIT_MODEL = TEXT_MODELS[0].name, catalog.models_for("edits")[0].name
+TEXT_MODELS = catalog.PROVIDER.doing("text_to_image")
+TEXT_MODEL, EDIT_MODEL = TEXT_MODELS[0].name, catalog.PROVIDER.doing("edit")[0].name
 TEXT_NAMES, TEXT_SIZES = ", ".join(model.name for model in TEXT_MODELS), ", ".join(TEXT_MODELS[0].size_names)
 PYTHON = {"string": "str", "integer": "int", "boolean": "bool", "array": "list"}
 SAMPLES = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925"
@@ -60,6 +60,8 @@ def test_there_are_these_three_and_no_others(client: Client) -> None:
         "optimize_prompt": True,
         "watermark": False,
         "response_format": "url",
+        "steps": None,
+        "guidance": None,
     }
     edits = {"prompt": None, "model": EDIT_MODEL, "size": None, **common}
     assert parameters == {
@@ -72,7 +74,9 @@ def test_there_are_these_three_and_no_others(client: Client) -> None:
 
 def rows_of(endpoint: Endpoint) -> Iterator[tuple[str, str, str, str]]:
     """An endpoint's parameters as the README spells them: name, what it takes, default, meaning."""
+    kind = {"edit_image": "edit", "fuse_images": "fusion"}.get(endpoint.__name__, endpoint.__name__)
     signature = func_metadata(endpoint, ["http"], structured_output=False).arg_model.model_json_schema()
+    signature = narrowed(signature, catalog.PROVIDER, kind)
     for name, schema in signature["properties"].items():
         high = [schema[key] for key in ("maximum", "maxLength", "maxItems") if key in schema]
         low = [schema[key] for key in ("minimum", "minLength", "minItems") if key in schema] or [0]
@@ -109,14 +113,17 @@ def test_the_readme_says_what_each_parameter_takes(tmp_path: Path) -> None:
     assert all(row[3].strip() for row in chinese)
 
 
-def test_without_a_size_each_model_draws_its_default(
-    client: Client, app: RunningApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = Model("qwen-image-of-one-size", "generations", sizes=(Size(1024, 1024, "1:1"),))
-    monkeypatch.setattr(catalog, "MODELS", (*catalog.MODELS, own))
-    for model in (TEXT_MODEL, own.name):
-        client.predict(prompt="a", model=model, api_name="/text_to_image")
-    assert [order["size"] for order in app.orders] == [catalog.DEFAULT_SIZE, "1024x1024"]
+def test_without_a_size_each_model_draws_its_default(tmp_path: Path) -> None:
+    own = Model("qwen-image-of-one-size", ("generations",), sizes=(Size(1024, 1024, "1:1"),))
+    engine = with_models(own)
+    backend = Backend(engine.catalog)
+    offline = QwenClient(KEY, "http://offline/v1", transport=backend)
+    with launched(Service(offline, Orders(2), Library(tmp_path), engine=engine)) as url:
+        client = Client(url, verbose=False, download_files=str(tmp_path))
+        for model in (TEXT_MODEL, own.name):
+            client.predict(prompt="a", model=model, api_name="/text_to_image")
+        client.close()
+    assert [order["size"] for order in backend.orders] == [catalog.DEFAULT_SIZE, "1024x1024"]
 
 
 def test_text_to_image_answers_with_files_and_details(client: Client, app: RunningApp) -> None:

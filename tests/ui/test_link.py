@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 import gradio as gr
 import pytest
 
+from qwen_demo.api.catalog import PROVIDER
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.recipe import Recipe
 from qwen_demo.ui.form import Form
@@ -16,9 +17,9 @@ from qwen_demo.ui.slot import Slot
 @pytest.fixture(scope="module")
 def forms() -> Iterator[list[Form]]:
     with gr.Blocks():
-        text = Form("text", TextToImage, [], "prompt_text_hint", "run")
+        text = Form("text", TextToImage, PROVIDER, [], "prompt_text_hint", "run")
         slot = Slot("edit-image", "field_image", height=200)
-        yield [text, Form("edit", ImageEdit, [], "prompt_edit_hint", "run_edit", slots=[slot])]
+        yield [text, Form("edit", ImageEdit, PROVIDER, [], "prompt_edit_hint", "run_edit", slots=[slot])]
 
 
 def test_a_link_brings_back_what_it_was_made_of(forms: list[Form]) -> None:

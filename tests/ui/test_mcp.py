@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from qwen_demo.api import catalog
-from qwen_demo.api.catalog import Model, Size, Task
+from qwen_demo.api.catalog import Catalog, Model, Size
 from qwen_demo.api.client import QwenClient
+from qwen_demo.api.engine import PROVIDER_ENGINE
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
@@ -82,15 +84,16 @@ async def test_there_are_three_tools_with_choices_ranges_and_meanings(running: R
         assert properties["model"]["default"] in properties["model"]["enum"]
         assert "response_format" not in properties
         assert tool.inputSchema["additionalProperties"] is False
-        task: Task = "generations" if tool.name == "text_to_image" else "edits"
-        assert properties["model"]["enum"] == [model.name for model in catalog.models_for(task)]
+        kind = {"edit_image": "edit", "fuse_images": "fusion"}.get(tool.name, tool.name)
+        assert properties["model"]["enum"] == [model.name for model in catalog.PROVIDER.doing(kind)]
+        assert properties.keys().isdisjoint({"steps", "guidance"})  # no model here takes them
     assert tools["fuse_images"].inputSchema["properties"]["images"]["maxItems"] == 3
 
 
-def test_a_new_model_and_its_sizes_are_offered_by_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    new = Model("qwen-image-next", "generations", sizes=(*catalog.SIZES, Size(2048, 2048, "1:1")))
-    monkeypatch.setattr(catalog, "MODELS", (new, *catalog.MODELS))
-    service = Service(QwenClient(KEY), Orders(1), Library(tmp_path))
+def test_a_new_model_and_its_sizes_are_offered_by_one_row(tmp_path: Path) -> None:
+    new = Model("qwen-image-next", ("generations",), sizes=(*catalog.SIZES, Size(2048, 2048, "2:2")))
+    engine = replace(PROVIDER_ENGINE, catalog=Catalog((new, *catalog.PROVIDER.models)))
+    service = Service(QwenClient(KEY), Orders(1), Library(tmp_path), engine=engine)
     text, edit, _ = AgentServer(service, Addresses(service.everything, bytes(32))).tools
     properties = text.inputSchema["properties"]
     assert properties["model"]["default"] == properties["model"]["enum"][0] == "qwen-image-next"

@@ -217,7 +217,7 @@ function newSlot(order, place, card, look) {
     if (slot.failed) {
       return [h("p", {}, slot.failed), slot.again && button("order-again", words.order_again, () => act("again", { order, place }))];
     }
-    if (slot.dropped) return [h("p", {}, words.dropped)];
+    if (slot.dropped) return [h("p", {}, card.billed ? words.dropped : words.dropped_own)];
     return [h("span", { class: "unseen" }, `${words.waiting}: ${say("of", { count: place + 1, n: of.n })}`)];
   }
 

@@ -22,6 +22,7 @@ import { addressed, ask } from "./shared.js";
  * @property {number | null} usual seconds that others took
  * @property {string} cost with its currency, where a price is known
  * @property {string} said what is not as it should be, and what that costs
+ * @property {boolean} billed whether anybody pays for it
  * @property {boolean} unread whether something that was paid for is not here yet
  * @property {boolean} lost whether something was sent, and nobody knows what came of it
  * @property {Record<string, Slot>} slots by their places, from 0

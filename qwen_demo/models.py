@@ -1,0 +1,86 @@
+"""`QWEN_MODELS`: the owner's own rows of the catalog, as JSON or in a file."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from .api.catalog import MEGAPIXEL_SIZES, AnySize, OwnRows, Size, pixels
+
+RULE = (
+    'JSON such as [{"name": "qwen-image-max", "tasks": ["generations"], "sizes": ["1664x928"], "n": 1, '
+    '"references": 0, "prompt": 800, "price": 0.5}], or the path of a file with it'
+)
+_Size = Annotated[str, Field(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")]
+_Count = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Row(BaseModel):
+    """A model as its owner describes it. What is left out is as with the model of that name, or as usual."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    tasks: Annotated[list[Literal["generations", "edits"]], Field(min_length=1)] | None = None
+    sizes: list[_Size] | Literal["any"] | None = None
+    n: Annotated[int, Field(ge=1, le=10)] | None = None
+    references: Annotated[int, Field(ge=0, le=16)] | None = None
+    prompt: _Count | None = None
+    in_tokens: bool | None = None
+    price: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    rewrites: bool | None = None
+    negative: bool | None = None
+    watermark: bool | None = None
+    seeded: bool | None = None
+    tunable: bool | None = None
+    addresses: bool | None = None
+    formats: list[Literal["url", "b64_json"]] | None = None
+    extra: dict[str, Any] | None = None
+
+
+_NAMES = {"n": "max_n", "prompt": "max_prompt"}
+_ROWS = TypeAdapter(list[Row])
+
+
+def read_models(text: str) -> OwnRows:
+    """The rows of a variable's text, by their models' names.
+
+    Raises:
+        ValueError: it can't be read; in words, after "must be".
+    """
+    try:
+        written = text if text.lstrip().startswith("[") else Path(text).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError, ValueError) as error:
+        raise ValueError(RULE) from error
+    try:
+        return {row.name: _fields(row) for row in _ROWS.validate_json(written)}
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{RULE} ({place}: {first['msg']})" if place else RULE) from error
+
+
+def _fields(row: Row) -> Mapping[str, Any]:
+    """What the row says, as `Model` has it."""
+    told = {_NAMES.get(name, name): value for name, value in row.model_dump(exclude_none=True).items()}
+    told |= {name: tuple(told[name]) for name in ("tasks", "formats") if name in told}
+    if "edits" in told.get("tasks", ()) and "references" not in told:
+        told["references"] = 3
+    if told.get("sizes") == "any":
+        return told | {"sizes": MEGAPIXEL_SIZES, "any_size": AnySize()}
+    return told | {"sizes": tuple(map(_size, told["sizes"])), "any_size": None} if "sizes" in told else told
+
+
+def _size(name: str) -> Size:
+    width, height = pixels(name)
+    common = math.gcd(width, height)
+    exact = f"{width // common}:{height // common}"
+    near = min(_RATIOS, key=lambda ratio: abs(math.log(width / height * int(ratio[1]) / int(ratio[0]))))
+    written = ":".join(near)
+    close = abs(width / height * int(near[1]) / int(near[0]) - 1) < 0.05
+    return Size(width, height, written if close else exact)
+
+
+_RATIOS = tuple(tuple(ratio.split(":")) for ratio in ("1:1", "16:9", "4:3", "3:2", "2:3", "3:4", "9:16", "2:1", "1:2"))
