@@ -110,7 +110,8 @@ class Library:
         data = picture.data if picture.format == "PNG" else images.as_png(picture.data)
         if self._embed_recipe:
             data = embed(data, recipe)
-        words = (f"{at:%H%M%S}", slug(recipe.prompt), recipe.model, recipe.seed, number)
+        model = slug(recipe.model.rpartition("/")[2])  # engines have names such as Qwen/Qwen-Image
+        words = (f"{at:%H%M%S}", slug(recipe.prompt), model, recipe.seed, number)
         stem = "-".join(str(word) for word in words if word not in ("", None))
         folder = self.root / f"{at:%Y-%m-%d}"
         with written(data, folder) as half:

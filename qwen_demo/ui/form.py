@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -136,9 +136,11 @@ class Form:
         with gr.Accordion(t("advanced"), open=False, elem_classes="accordion", visible=shown):
             self.steps = self.guidance = None
             if self._any("tunable"):
-                number = partial(part, gr.Number, value=None, placeholder=t("by_itself"), minimum=0)
-                self.steps = number("steps", "field_steps", maximum=catalog.MAX_STEPS, precision=0)
-                self.guidance = number("guidance", "field_guidance", maximum=catalog.MAX_GUIDANCE, step=0.5)
+                # Texts: Gradio's numbers can't be empty.
+                number = partial(part, gr.Textbox, placeholder=t("by_itself"), max_lines=1, min_width=120)
+                with gr.Row():
+                    self.steps = number("steps", "field_steps")
+                    self.guidance = number("guidance", "field_guidance")
             formats = [(t(f"response_format_{name}"), name) for name in catalog.RESPONSE_FORMATS]
             usual = {"value": formats[0][1], "visible": travels}
             self.response_format = part(gr.Radio, "format", "field_response_format", formats, **usual)
@@ -224,8 +226,8 @@ class Form:
         """What the request has besides, by its names."""
         sent = {name: given.get(name) for name in SENT}
         sent["size"] = size_in(given)
-        blank_is_none = ("negative_prompt", "steps", "guidance")
-        return sent | {name: None for name in blank_is_none if sent[name] in (None, "")}
+        sent |= {name: _number(sent[name]) for name in ("steps", "guidance")}
+        return sent | {"negative_prompt": sent["negative_prompt"] or None}
 
     def fill(self, recipe: Recipe, pictures: Sequence[Entry | Path | str | None] = (), *, seed: bool = True) -> Updates:
         """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays.
@@ -252,8 +254,8 @@ class Form:
             self.negative_prompt: (suited.negative, recipe.negative_prompt or "", ""),
             self.watermark: (suited.watermark, bool(recipe.watermark), False),
             self.optimize_prompt: (suited.rewrites, optimize, False),
-            self.steps: (suited.tunable, recipe.steps, None),
-            self.guidance: (suited.tunable, recipe.guidance, None),
+            self.steps: (suited.tunable, _text(recipe.steps), ""),
+            self.guidance: (suited.tunable, _text(recipe.guidance), ""),
             self.free_size: (bool(suited.any_size), "" if recipe.size in suited.size_names else recipe.size, ""),
         }
         for part, (can, value, without) in able.items():
@@ -316,6 +318,18 @@ class Form:
     def free_slot(self, given: Mapping[str, Any]) -> Slot | None:
         """The first slot with nothing in it."""
         return next((slot for slot, held in zip(self.slots, self.held(given), strict=True) if not any(held)), None)
+
+
+def _number(text: object) -> object:
+    """What a field for a number holds: None where it is empty, and its text where that is no number."""
+    written = text.strip().replace("，", ".").replace(",", ".") if isinstance(text, str) else text
+    with suppress(ValueError):
+        return float(written) if isinstance(written, str) and written else written or None
+    return written
+
+
+def _text(number: float | None) -> str:
+    return "" if number is None else f"{number:g}"
 
 
 def _source(image: Upload, address: object) -> Path | str:

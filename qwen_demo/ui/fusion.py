@@ -31,11 +31,12 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> Form:
     first = next(iter(catalog.doing(ImageFusion.kind)), None)
     shown = first.references if first else len(numbers)
     with controls(service, ImageFusion):
-        with gr.Row(elem_classes=["slots", f"of-{min(len(numbers), 3)}"]):
+        many = ["many"] * (len(numbers) > 3)
+        with gr.Row(elem_classes=["slots", *many]):
             slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=176, shown=n <= shown) for n in numbers]
-        with gr.Row(elem_classes="swaps"):
+        with gr.Row(elem_classes=["swaps", *many]):
             swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in numbers[:-1]]
-        gr.HTML(t("fusion_note"), elem_classes="note")
+        gr.HTML(t("fusion_note_many" if many else "fusion_note"), elem_classes="note")
         with gr.Row(elem_classes="chips"):
             for n in numbers:
                 small_button(t(f"name_{n}"), f"fusion-name-{n}", elem_classes="insert")

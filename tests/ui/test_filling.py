@@ -358,7 +358,7 @@ MARKUP = '{"kind": "text_to_image", "prompt": "<script>", "model": "qwen-image-p
         (with_text(MARKUP.encode()), "The settings in this picture hold HTML. Nothing was restored."),
         (with_text(b" " * 200_000), "The settings in this picture are too large to be true. Nothing was restored."),
         (
-            embed(picture().data, replace(CAT, size="1x1")),
+            embed(picture().data, replace(CAT, size="wide")),
             "The settings in this picture are broken. Nothing was restored.",
         ),
     ],
