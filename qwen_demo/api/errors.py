@@ -9,10 +9,12 @@
         ├── Unauthorized         the key is missing or invalid
         │   └── OtherRegion      or it is one of another region of the maker's
         ├── NoAccess             no access to this model
+        │   └── OtherModel       the engine serves another one
         ├── Overdue              the account behind the key is overdue, or its quota is used up
         ├── RateLimited          too many requests, or too many tokens, a minute
         ├── Refused              the prompt or a picture was refused for its content
         ├── ModelUnavailable     the model behind the gateway is down or overloaded
+        │   └── OutOfMemory      or its machine has too little memory for what is asked
         ├── ProxyFailed          a proxy in between failed, perhaps after it had asked several times
         └── NotTheAPI            something else answers at that address
 
@@ -168,6 +170,10 @@ class NoAccess(APIError):
     """The key has no access to this model."""
 
 
+class OtherModel(NoAccess):
+    """The engine serves another model than the one that is asked for: it was started anew since this app was."""
+
+
 class Overdue(APIError):
     """The account behind the key is overdue, or its quota is used up."""
 
@@ -182,6 +188,10 @@ class Refused(APIError):
 
 class ModelUnavailable(APIError):
     """The model behind the gateway is down, timed out or overloaded."""
+
+
+class OutOfMemory(ModelUnavailable):
+    """The engine's machine has too little memory for so many pictures of that size."""
 
 
 class ProxyFailed(APIError):

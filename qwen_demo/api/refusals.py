@@ -13,6 +13,8 @@ from .errors import (
     ModelUnavailable,
     NoAccess,
     NotTheAPI,
+    OtherModel,
+    OutOfMemory,
     Overdue,
     ProxyFailed,
     RateLimited,
@@ -65,6 +67,8 @@ _BY_REASON: tuple[tuple[str, type[APIError]], ...] = (
         Overdue,
     ),
     (r"rate.?limit|too many requests|请求过于频繁|限流", RateLimited),
+    (r"model mismatch", OtherModel),  # seen: vLLM-Omni 0.30.0
+    (r"out of memory", OutOfMemory),  # seen: vLLM-Omni and SGLang
 )
 _VAGUE = (APIError, NoAccess)
 _REASON_FIELDS = ("message", "msg", "detail", "error", "errors", "error_message", "error_msg", "error_description")
