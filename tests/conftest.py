@@ -90,7 +90,9 @@ class Backend(httpx.ASGITransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
             with self._arrived:
-                self.orders.append(json.loads(await request.aread()))
+                body = await request.aread()
+                in_json = request.headers.get("content-type") == "application/json"
+                self.orders.append(json.loads(body) if in_json else {"form": body})
                 self._arrived.notify_all()
             await asyncio.to_thread(self.open.wait, 60)
             if self.refusal:

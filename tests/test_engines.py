@@ -1,0 +1,311 @@
+"""Orders over engines of one's own, the maker's tasks, keys of other hosts, and what is set for them."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from qwen_demo.api import client as clients
+from qwen_demo.api.catalog import MAKER
+from qwen_demo.api.client import QwenClient
+from qwen_demo.api.dialects import DIALECTS
+from qwen_demo.api.engine import Engine, find, of_dialect
+from qwen_demo.api.errors import ConnectionFailed, InvalidRequest
+from qwen_demo.api.requests import TextToImage
+from qwen_demo.i18n import LANGUAGES
+from qwen_demo.library import Library
+from qwen_demo.models import read_models
+from qwen_demo.order import State
+from qwen_demo.orders import Orders
+from qwen_demo.quota import Quota
+from qwen_demo.service import Service
+from qwen_demo.settings import Settings, WrongSetting
+from qwen_demo.ui.messages import describe
+from qwen_demo.visitors import UnknownHost, Visitor
+from tests.conftest import Backend
+from tests.test_journal import ANN, KEY, answer, dropped, png
+
+OWN_KEY = "sk-own-0123456789abcdef"
+URL = "https://results.example/1.png"
+STUDIO = of_dialect(DIALECTS["dashscope"], "http://studio/api/v1")
+DRAW: dict[str, Any] = {"prompt": "a hill", "model": "qwen-image-plus", "size": "1328x1328", "seed": 7}
+
+
+async def own_engine(transport: httpx.AsyncBaseTransport | None = None) -> Engine:
+    """The offline backend as an engine of one's own."""
+    return await find("http://offline/v1", "", DIALECTS["openai"], transport=transport or Backend())
+
+
+def make(
+    folder: Path, engine: Engine, carrier: Callable[[httpx.Request], Any] | httpx.AsyncBaseTransport, **more: Any
+) -> Service:
+    transport = carrier if isinstance(carrier, httpx.AsyncBaseTransport) else httpx.MockTransport(carrier)
+    client = QwenClient(
+        KEY if engine.keyed else "", engine.base_url, engine.dialect, billed=engine.billed, transport=transport
+    )
+    return Service(client, Orders(8), Library(folder), engine=engine, **more)
+
+
+# A task in place of a picture (the maker).
+
+
+class Studio:
+    """A server that begins tasks, and whose task is done once it is let."""
+
+    def __init__(self) -> None:
+        self.posts = self.asked = 0
+        self.done = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            self.posts += 1
+            return httpx.Response(200, json={"output": {"task_id": "task-4711", "task_status": "PENDING"}})
+        if request.url.host == "results.example":
+            return httpx.Response(200, content=png())
+        self.asked += 1
+        assert (request.url.path, request.headers["authorization"]) == ("/api/v1/tasks/task-4711", f"Bearer {KEY}")
+        if not self.done:
+            return httpx.Response(200, json={"output": {"task_id": "task-4711", "task_status": "RUNNING"}})
+        content = [{"image": "http://studio/1.png"}]
+        told = {"task_id": "task-4711", "task_status": "SUCCEEDED", "choices": [{"message": {"content": content}}]}
+        return httpx.Response(200, json={"output": told, "usage": {"image_count": 1}})
+
+
+async def test_a_task_is_followed_across_a_restart_and_never_begun_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio, asked = Studio(), asyncio.Event()
+
+    async def pause(_: float) -> None:
+        asked.set()
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(clients, "pause", pause)
+
+    def carry(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=png()) if request.url.path == "/1.png" else studio(request)
+
+    service = make(tmp_path, STUDIO, carry)
+    order = await service.order_from("text_to_image", [], 1, ANN, **DRAW)
+    await asyncio.wait_for(asked.wait(), 30)
+    await dropped(service)
+    (kept,) = (tmp_path / ".orders").glob("*.answer")
+    assert b"task-4711" in kept.read_bytes()
+    studio.done = True
+    again = make(tmp_path, STUDIO, carry)
+    await again.resume()
+    (found,) = again.orders.of("ann")
+    await found.finish()
+    assert (found.id, found.problems, len(found.pictures)) == (order.id, [], 1)
+    assert (studio.posts, found.usage) == (1, {"image_count": 1})
+    assert list((tmp_path / ".orders").glob("*.answer")) == []
+
+
+async def test_a_task_that_can_not_be_asked_after_stays_to_be_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "pause", lambda _: asyncio.sleep(0))
+    refused = True
+
+    def carry(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(200, json={"output": {"task_id": "t", "task_status": "PENDING"}})
+        if request.url.path == "/1.png":
+            return httpx.Response(200, content=png())
+        done = {"output": {"task_status": "SUCCEEDED", "results": [{"url": "http://studio/1.png"}]}}
+        return httpx.Response(401, json={"code": "InvalidApiKey"}) if refused else httpx.Response(200, json=done)
+
+    service = make(tmp_path, STUDIO, carry)
+    order = await (await service.order_from("text_to_image", [], 1, ANN, **DRAW)).finish()
+    assert ([call.state for call in order.calls], bool(order.unread)) == ([State.ANSWERED], True)
+    refused = False
+    service.fetch_again(order)
+    await order.finish()
+    assert (order.problems, len(order.pictures)) == ([], 1)
+
+
+# Engines of one's own: nobody pays.
+
+
+async def test_an_engine_of_ones_own_draws_edits_and_fuses_without_a_key(tmp_path: Path) -> None:
+    backend = Backend()
+    engine = await own_engine(backend)
+    service = make(tmp_path, engine, backend)
+    fields: dict[str, Any] = {"prompt": "a hill", "model": "Qwen/Qwen-Image", "size": "512x512", "seed": 7}
+    drawn = await (await service.order_from("text_to_image", [], 2, ANN, **fields)).finish()
+    assert (drawn.problems, [(p.width, p.height) for p in drawn.pictures]) == ([], [(512, 512)] * 2)
+    file = drawn.pictures[0].path
+    assert file.name.endswith("-a-hill-qwen-image-7-1.png")  # a name with a slash makes no folder
+    edit_model = "Qwen/Qwen-Image-Edit-2511"
+    for kind, count in (("edit", 1), ("fusion", 2), ("fusion", 4)):
+        order = await service.order_from(kind, [file] * count, 1, ANN, prompt="翻转", model=edit_model, seed=1)
+        await order.finish()
+        assert (order.problems, len(order.pictures)) == ([], 1), kind
+    with pytest.raises(InvalidRequest):
+        await service.order_from("fusion", [file] * 5, 1, ANN, prompt="a", model=edit_model)
+
+
+@pytest.mark.parametrize("billed", [True, False])
+async def test_what_is_lost_on_an_own_engine_is_tried_again_and_then_failed_without_a_word_of_money(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, billed: bool
+) -> None:
+    monkeypatch.setattr(clients, "pause", lambda _: asyncio.sleep(0))
+    posts = 0
+
+    def reset(_: httpx.Request) -> httpx.Response:
+        nonlocal posts
+        posts += 1
+        raise httpx.ReadError("reset")
+
+    engine = replace(await own_engine(), billed=billed)
+    service = make(tmp_path, engine, reset, quota=Quota("5/day", ""))
+    fields: dict[str, Any] = {"prompt": "a hill", "model": "Qwen/Qwen-Image", "seed": 7}
+    order = await (await service.order_from("text_to_image", [], 1, ANN, **fields)).finish()
+    (problem,) = order.problems
+    assert isinstance(problem, ConnectionFailed)
+    money = {"en": "billed", "zh-CN": "费"}
+    said = [money[language] in describe(problem, language) for language in LANGUAGES]
+    if billed:
+        assert (posts, bool(order.lost), said, await service.left(ANN)) == (1, True, [True, True], 4)
+    else:
+        assert (posts, bool(order.lost), said, await service.left(ANN)) == (3, False, [False, False], 5)
+    again = make(tmp_path, engine, reset)
+    await again.resume()
+    (found,) = again.orders.of("ann")
+    assert (found.terms.billed, bool(found.lost)) == (billed, billed)
+
+
+# Keys of other hosts.
+
+
+def hosts(asked: list[tuple[str, str]]) -> Callable[[str], QwenClient]:
+    def at(host: str) -> QwenClient:
+        def handle(request: httpx.Request) -> httpx.Response:
+            asked.append((request.url.host, request.headers.get("authorization", "")))
+            return answer()
+
+        return QwenClient("", f"https://{host}/v1", transport=httpx.MockTransport(handle))
+
+    return at
+
+
+async def test_a_visitors_key_goes_to_the_listed_host_that_was_chosen_and_nowhere_else(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+    at = hosts(asked)
+    elsewhere = {"intl.example": at("intl.example")}
+    service = Service(at("cn.example"), Orders(8), Library(tmp_path), keyed=at("cn.example"), elsewhere=elsewhere)
+    assert service.own_keys
+    request = TextToImage(prompt="a", seed=1, response_format="b64_json")
+    service.own_keys.put("ann", OWN_KEY, "intl.example")
+    order = await (await service.order(request, 1, ANN)).finish()
+    assert (order.problems, order.terms.own_key, order.terms.host) == ([], True, "intl.example")
+    sent = replace(ANN, key=OWN_KEY, host="intl.example")
+    await (await service.order(request, 1, sent)).finish()
+    await (await service.order(request, 1, replace(ANN, name="bob", key=OWN_KEY))).finish()
+    own = f"Bearer {OWN_KEY}"
+    assert asked == [("intl.example", own), ("intl.example", own), ("cn.example", own)]
+    for host in ("evil.example", "intl.example.evil.example", "https://intl.example", "INTL.EXAMPLE", "127.0.0.1"):
+        with pytest.raises(UnknownHost):
+            service.own_keys.put("ann", OWN_KEY, host)
+        with pytest.raises(UnknownHost):
+            await service.order(request, 1, replace(sent, host=host))
+    assert len(asked) == 3
+    assert OWN_KEY not in "".join(path.read_text() for path in (tmp_path / ".orders").iterdir())
+
+
+def test_the_owners_list_of_hosts_is_read_as_people_write_it() -> None:
+    given = "https://dashscope.aliyuncs.com, dashscope-intl.aliyuncs.com；https://ws.us-east-1.maas.aliyuncs.com/api/v1"
+    assert Settings.from_env({"QWEN_DEMO_OWN_HOSTS": given}).own_hosts == (
+        "https://dashscope.aliyuncs.com",
+        "https://dashscope-intl.aliyuncs.com",
+        "https://ws.us-east-1.maas.aliyuncs.com/api/v1",
+    )
+    with pytest.raises(WrongSetting, match="QWEN_DEMO_OWN_HOSTS must be"):
+        Settings.from_env({"QWEN_DEMO_OWN_HOSTS": "ftp://host"})
+
+
+# What is set.
+
+
+MAKERS = "https://dashscope.aliyuncs.com/api/v1"
+INTL = "https://dashscope-intl.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("environ", "base_url", "dialect", "offline", "own_keys"),
+    [
+        ({}, "https://model-api.skyengine.com.cn/v1", None, True, True),
+        ({"QWEN_API": "dashscope"}, MAKERS, "dashscope", True, True),
+        ({"QWEN_API": "OpenAI"}, "https://api.openai.com/v1", "openai", True, True),
+        ({"QWEN_BASE_URL": "http://my-gpu:8091/v1"}, "http://my-gpu:8091/v1", None, False, False),
+        ({"QWEN_BASE_URL": INTL}, INTL, None, True, True),
+        ({"QWEN_BASE_URL": "http://relay/v1", "QWEN_API": "gateway"}, "http://relay/v1", "gateway", False, False),
+        ({"QWEN_API_KEY": "sk-1", "QWEN_API": "dashscope"}, MAKERS, "dashscope", False, False),
+    ],
+)  # fmt: skip
+def test_where_the_qwen_is_and_what_follows(
+    environ: dict[str, str], base_url: str, dialect: str | None, offline: bool, own_keys: bool
+) -> None:
+    settings = Settings.from_env(environ)
+    assert (settings.base_url, settings.dialect and settings.dialect.name) == (base_url, dialect)
+    assert (settings.offline, settings.own_keys) == (offline, own_keys)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("QWEN_API", "dash", "QWEN_API must be one of gateway, openai, dashscope"),
+        ("QWEN_MODELS", "nowhere.json", "QWEN_MODELS must be JSON such as"),
+        ("QWEN_MODELS", '[{"name": "m", "sizes": ["wide"]}]', "0.sizes"),
+        ("QWEN_MODELS", '[{"name": "m", "n": 0}]', "0.n"),
+        ("QWEN_MODELS", '[{"name": "m", "colour": "red"}]', "0.colour"),
+        ("QWEN_MODELS", '[{"tasks": ["edits"]}]', "0.name"),
+        ("QWEN_MODELS", "[", "QWEN_MODELS must be JSON such as"),
+    ],
+)
+def test_a_wrong_value_says_what_is_wrong_with_it(name: str, value: str, words: str) -> None:
+    with pytest.raises(WrongSetting) as wrong:
+        Settings.from_env({name: value})
+    assert words in str(wrong.value)
+    assert len(str(wrong.value).splitlines()) == 1
+
+
+def test_the_owners_rows_are_read_from_a_file_or_as_they_stand(tmp_path: Path) -> None:
+    sizes = ["1024x1024", "1536x1024", "1000x300"]
+    text = json.dumps([
+        {"name": "qwen-image-max", "price": 0.5},
+        {"name": "mine-edit", "tasks": ["edits"], "sizes": sizes, "n": 4, "prompt": 2000},
+        {"name": "free", "sizes": "any", "references": 0, "watermark": False},
+    ])  # fmt: skip
+    (tmp_path / "models.json").write_text(f"\ufeff{text}", encoding="utf-8")
+    rows = read_models(text)
+    assert read_models(str(tmp_path / "models.json")) == rows
+    models = MAKER.with_rows(rows, DIALECTS["dashscope"].row).models
+    assert [model.name for model in models[:2]] == ["mine-edit", "free"]  # those that we don't have come first
+    mine, free = models[:2]
+    assert (mine.tasks, mine.max_n, mine.max_prompt, mine.references) == (("edits",), 4, 2000, 3)
+    assert [(size.name, size.ratio) for size in mine.sizes] == [
+        ("1024x1024", "1:1"), ("1536x1024", "3:2"), ("1000x300", "10:3"),
+    ]  # fmt: skip
+    assert (free.tasks, bool(free.any_size), free.watermark, free.formats) == (("generations",), True, False, ("url",))
+    (maximum,) = (model for model in models if model.name == "qwen-image-max")
+    assert (maximum.price, maximum.max_n, len(models)) == (0.5, 1, len(MAKER.models) + 2)
+
+
+async def test_an_order_of_an_engine_that_is_gone_is_known_after_a_restart(tmp_path: Path) -> None:
+    backend = Backend()
+    service = make(tmp_path, await own_engine(backend), backend)
+    fields: dict[str, Any] = {"prompt": "a hill", "model": "Qwen/Qwen-Image", "size": "512x512", "seed": 7, "steps": 9}
+    order = await (await service.order_from("text_to_image", [], 1, ANN, **fields)).finish()
+    other = make(tmp_path, STUDIO, lambda _: httpx.Response(500))
+    await other.resume()
+    (found,) = other.orders.of("ann")
+    assert (found.request.model, found.request.size, found.request.steps) == ("Qwen/Qwen-Image", "512x512", 9)
+    assert [picture.path for picture in found.pictures] == [picture.path for picture in order.pictures]
+    with pytest.raises(InvalidRequest):  # it can't be ordered here
+        await other.order_again(found, Visitor("ann"), 0)
