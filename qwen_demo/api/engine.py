@@ -110,14 +110,15 @@ async def find(
 
 async def _models(base_url: str, key: str, transport: httpx.AsyncBaseTransport | None) -> object:
     """What it answers to `GET /models`; None where it knows no such question."""
+    host = httpx.URL(base_url).netloc.decode("ascii")
     async with QwenClient(key, base_url, transport=transport) as client:
         try:
             return as_json(await client.get("models"))
         except (ConnectionFailed, Unauthorized) as error:
-            raise EngineAway(client.host, error) from error
+            raise EngineAway(host, error) from error
         except APIError as error:
             if error.status >= 500:
-                raise EngineAway(client.host, error) from error
+                raise EngineAway(host, error) from error
             return None
         except BadResponse:
             return None

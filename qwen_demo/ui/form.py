@@ -170,7 +170,8 @@ class Form:
             on(self.size.change, None, inputs=self.size, outputs=self.free_size, js=f"page.shownFor('{FREE}')")
             told = [self.free_size.blur, self.free_size.submit, self.size.change]
             given = [self.model, self.size, self.free_size]
-            on(told, self._tell_size, inputs=given, outputs=self.free_size, preprocess=False)
+            latest = {"preprocess": False, "trigger_mode": "always_last"}
+            on(told, self._tell_size, inputs=given, outputs=self.free_size, **latest)
         on(self.recent.input, None, inputs=self.recent, outputs=self.prompt, js="page.same")
         seeds = [self.seed, self.random_seed]
         on(one_more.click, None, inputs=self.seed, outputs=seeds, js=f"page.nextSeed({catalog.MAX_SEED})")
@@ -256,11 +257,13 @@ class Form:
             self.optimize_prompt: (suited.rewrites, optimize, False),
             self.steps: (suited.tunable, _text(recipe.steps), ""),
             self.guidance: (suited.tunable, _text(recipe.guidance), ""),
-            self.free_size: (bool(suited.any_size), "" if recipe.size in suited.size_names else recipe.size, ""),
         }
         for part, (can, value, without) in able.items():
             if part:
                 values[part] = gr.update(value=value if can else without, interactive=can)
+        if self.free_size:
+            by_hand = recipe.size not in (None, *suited.size_names) and suited.any_size is not None
+            values[self.free_size] = gr.update(value=recipe.size if by_hand else "", visible=by_hand)
         updates |= values
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
             updates |= slot.fill(picture)
@@ -295,7 +298,10 @@ class Form:
             self.guidance: model.tunable,
         }
         updates: Updates = {part: gr.update(interactive=can) for part, can in switches.items() if part}
-        updates[self.size] = gr.update(**sizes_of(model, size, auto=bool(self.slots)))
+        sizes = sizes_of(model, size, auto=bool(self.slots))
+        updates[self.size] = gr.update(**sizes)
+        if self.free_size:
+            updates[self.free_size] = gr.update(visible=sizes["value"] == FREE)
         updates[self.optimize_prompt] = gr.update(interactive=model.rewrites, value=model.rewrites_unasked)
         return updates | {slot.column: gr.update(visible=at < model.references) for at, slot in self._varying}
 
