@@ -210,6 +210,7 @@ const ordinal = (/** @type {number} */ n) => say(`ordinal_${ORDINALS.select(n)}`
  */
 function newSlot(order, place, card, look) {
   const element = h("div", { class: "slot", "data-slot": place });
+  const close = near(element); // asked before there is a picture: the answer takes a frame
   let shown = "";
 
   function content(/** @type {Slot} */ slot, /** @type {Card} */ of) {
@@ -225,7 +226,7 @@ function newSlot(order, place, card, look) {
   async function show(/** @type {Slot} */ slot, /** @type {string} */ kind) {
     const image = h("img", { alt: "", width: slot.w, height: slot.h, decoding: "async" });
     const open = button("open", image, () => look(slot, open), { "data-picture": slot.id, "aria-label": say("open", { prompt: `${card.prompt} (${say("of", { count: place + 1, n: card.n })})` }) });
-    await near(element);
+    await close;
     await loaded(image, slot);
     if (shown !== kind) return;
     element.dataset.is = "picture";
