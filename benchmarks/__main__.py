@@ -8,6 +8,8 @@ import tempfile
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+from qwen_demo.orders import MOST_KEPT
+
 from . import files, load, page
 from .processes import ROOT, Program, free_port, started
 
@@ -122,8 +124,8 @@ def measure_page(
             table.add("click to card", took.card * 1000, 150, "median", "ms")
         told = f"{took.picture:.2f} against {took.plain:.2f} s"
         table.add(f"click to picture, {cards} cards in the feed", (took.picture - took.plain) * 1000, goal, told, "ms")
-    update, largest = page.long_feed(browser, app, 50)
-    table.add("update of a feed of 50 cards", update, 20, "in the page, laid out", "ms")
+    update, largest = page.long_feed(browser, app, MOST_KEPT)
+    table.add(f"update of a feed of {MOST_KEPT} cards", update, 20, "in the page, laid out", "ms")
     table.add("message for one more picture", largest, 2000, "the largest", "bytes")
     rows, frame, preview = page.library(browser, large)
     table.add("library of 10,000, first rows", rows, 0.3, "from the click on History", "s")

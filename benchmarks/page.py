@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from tests.browser import chromium
 
@@ -35,7 +36,10 @@ Object.defineProperty(EventSource.prototype, "onmessage", { set(hear) {
 } });
 """
 ROWS = """() => {
-  const images = [...document.querySelectorAll("#library [data-act=open] img")];
+  const images = [...document.querySelectorAll("#library [data-act=open] img")].filter((image) => {
+    const { top, bottom } = image.getBoundingClientRect();
+    return top < innerHeight && bottom > 0; // those outside of the window are loaded ahead
+  });
   return images.length > 9 && images.every((image) => image.complete && image.naturalWidth) && performance.now();
 }"""
 SCROLL = """async () => {
@@ -100,6 +104,14 @@ def opened(browser: Browser, url: str) -> tuple[Page, Traffic, float]:
     return page, traffic, time.perf_counter() - began
 
 
+def in_feed(page: Page, condition: str, given: object) -> Any:
+    """What a condition comes to, as soon as it holds in a frame of the page. Where it never does, the feed says why."""
+    try:
+        return page.wait_for_function(condition, arg=given, polling="raf").json_value()
+    except TimeoutError as error:
+        raise RuntimeError(f"the feed says: {page.locator('#feed').inner_text()}") from error
+
+
 @dataclass(frozen=True)
 class Click:
     """Medians of the seconds from the click to the card and to the picture, and of the plain call and fetch."""
@@ -130,8 +142,8 @@ def click(browser: Browser, app: Program, upstream: Program, rounds: int, before
             http.get(answer.json()["data"][0]["url"]).raise_for_status()
             plain = time.perf_counter() - began
             page.locator("#text-run").click()
-            card = page.wait_for_function(CARD, arg=number, polling="raf").json_value()
-            shown = page.wait_for_function(SHOWN % 1, arg=seen, polling="raf").json_value()
+            card = in_feed(page, CARD, number)
+            shown = in_feed(page, SHOWN % 1, seen)
             seen += shown["sources"]
             clicked = page.evaluate("window.clicked")
             if number >= before:
@@ -143,18 +155,21 @@ def click(browser: Browser, app: Program, upstream: Program, rounds: int, before
 
 
 def long_feed(browser: Browser, app: Program, number: int) -> tuple[float, int]:
-    """ms that an update of a feed of so many cards takes in the page, and the most bytes of a picture's message."""
+    """ms that an update of a feed of so many cards takes in the page, and the most bytes of a picture's message.
+
+    It has that many with the last order: of more, the app would forget one for each that comes.
+    """
     page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
     page.add_init_script(UPDATES)
     page.goto(app.url)
     page.locator("#text-prompt textarea").fill("a hill")
-    for count in range(number + 1):
-        if count == number:
-            page.wait_for_function(QUIET, arg=number)
+    for count in range(number):
+        if count == number - 1:
+            in_feed(page, QUIET, count)
             page.evaluate("window.updates = []")
         page.locator("#text-run").click()
-        page.wait_for_function(CARD, arg=count)
-    page.wait_for_function(QUIET, arg=number + 1)
+        in_feed(page, CARD, count)
+    in_feed(page, QUIET, number)
     updates = page.evaluate("window.updates")
     page.context.close()
     return statistics.median(update["took"] for update in updates), max(update["bytes"] for update in updates)
@@ -202,7 +217,7 @@ def bytes_of_results(browser: Browser, app: Program, upstream: Program) -> tuple
     page.wait_for_timeout(1500)  # what the page itself loads is over
     before = traffic.bytes
     page.locator("#text-run").click()
-    page.wait_for_function(SHOWN % 4, arg=[], polling="raf", timeout=60_000)
+    in_feed(page, SHOWN % 4, [])
     page.wait_for_timeout(1500)
     came = traffic.bytes - before
     page.context.close()
