@@ -229,7 +229,8 @@ class Settings:
     @property
     def offline(self) -> bool:
         """Whether the offline backend stands in for an API that needs a key. An engine of one's own needs none."""
-        return not self.api_key and spoken_at(self.base_url) is not None
+        known = spoken_at(self.base_url)
+        return not self.api_key and known is not None and (self.dialect or known).offline
 
     @property
     def max_upload_mb(self) -> int:

@@ -244,6 +244,7 @@ INTL = "https://dashscope-intl.aliyuncs.com"
         ({"QWEN_API": "OpenAI"}, "https://api.openai.com/v1", "openai", True, True),
         ({"QWEN_BASE_URL": "http://my-gpu:8091/v1"}, "http://my-gpu:8091/v1", None, False, False),
         ({"QWEN_BASE_URL": INTL}, INTL, None, True, True),
+        ({"QWEN_API": "siliconflow"}, "https://api.siliconflow.cn/v1", "siliconflow", False, True),
         ({"QWEN_BASE_URL": "http://relay/v1", "QWEN_API": "gateway"}, "http://relay/v1", "gateway", False, False),
         ({"QWEN_API_KEY": "sk-1", "QWEN_API": "dashscope"}, MAKERS, "dashscope", False, False),
     ],
@@ -259,7 +260,7 @@ def test_where_the_qwen_is_and_what_follows(
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("QWEN_API", "dash", "QWEN_API must be one of gateway, openai, dashscope"),
+        ("QWEN_API", "dash", "QWEN_API must be one of gateway, openai, dashscope, siliconflow"),
         ("QWEN_MODELS", "nowhere.json", "QWEN_MODELS must be JSON such as"),
         ("QWEN_MODELS", '[{"name": "m", "sizes": ["wide"]}]', "0.sizes"),
         ("QWEN_MODELS", '[{"name": "m", "n": 0}]', "0.n"),

@@ -96,7 +96,10 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         controls = list(kept.values())
         places = [part for slot in form.slots for part in (slot.image, slot.address)]
         # What else fills a form sets its prompt too; a seed that is drawn while an order begins shall cost nothing.
-        told = [part.change for part in (form.prompt, form.negative_prompt, *places)]
+        # Fields that aren't there at first, in what is folded or hidden, tell of their changes alone.
+        later = (form.free_size, form.steps, form.guidance)
+        texts = [part for part in (form.prompt, form.negative_prompt, *later) if part]
+        told = [part.change for part in (*texts, *places)]
         changes = [*told, *(part.input for part in controls[1:])]  # type: ignore[attr-defined]  # all of these have it
         names = [*kept, *(name.format(at) for at in range(len(form.slots)) for name in (_IMAGE, _ADDRESS))]
         on(changes, None, inputs=[*controls, *places], js=f"page.keepDraft('{form.tab}', {names})")

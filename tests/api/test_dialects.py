@@ -25,6 +25,7 @@ from qwen_demo.api.errors import (
 from qwen_demo.api.refusals import parse_error
 from qwen_demo.api.requests import ImageEdit, ImageFusion, TextToImage, split
 from qwen_demo.api.responses import add_usage
+from tests.conftest import images_of
 
 GATEWAY, OPENAI, DASHSCOPE = (DIALECTS[name] for name in ("gateway", "openai", "dashscope"))
 PNG = b"\x89PNG picture"
@@ -227,6 +228,25 @@ def test_more_than_three_references_where_a_model_takes_more() -> None:
 def test_what_was_made_elsewhere_can_be_spoken_of() -> None:
     fields: dict[str, Any] = {"prompt": "a" * 900, "model": "x/y", "size": "77x3000", "n": 6, "steps": 9}
     assert TextToImage(**fields, catalog=widest("x/y")).size == "77x3000"
+
+
+# The fourth, which shows how little one takes.
+
+
+def test_siliconflow_has_its_own_names_for_the_same_things() -> None:
+    dialect = DIALECTS["siliconflow"]
+    fields: dict[str, Any] = {"prompt": "a", "seed": 7, "steps": 20, "guidance": 4.0, "catalog": dialect.catalog}
+    drawn = dialect.prepare(TextToImage(size="1584x1056", negative_prompt="b", **fields))
+    common = {"prompt": "a", "seed": 7, "num_inference_steps": 20, "cfg": 4.0}
+    assert (drawn.path, drawn.json) == (
+        "images/generations",
+        {**common, "model": "Qwen/Qwen-Image", "negative_prompt": "b", "image_size": "1584x1056"},
+    )
+    fusion = dialect.prepare(ImageFusion(images=(DATA, ADDRESS, JPEG), **fields))
+    assert fusion.json == {
+        **common, "model": "Qwen/Qwen-Image-Edit-2509", "image": DATA, "image2": ADDRESS, "image3": JPEG,
+    }  # fmt: skip
+    assert images_of({"images": [{"url": ADDRESS}], "timings": {"inference": 1}, "seed": 7})[0].url == ADDRESS
 
 
 # What fails there.

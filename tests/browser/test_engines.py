@@ -124,6 +124,7 @@ async def test_steps_guidance_and_a_size_by_hand_are_sent_and_told(
     # All of it is there again after a reload, and in "Use again".
     await page.reload(wait_until="domcontentloaded")
     await expect(field).to_have_value("1000 × 700")
+    await page.get_by_role("button", name="Advanced").locator("visible=true").click()
     await expect(page.locator("#text-steps input")).to_have_value("12")
     await page.locator("#text-size").get_by_role("radio", name="1:1").check()
     await page.locator("#feed [data-act=again]").first.click()

@@ -11,8 +11,9 @@ from .dialect import Prepared as Prepared
 from .dialect import Served as Served
 from .gateway import GATEWAY
 from .openai import OPENAI
+from .siliconflow import SILICONFLOW
 
-DIALECTS = {dialect.name: dialect for dialect in (GATEWAY, OPENAI, DASHSCOPE)}
+DIALECTS = {dialect.name: dialect for dialect in (GATEWAY, OPENAI, DASHSCOPE, SILICONFLOW)}
 """By their names, as `QWEN_API` spells them."""
 DEFAULT = GATEWAY
 ASKED = OPENAI

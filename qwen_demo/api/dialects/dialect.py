@@ -60,6 +60,7 @@ class Dialect:
         package: the Python package that people use with it; "" for none.
         picture: where an answer's pictures are, in Python:
             an expression with `{body}`, and their field, with `{format}`.
+        offline: whether the offline backend speaks it too.
         task_path: where a task that it began is asked for, with `{task}`; "" where none can be.
         at: the base URL, out of an address as people write it.
     """
@@ -74,6 +75,7 @@ class Dialect:
     regional: bool = False
     package: str = "openai"
     picture: tuple[str, str] = ('{body}["data"]', '["{format}"]')
+    offline: bool = True
     task_path: str = ""
     at: Callable[[str], str] = str
 
