@@ -94,7 +94,7 @@ def make_service(settings: Settings, engine: Engine) -> Service:
         Orders(settings.max_in_flight, each=settings.visitor_in_flight),
         Library(settings.outputs, embed_recipe=settings.embed_recipe),
         prices=Prices({**listed, **settings.prices}, settings.currency),
-        engine=engine,
+        engine=engine.for_strangers() if settings.public else engine,
         quota=quota if settings.visitor_quota or settings.total_quota else None,
         attempts=settings.visitor_attempts,
         keyed=_client(settings, "", keyed) if settings.own_keys else None,

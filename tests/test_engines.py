@@ -25,7 +25,8 @@ from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
-from qwen_demo.ui.messages import describe
+from qwen_demo.snippets import all_forms
+from qwen_demo.ui.messages import describe, engine_html
 from qwen_demo.visitors import UnknownHost, Visitor
 from tests.conftest import Backend
 from tests.test_journal import ANN, KEY, answer, dropped, png
@@ -310,3 +311,26 @@ async def test_an_order_of_an_engine_that_is_gone_is_known_after_a_restart(tmp_p
     assert [picture.path for picture in found.pictures] == [picture.path for picture in order.pictures]
     with pytest.raises(InvalidRequest):  # it can't be ordered here
         await other.order_again(found, Visitor("ann"), 0)
+
+
+async def test_strangers_have_an_own_engine_fetch_nothing(tmp_path: Path) -> None:
+    backend = Backend()
+    engine = (await own_engine(backend)).for_strangers()
+    service = make(tmp_path, engine, backend, public=True)
+    fields: dict[str, Any] = {"prompt": "a", "model": "Qwen/Qwen-Image-Edit-2511"}
+    for kind, sources in (("edit", ["https://192.168.1.1/camera.png"]), ("fusion", [URL, URL])):
+        with pytest.raises(InvalidRequest) as refused:
+            await service.order_from(kind, sources, 1, ANN, **fields)
+        assert refused.value.problem == "picture_address"
+    assert backend.orders == []
+    maker = of_dialect(DIALECTS["dashscope"])
+    assert maker.for_strangers() == maker  # it fetches in its own network
+
+
+async def test_strangers_learn_no_address_of_the_owners() -> None:
+    told = httpx.Response(200, json={"data": [{"id": "qwen-image", "owned_by": "me"}]})
+    engine = await find("http://my-gpu:8091/v1", "", transport=httpx.MockTransport(lambda _: told))
+    assert "my-gpu" in engine_html(engine)
+    shown = engine.for_strangers()
+    request = TextToImage(prompt="a", size=None, catalog=engine.catalog)
+    assert "my-gpu" not in "".join([engine_html(shown), *all_forms(shown, [request]).values()])

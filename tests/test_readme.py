@@ -113,6 +113,7 @@ def test_every_action_of_the_board_has_its_place_in_the_table(name: str) -> None
         "code-curl",
         "code-python",
         "code-openai",
+        "code-dashscope",
     }
 
 

@@ -1,7 +1,7 @@
 """What answers at an address: which dialect it speaks, and which models it has. Hosts that aren't known are asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import httpx
@@ -12,6 +12,8 @@ from .client import QwenClient
 from .dialects import ASKED, DEFAULT, DIALECTS, Dialect, spoken_at
 from .errors import APIError, BadResponse, ConnectionFailed, QwenDemoError, Unauthorized
 
+ELSEWHERE = "https://your-api.example/v1"
+"""What code for strangers names in place of an address in the owner's network."""
 NO_ROWS: OwnRows = MappingProxyType({})
 
 
@@ -34,6 +36,17 @@ class Engine:
     title: str
     billed: bool = True
     keyed: bool = True
+
+    def for_strangers(self) -> "Engine":
+        """The same as strangers may know it: not where it stands, unless that is a known host.
+
+        An engine of the owner's own fetches no address for them: it would reach what they don't.
+        """
+        models = tuple(model if self.billed else replace(model, addresses=False) for model in self.catalog.models)
+        known = replace(self, catalog=Catalog(models))
+        if spoken_at(self.base_url):
+            return known
+        return replace(known, base_url=ELSEWHERE, title=self.title.replace(self.host, ""))
 
     @property
     def host(self) -> str:
@@ -61,7 +74,7 @@ def of_dialect(dialect: Dialect, base_url: str = "", rows: OwnRows = NO_ROWS) ->
     """The engine at an address that needs no asking. `rows` are the owner's own, as for `Catalog.with_rows`."""
     address = dialect.at(base_url) if base_url else dialect.base_url
     catalog = dialect.catalog.with_rows(rows, dialect.row)
-    return Engine(dialect=dialect, base_url=address, catalog=catalog, title=httpx.URL(address).host)
+    return Engine(dialect=dialect, base_url=address, catalog=catalog, title=httpx.URL(address).netloc.decode("ascii"))
 
 
 PROVIDER_ENGINE = of_dialect(DEFAULT)
@@ -102,7 +115,7 @@ async def find(
         dialect=asked,
         base_url=address,
         catalog=Catalog(served.models).with_rows(rows, asked.row),
-        title=served.title or httpx.URL(address).host,
+        title=served.title or httpx.URL(address).netloc.decode("ascii"),
         billed=bool(key) and not served.own,
         keyed=bool(key),
     )

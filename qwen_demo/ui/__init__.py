@@ -68,7 +68,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
                 with gr.Tab(t("tab_history"), id="history", elem_id="history"):
                     draw_library(service)
             feed = Feed(service)
-        gr.HTML(engine_html(service.engine, public=settings.public or bool(settings.auth)), elem_id="engine")
+        gr.HTML(engine_html(service.engine), elem_id="engine")
         forms = [text, edit, fusion]
         feed.wire(forms, tabs)
         follow_links(demo, forms, tabs)

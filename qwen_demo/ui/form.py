@@ -49,6 +49,11 @@ def controls(service: Service, request_type: type[ImageRequest]) -> Iterator[Non
         yield
 
 
+def takes_addresses(service: Service, request_type: type[ImageRequest]) -> bool:
+    """Whether any model for such requests takes addresses of reference pictures."""
+    return any(model.addresses for model in service.engine.catalog.doing(request_type.kind))
+
+
 class Form:
     """The left side of a tab, drawn at this place: the controls, and the way to run, which is always in view.
 

@@ -1,7 +1,7 @@
 """The third tab: two or three pictures become one. They change places, and what doesn't fit together is told."""
 
 import re
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,7 @@ from .controls import small_button
 from .events import Updates, language_of, on
 from .examples import FUSION
 from .files import uploaded
-from .form import Form, controls
+from .form import Form, controls, takes_addresses
 from .messages import status_html, t
 from .run import told_below, wire_run
 from .sizes import AUTO
@@ -33,7 +33,8 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> Form:
     with controls(service, ImageFusion):
         many = ["many"] * (len(numbers) > 3)
         with gr.Row(elem_classes=["slots", *many]):
-            slots = [Slot(f"fusion-image-{n}", f"field_image_{n}", height=176, shown=n <= shown) for n in numbers]
+            look = partial(Slot, height=176, addresses=takes_addresses(service, ImageFusion))
+            slots = [look(f"fusion-image-{n}", f"field_image_{n}", shown=n <= shown) for n in numbers]
         with gr.Row(elem_classes=["swaps", *many]):
             swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in numbers[:-1]]
         gr.HTML(t("fusion_note_many" if many else "fusion_note"), elem_classes="note")

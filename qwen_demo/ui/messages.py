@@ -97,9 +97,9 @@ def billed(order: Order, language: str) -> str:
     return translate(language, "billed_counts", counts=told)
 
 
-def engine_html(engine: Engine, *, public: bool) -> str:
-    """The page's foot: what answers its orders. Where it stands in its owner's network, no stranger learns."""
-    parts = [engine.title, *([engine.host] if not public and engine.host != engine.title else []), engine.dialect.name]
+def engine_html(engine: Engine) -> str:
+    """The page's foot: what answers its orders."""
+    parts = dict.fromkeys(filter(None, (engine.title, engine.host, engine.dialect.name)))
     return f"<p>{escape(' · '.join(parts))}</p>"
 
 

@@ -23,9 +23,12 @@ Upload = dict[str, Any] | None
 
 
 class Slot:
-    """An upload, or an address that is passed on as it is. Drawn at this place, so many pixels high."""
+    """An upload, or an address that is passed on as it is. Drawn at this place, so many pixels high.
 
-    def __init__(self, elem_id: str, label: str, *, height: int, shown: bool = True) -> None:
+    It is `shown`, or the form will show it; without `addresses` it takes uploads alone.
+    """
+
+    def __init__(self, elem_id: str, label: str, *, height: int, shown: bool = True, addresses: bool = True) -> None:
         with gr.Column(elem_classes="slot", min_width=0, visible=shown) as self.column:
             self.image = gr.Image(
                 type="filepath",
@@ -44,6 +47,7 @@ class Slot:
                 max_lines=1,
                 elem_id=f"{elem_id}-address",
                 elem_classes="address",
+                visible=addresses,
             )
             told = "page.tellPlace(element, trigger)"
             self._note = gr.HTML("", elem_id=f"{elem_id}-note", elem_classes="slot-note", js_on_load=told)
