@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from qwen_demo.api.dialects import DIALECTS
+
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
@@ -99,3 +101,16 @@ def test_an_import_upwards_or_sideways_is_found(
 def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
     found = {room(path) for path in MODULES for name in imports(path) if name.split(".")[0] == library}
     assert found == OUTSIDE[library]
+
+
+def test_no_dialect_is_named_outside_of_its_own_room() -> None:
+    """Nothing else may do one thing for one of them and another for the others: what differs is data of the dialect."""
+    named = []
+    for path in MODULES:
+        if {"dialects", "offline"}.isdisjoint(path.relative_to(PACKAGE).parts):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                word = getattr(node, "value", None) if isinstance(node, ast.Constant) else getattr(node, "id", None)
+                if isinstance(word, str) and word in DIALECTS:
+                    named.append((path.relative_to(PACKAGE).as_posix(), word))
+    packages = [("snippets.py", "openai"), ("snippets.py", "dashscope")]  # Python packages of these names
+    assert named == packages

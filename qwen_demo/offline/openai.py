@@ -5,6 +5,7 @@ Like vLLM-Omni, but stricter: a field that none of the known engines takes is re
 
 import base64
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -70,6 +71,8 @@ async def _read(call: Request, body: bytes) -> ImageRequest:
         raise InvalidRequest("n", "range", None, low=1, high=10)
     if given.get("response_format", "b64_json") != "b64_json":
         raise InvalidRequest("response_format", "choice", given["response_format"], allowed="b64_json")
+    if (size := given.get("size")) and not re.fullmatch(r"\d+x\d+|auto", str(size)):
+        raise InvalidRequest("size", "choice", size, allowed="WIDTHxHEIGHT")
     values = {FIELDS[name]: value for name, value in given.items() if name in FIELDS and value is not None}
     values = {"prompt": "", "response_format": "b64_json", **values, "optimize_prompt": None, "watermark": None}
     if call.url.path.endswith("generations"):

@@ -1,6 +1,9 @@
 """What a request becomes in each dialect, as values, and what is sent of it."""
 
+import asyncio
 import base64
+import contextlib
+import re
 from typing import Any
 
 import httpx
@@ -269,6 +272,32 @@ async def test_a_key_of_another_region_is_told_where_there_are_regions(dialect: 
             await client.send(TextToImage(prompt="a", size=None, catalog=catalog))
     assert type(refused.value) is kind
     assert (refused.value.host, refused.value.request_id) == ("dashscope-intl.aliyuncs.com", "r")
+
+
+async def test_nothing_is_sent_on_a_connection_that_an_engine_closes_after_its_500() -> None:
+    """Seen: SGLang 0.5.23 answers 500 and closes; what is sent on that connection within a moment is never answered."""
+    connections: list[int] = []
+
+    async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(0)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(re.findall(rb"(?i)content-length: (\d+)", head)[0]))
+                connections[-1] += 1
+                if connections[-1] > 1:
+                    continue  # lost
+                first, body = len(connections) == 1, b'{"data": [{"b64_json": "QUJD"}]}'
+                status, body = (b"500 Internal Server Error", b"broken") if first else (b"200 OK", body)
+                writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+
+    async with await asyncio.start_server(engine, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with QwenClient("", f"http://127.0.0.1:{port}/v1", OPENAI, billed=False, timeout=20) as client:
+            with pytest.raises(APIError):
+                await client.send(own())
+            assert len((await client.send(own())).images) == 1
+    assert connections == [1, 1]
 
 
 def test_a_lost_request_goes_again_only_where_nobody_pays() -> None:
