@@ -1,6 +1,8 @@
 """Where a picture comes from, and what was made of it: recipes name their sources."""
 
-from itertools import takewhile
+from collections.abc import Iterable, Sequence
+from itertools import takewhile, zip_longest
+from pathlib import Path
 
 from .library import Entry, Library
 from .recipe import Recipe
@@ -30,6 +32,21 @@ def after(library: Library, entry: Entry) -> list[Entry]:
         else (library.newest_first())
     )
     return [other for other in newer if other.recipe and _names(other.recipe, entry)][::-1]
+
+
+def ids_of(library: Library, sources: Iterable[Path | str]) -> list[str]:
+    """Which pictures of the library these are; "" for one that is none. Files bear their ids, or are its own."""
+    found = [
+        library.entry_of(source) or library.find(source.stem) if isinstance(source, Path) else None
+        for source in sources
+    ]
+    return [entry.id if entry and entry.recipe else "" for entry in found]
+
+
+def references_of(library: Library, references: Sequence[str], sources: Sequence[str]) -> list[Entry | str | None]:
+    """The reference pictures of these names and ids: an entry, an address, or None for one that is gone."""
+    pairs = zip_longest(references, sources[: len(references)], fillvalue="")
+    return [name if name.startswith("https://") else library.find(id) or library.reference(name) for name, id in pairs]
 
 
 def _source(library: Library, recipe: Recipe, at: int) -> Entry | None:

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from .disk import DiskFull, Room
 from .images import Verified
 from .journal import Journal
 from .library import Entry, Library, elsewhere
+from .lineage import ids_of, references_of
 from .order import Call, NotSaved, Order, Picture, State, Terms
 from .orders import Orders
 from .quota import Charge, Limit, Quota, TooManyAttempts
@@ -119,17 +119,9 @@ class Service:
         fields["catalog"] = self.engine.catalog
         await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
         references = [await self.uploads.reference(source, visitor, background) for source in sources]
-        ids = await self._aside(self._source_ids, sources, visitor) if sources else ()
-        return await self.order(make(kind, references, **fields), n, visitor, ids)
-
-    def _source_ids(self, sources: Iterable[Path | str], visitor: Visitor) -> list[str]:
-        """Which pictures of the visitor's these are; "" for one that is none. Files bear their ids, or are theirs."""
         library = self.library(visitor.name)
-        found = [
-            library.entry_of(source) or library.find(source.stem) if isinstance(source, Path) else None
-            for source in sources
-        ]
-        return [entry.id if entry and entry.recipe else "" for entry in found]
+        ids = await self._aside(ids_of, library, sources) if sources else ()
+        return await self.order(make(kind, references, **fields), n, visitor, ids)
 
     async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
         """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
@@ -422,11 +414,7 @@ class Service:
 
     def pictures_of(self, references: Sequence[str], sources: Sequence[str], owner: str) -> list[Entry | str | None]:
         """The reference pictures of a recipe or an order: the owner's, the address, or None for one that is gone."""
-        library = self.library(owner)
-        pairs = zip_longest(references, sources[: len(references)], fillvalue="")
-        return [
-            name if name.startswith("https://") else library.find(id) or library.reference(name) for name, id in pairs
-        ]
+        return references_of(self.library(owner), references, sources)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -159,7 +159,7 @@ async def test_a_key_that_is_entered_anew_is_tried_again(service: Service, backe
 async def test_only_a_visitors_own_key_is_remembered_and_only_for_a_401(
     service: Service, backend: Backend, visitor: Visitor, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwen_demo.api.client.RESENDS", 0)
+    monkeypatch.setattr("qwen_demo.api.resending.RESENDS", 0)
     backend.refusal = refuse(status)
     await ordered(service, 1, visitor)
     if visitor.key and status == 401:

@@ -4,7 +4,6 @@ import asyncio
 import io
 import itertools
 import math
-import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -31,12 +30,11 @@ from .errors import (
 from .masking import hidden
 from .refusals import parse_error
 from .requests import ImageRequest
+from .resending import should_resend, wait_before
 from .responses import ImagesResponse, ResultImage, Task, decode, parse
 
 MAX_PICTURE_BYTES = 40_000_000
 MAX_REDIRECTS = 3
-RESENDS = 2  # of a request that surely never began
-LONGEST_WAIT = 30.0  # seconds that are waited when the API asks for it
 FETCHES = 3  # of a result
 pause = asyncio.sleep  # between tries
 TASK_PAUSE = 2.0  # seconds before a task is asked after again
@@ -46,9 +44,6 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
 """Of pictures; HEIF and AVIF have `ftyp` a little later."""
-_MISSING_MODEL = re.compile(
-    r"model.{0,80}(not[ _](found|exist|support|available)|does ?n.t exist)|no such model|模型.{0,20}不存在"
-)
 
 
 class QwenClient:
@@ -339,25 +334,6 @@ class QwenClient:
         return [{"url": url.copy_with(host=address), **pinned} for address in addresses]
 
 
-def should_resend(error: Exception, attempt: int, *, billed: bool = True) -> bool:
-    """Whether a request that bills goes again after its `attempt`th try: only when it surely never began.
-
-    That is: it never reached the API, or was turned away with 429, or with a 503 that isn't about a missing model.
-    Never after a read timeout, a reset or any other 5xx. A wait of more than 30 s is told to the user instead.
-    Where nobody is paid, a reset is worth another try too; a timeout would only double the engine's work.
-    """
-    if attempt > RESENDS:
-        return False
-    if isinstance(error, ConnectionFailed):
-        return not error.may_be_billed or (not billed and not isinstance(error, RequestTimedOut))
-    if not isinstance(error, APIError) or (error.retry_after or 0) > LONGEST_WAIT:
-        return False
-    if isinstance(error, RateLimited):
-        return error.status == 429
-    overloaded = isinstance(error, ModelUnavailable) and error.status == 503
-    return overloaded and not _MISSING_MODEL.search(f"{error.code} {error.message}".lower())
-
-
 def _authorization(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
@@ -373,10 +349,3 @@ def _form(prepared: Prepared) -> dict[str, Any]:
         mime = kind[1] if kind else "png"
         files.append((name, (f"image-{number}.{mime}", io.BytesIO(decode(reference)), f"image/{mime}")))
     return {"data": texts, "files": files} if files else {"data": texts}
-
-
-def wait_before(error: Exception, attempt: int) -> float:
-    """Seconds before the next try: what the API asks for, else anything up to 0.5 s, then 1 s (full jitter)."""
-    if isinstance(error, APIError) and error.retry_after is not None:
-        return error.retry_after
-    return random.uniform(0, 0.5 * 2 ** (attempt - 1))  # noqa: S311 - no secret

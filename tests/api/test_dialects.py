@@ -11,7 +11,7 @@ import pytest
 
 from qwen_demo.api import client as clients
 from qwen_demo.api.catalog import MAKER, MEGAPIXEL_SIZES, PROVIDER, AnySize, Catalog, Model, widest
-from qwen_demo.api.client import QwenClient, should_resend
+from qwen_demo.api.client import QwenClient
 from qwen_demo.api.dialects import DIALECTS, spoken_at
 from qwen_demo.api.errors import (
     APIError,
@@ -27,6 +27,7 @@ from qwen_demo.api.errors import (
 )
 from qwen_demo.api.refusals import parse_error
 from qwen_demo.api.requests import ImageEdit, ImageFusion, TextToImage, split
+from qwen_demo.api.resending import should_resend
 from qwen_demo.api.responses import add_usage
 from tests.conftest import images_of
 

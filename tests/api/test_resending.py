@@ -2,7 +2,6 @@
 
 import pytest
 
-from qwen_demo.api.client import should_resend, wait_before
 from qwen_demo.api.errors import (
     APIError,
     BadResponse,
@@ -14,6 +13,7 @@ from qwen_demo.api.errors import (
     RequestTimedOut,
     Unauthorized,
 )
+from qwen_demo.api.resending import should_resend, wait_before
 
 NOT_REACHED = ConnectionFailed("refused", may_be_billed=False)
 OVERLOADED = ModelUnavailable(503, None, "busy")

@@ -28,6 +28,7 @@ UNTRANSLATED = {
     "the app's name": "Qwen Image Demo",
     "languages, each in its own": "EN|中文|Px",
     "models": "|".join(map(re.escape, sorted((row.name for row in PROVIDER.models), key=len, reverse=True))),
+    "the engine and its API, at the foot": r"model-api\.skyengine\.com\.cn · gateway",
     "file formats": "PNG",
     "the forms of code": "JSON|curl|Python|OpenAI",
     "request ids": r"[0-9a-f]{32}",
