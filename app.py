@@ -76,11 +76,16 @@ def make_service(settings: Settings, engine: Engine) -> Service:
     """Put the parts together. Without a key, the offline backend answers in the API's place, by the same code path.
 
     Raises:
-        WrongSetting: there is a price for a model that the engine doesn't have.
+        WrongSetting: there is a price for a model that the engine doesn't have, or a host of another API.
     """
     models = engine.catalog.models
     if unknown := settings.prices.keys() - {model.name for model in models}:
         raise WrongSetting(f"QWEN_DEMO_PRICES must be {PRICES_RULE}, and {min(unknown)!r} is none of them.")
+    for url in settings.own_hosts:
+        if spoken_at(url) not in (None, engine.dialect):
+            raise WrongSetting(
+                f"QWEN_DEMO_OWN_HOSTS must be hosts of the same API as QWEN_BASE_URL, which {url} is not."
+            )
     listed = {model.name: model.price for model in models if model.price is not None}
     if settings.offline:
         here = replace(engine, base_url=_offline(engine.base_url))

@@ -270,6 +270,7 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
         defaults["QWEN_DEMO_MCP"] = "1"
     if dialect := DIALECTS.get(given.get("QWEN_API", "").lower()):
         defaults["QWEN_BASE_URL"] = dialect.base_url
-    if "QWEN_API_KEY" not in given and _needs_key(given.get("QWEN_BASE_URL", "")):
+    without_key = "QWEN_API_KEY" not in given and _needs_key(given.get("QWEN_BASE_URL", ""))
+    if without_key or "QWEN_DEMO_OWN_HOSTS" in given:
         defaults["QWEN_DEMO_OWN_KEYS"] = "1"
     return defaults
