@@ -17,7 +17,7 @@ from dotenv import find_dotenv, load_dotenv
 
 from qwen_demo import environment, logs
 from qwen_demo.api.client import QwenClient
-from qwen_demo.api.dialects import spoken_at
+from qwen_demo.api.dialects import Dialect, spoken_at
 from qwen_demo.api.engine import Engine, EngineAway, find, of_dialect
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
@@ -41,8 +41,8 @@ async def find_engine(settings: Settings) -> Engine:
     if not settings.offline or not dialect:
         return await find(settings.base_url, settings.api_key, dialect, settings.models)
     shown = of_dialect(dialect, settings.base_url)
-    found = await find(_offline(shown.base_url), OFFLINE_KEY, dialect, settings.models, _offline_backend())
-    return replace(found, base_url=shown.base_url, title="offline", keyed=True)
+    found = await find(_offline(dialect), OFFLINE_KEY, dialect, settings.models, _offline_backend())
+    return replace(found, base_url=shown.base_url, title="offline", wants_key=True)
 
 
 def wait_for_engine(settings: Settings) -> Engine:
@@ -88,7 +88,7 @@ def make_service(settings: Settings, engine: Engine) -> Service:
             )
     listed = {model.name: model.price for model in models if model.price is not None}
     if settings.offline:
-        here = replace(engine, base_url=_offline(engine.base_url))
+        here = replace(engine, base_url=_offline(engine.dialect))
         client = _client(settings, OFFLINE_KEY, here, _offline_backend())
     else:
         client = _client(settings, settings.api_key, engine)
@@ -103,7 +103,7 @@ def make_service(settings: Settings, engine: Engine) -> Service:
         quota=quota if settings.visitor_quota or settings.total_quota else None,
         attempts=settings.visitor_attempts,
         keyed=_client(settings, "", keyed) if settings.own_keys else None,
-        elsewhere={
+        other_hosts={
             urlsplit(url).netloc: _client(settings, "", replace(keyed, base_url=engine.dialect.at(url)))
             for url in settings.own_hosts
         },
@@ -122,11 +122,12 @@ def _client(
         timeout=settings.timeout,
         transport=transport,
         trusted_hosts=settings.trusted_hosts,
+        shown_as=engine.for_strangers().host if settings.public else "",
     )
 
 
-def _offline(url: str) -> str:
-    return OFFLINE + urlsplit(url).path
+def _offline(dialect: Dialect) -> str:
+    return OFFLINE + urlsplit(dialect.base_url).path
 
 
 def _offline_backend() -> httpx.ASGITransport:
@@ -154,7 +155,7 @@ def serve() -> None:
         )
     except OSError:
         sys.exit(_no_address(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port))
-    facts = {"engine": engine.title, "host": engine.host, "api": engine.dialect.name}
+    facts = {"engine": engine.title or engine.host, "host": engine.host, "api": engine.dialect.name}
     log.info("started", extra={logs.FACTS: facts | {"models": len(engine.catalog.models)}})
     while not service.orders.draining:
         time.sleep(0.1)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .api.catalog import PROVIDER, Catalog, widest
-from .api.errors import BadResponse, QwenDemoError
+from .api.errors import BadResponse, InvalidRequest, QwenDemoError
 from .api.requests import asked, make
 from .order import Call, Order, Picture, State, Terms
 from .visitors import Visitor
@@ -111,7 +111,7 @@ class Journal:
                 try:
                     entry = json.loads(path.read_bytes())
                     if not _is_alive(entry["process"]):
-                        yield _order(entry, self._catalog_of(entry))
+                        yield self._order(entry)
                 except (ValueError, TypeError, LookupError):
                     log.error("the journal's file %s can't be read", path.name)
 
@@ -125,9 +125,11 @@ class Journal:
                     if path.stat().st_mtime < now - (UNREAD if unread else DAY):
                         path.unlink()
 
-    def _catalog_of(self, entry: Mapping[str, Any]) -> Catalog:
-        asked = entry["asked"]["model"]
-        return self._catalog if self._catalog.find(asked, entry["kind"]) else widest(asked)
+    def _order(self, entry: Mapping[str, Any]) -> Order:
+        try:
+            return _order(entry, self._catalog)
+        except InvalidRequest:  # its model is gone, or takes other things now: what was ordered is known all the same
+            return _order(entry, widest(entry["asked"]["model"]))
 
     def _file(self, order: Order) -> Path:
         return self._folder / f"{order.id}.json"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from .api.catalog import MEGAPIXEL_SIZES, AnySize, OwnRows, Size, pixels
+from .api.catalog import MEGAPIXEL_SIZES, MOST_REFERENCES, AnySize, OwnRows, Size, pixels
 
 RULE = (
     'JSON such as [{"name": "qwen-image-max", "tasks": ["generations"], "sizes": ["1664x928"], "n": 1, '
@@ -26,7 +26,7 @@ class Row(BaseModel):
     tasks: Annotated[list[Literal["generations", "edits"]], Field(min_length=1)] | None = None
     sizes: list[_Size] | Literal["any"] | None = None
     n: Annotated[int, Field(ge=1, le=10)] | None = None
-    references: Annotated[int, Field(ge=0, le=16)] | None = None
+    references: Annotated[int, Field(ge=0, le=MOST_REFERENCES)] | None = None
     prompt: _Count | None = None
     in_tokens: bool | None = None
     price: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -66,8 +66,6 @@ def _fields(row: Row) -> Mapping[str, Any]:
     """What the row says, as `Model` has it."""
     told = {_NAMES.get(name, name): value for name, value in row.model_dump(exclude_none=True).items()}
     told |= {name: tuple(told[name]) for name in ("tasks", "formats") if name in told}
-    if "edits" in told.get("tasks", ()) and "references" not in told:
-        told["references"] = 3
     if told.get("sizes") == "any":
         return told | {"sizes": MEGAPIXEL_SIZES, "any_size": AnySize()}
     return told | {"sizes": tuple(map(_size, told["sizes"])), "any_size": None} if "sizes" in told else told
@@ -76,11 +74,4 @@ def _fields(row: Row) -> Mapping[str, Any]:
 def _size(name: str) -> Size:
     width, height = pixels(name)
     common = math.gcd(width, height)
-    exact = f"{width // common}:{height // common}"
-    near = min(_RATIOS, key=lambda ratio: abs(math.log(width / height * int(ratio[1]) / int(ratio[0]))))
-    written = ":".join(near)
-    close = abs(width / height * int(near[1]) / int(near[0]) - 1) < 0.05
-    return Size(width, height, written if close else exact)
-
-
-_RATIOS = tuple(tuple(ratio.split(":")) for ratio in ("1:1", "16:9", "4:3", "3:2", "2:3", "3:4", "9:16", "2:1", "1:2"))
+    return Size(width, height, f"{width // common}:{height // common}")

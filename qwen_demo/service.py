@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any, TypeVar
 
 from . import images
 from .api import catalog
+from .api.answer import SMALL
 from .api.client import QwenClient
 from .api.engine import PROVIDER_ENGINE, Engine
 from .api.errors import APIError, QwenDemoError, Refused, Unauthorized
 from .api.requests import ImageRequest, asked, make, split
-from .api.responses import ImagesResponse, Task
+from .api.responses import Begun, ImagesResponse
 from .archive import Archives
 from .disk import DiskFull, Room
 from .images import Verified
@@ -50,7 +52,7 @@ class Service:
         quota: what visitors may spend; None for as much as they like.
         attempts: calls that a visitor may send, whoever pays, such as `60/minute`; "" for as many as they like.
         keyed: the API for visitors with a key of their own; None where they may not bring one.
-        elsewhere: the same at the other hosts that they may choose, by their names.
+        other_hosts: the same at the other hosts that they may choose, by their names.
         public: strangers look at the page. Each sees only own pictures, and light previews of them; downloads stay the
             originals.
     """
@@ -66,12 +68,12 @@ class Service:
         quota: Quota | None = None,
         attempts: str = "",
         keyed: QwenClient | None = None,
-        elsewhere: Mapping[str, QwenClient] | None = None,
+        other_hosts: Mapping[str, QwenClient] | None = None,
         public: bool = False,
     ) -> None:
         self._client = client
         self._keyed = keyed
-        self._elsewhere = dict(elsewhere or {})
+        self._other_hosts = dict(other_hosts or {})
         self.orders = orders
         self.ledger = Ledger(prices)
         self.archives = Archives()
@@ -81,7 +83,7 @@ class Service:
         self.engine = engine
         self.quota = quota
         self.attempts = Limit(attempts, TooManyAttempts)
-        self.own_keys = OwnKeys(self._elsewhere) if keyed else None
+        self.own_keys = OwnKeys(self._other_hosts) if keyed else None
         self.public = public
         self.uploads = Uploads(self.library, public=public)
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
@@ -92,6 +94,16 @@ class Service:
     def library(self, owner: str) -> Library:
         """The pictures that a visitor of that name may see: the own ones in public, else all."""
         return self.everything.of(owner) if self.public else self.everything
+
+    @contextmanager
+    def _unpaid(self) -> Iterator[None]:
+        """Where nobody pays, nothing that goes wrong speaks of money."""
+        try:
+            yield
+        except QwenDemoError as error:
+            if not self.engine.billed:
+                error.may_be_billed = None
+            raise
 
     async def order_from(
         self,
@@ -117,18 +129,17 @@ class Service:
             QwenDemoError: as for `order`.
         """
         fields["catalog"] = self.engine.catalog
-        await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
-        references = [await self.uploads.reference(source, visitor, background) for source in sources]
-        library = self.library(visitor.name)
-        ids = await self._aside(ids_of, library, sources) if sources else ()
-        return await self.order(make(kind, references, **fields), n, visitor, ids)
+        with self._unpaid():
+            await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
+            references = [await self.uploads.reference(source, visitor, background) for source in sources]
+            ids = await self._aside(ids_of, self.library(visitor.name), sources) if sources else ()
+            return await self.order(make(kind, references, **fields), n, visitor, ids)
 
     async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
         """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
         self.orders.check(visitor, len(requests))
-        key, n = self.key_of(visitor), sum(request.n for request in requests)
-        self._host_of(visitor)
-        await self._check((visitor.name, *visitor.counted), key, n)
+        (key, host), n = self._paid_by(visitor), sum(request.n for request in requests)
+        await self._check((visitor.name, *visitor.counted), key, host, n)
         if self.quota and not key:
             await self.quota.check(visitor, n)
         await self.attempts.check(visitor, len(requests))
@@ -136,7 +147,7 @@ class Service:
     async def order(self, request: ImageRequest, n: int, visitor: Visitor, sources: Sequence[str] = ()) -> Order:
         """Order `n` pictures (1 to 6) of a request, in as many calls as its model needs.
 
-        `sources` are the ids of those of its reference pictures that the library knows, as `Order` has them.
+        `sources` are the ids of those of its reference pictures that the library knows, as `Terms` has them.
 
         The order goes on whoever watches it. Its pictures are in the library when it has them.
 
@@ -156,8 +167,8 @@ class Service:
         requests = split(request, n)
         n = sum(request.n for request in requests)
         references = await self._aside(names_of, request.references) if request.references else ()
-        key, host = self.key_of(visitor), self._host_of(visitor)
-        await self._check((visitor.name, *visitor.counted), key, n)
+        key, host = self._paid_by(visitor)
+        await self._check((visitor.name, *visitor.counted), key, host, n)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
             await self.attempts.charge(visitor, len(requests))
@@ -166,7 +177,7 @@ class Service:
                 sources=tuple(sources),
                 shape=await _shape(request),
                 own_key=bool(key),
-                host=host if key else "",
+                host=host,
                 billed=self.engine.billed or bool(key),
             )
             order = self.orders.place(requests, visitor, terms)
@@ -200,7 +211,7 @@ class Service:
                 await self._take_in(order, call, content, key)
         except Exception as error:
             if isinstance(error, Unauthorized) and self.own_keys and key:
-                self.own_keys.refuse((order.visitor, *order.counted), key)
+                self.own_keys.refuse((order.visitor, *order.counted), key, order.terms.host)
             order.fail(error, call.places)
             raise
 
@@ -209,10 +220,10 @@ class Service:
         try:
             async with order.turn(call):
                 async with order.noting:  # one after the other: they reach the API in their order
-                    await self._check((order.visitor, *order.counted), key)
+                    await self._check((order.visitor, *order.counted), key, order.terms.host)
                     await self._aside(self.journal.write, order)  # that it is sent is known before it is
                 async with self._client_for(order).open(call.request, key) as answer:
-                    if call.request.response_format == "b64_json":
+                    if call.request.response_format == "b64_json" or not call.request.row.formats:
                         await held.enter_async_context(self._answers)
                     content = await answer.content()
         except QwenDemoError as error:
@@ -256,7 +267,7 @@ class Service:
                 call.state, call.reason, call.unbilled = State.FAILED, str(error), call.request.n
                 await self._note(order, self.journal.drop_answer, call)
                 raise
-            if not isinstance(understood, Task):
+            if not isinstance(understood, Begun):
                 return understood
             content = await client.follow(understood, key)
             await self._note(order, self.journal.keep_answer, call, content)
@@ -276,7 +287,7 @@ class Service:
         order.add(number, Picture(path, *size, seed, response.request_id, image.prompt))
         self.upkeep.preview_later(library, path)
 
-    async def _check(self, names: Iterable[str], key: str, pictures: int = 0) -> None:
+    async def _check(self, names: Iterable[str], key: str, host: str, pictures: int = 0) -> None:
         """Before something is sent: is the own key worth a try, and is there room for what is on its way and more?
 
         Raises:
@@ -284,7 +295,7 @@ class Service:
             DiskFull: there is no room.
         """
         if self.own_keys:
-            self.own_keys.check(names, key)
+            self.own_keys.check(names, key, host)
         if self._room.stale:
             await self._aside(self._room.look)
         self._room.check(self.orders.on_their_way + pictures)
@@ -312,7 +323,13 @@ class Service:
     def _client_for(self, order: Order) -> QwenClient:
         if not order.terms.own_key or not self._keyed:
             return self._client
-        return self._elsewhere.get(order.terms.host, self._keyed)
+        return self._other_hosts.get(order.terms.host, self._keyed)
+
+    def engine_of(self, order: Order) -> Engine:
+        """What an order goes to, as people shall know it: the engine, at the host of the key that pays."""
+        if order.terms.host not in self._other_hosts:
+            return self.engine
+        return replace(self.engine, base_url=self._other_hosts[order.terms.host].base_url)
 
     async def resume(self) -> None:
         """Take up again what the app knew before it was started anew: answers that are here are read and fetched."""
@@ -326,12 +343,16 @@ class Service:
         if not order.unread:
             return
 
-        key = self.own_keys.find(order.visitor) if self.own_keys and order.terms.own_key else ""
+        key = ""
+        if self.own_keys and order.terms.own_key:
+            held, host = self.own_keys.held(order.visitor)
+            key = held if host == order.terms.host else ""  # another host's key goes nowhere else
 
         async def take_up(call: Call) -> None:
             try:
-                async with self._answers:
-                    await self._take_in(order, call, await self._aside(self.journal.answer, order, call), key)
+                content = await self._aside(self.journal.answer, order, call)
+                async with self._answers if len(content) > SMALL else nullcontext():  # a task may take long
+                    await self._take_in(order, call, content, key)
             except Exception as error:
                 order.fail(error, call.places)
                 raise
@@ -387,11 +408,15 @@ class Service:
             return ""
         return check_key(visitor.key) if visitor.key else self.own_keys.find(visitor.name)
 
-    def _host_of(self, visitor: Visitor) -> str:
-        """Where the visitor's own key belongs; "" for the usual host. Raises UnknownHost where it may not go there."""
-        if self.own_keys is None:
-            return ""
-        return self.own_keys.check_host(visitor.host) if visitor.key else self.own_keys.host(visitor.name)
+    def _paid_by(self, visitor: Visitor) -> tuple[str, str]:
+        """The visitor's own key and where it belongs, "" for the usual host; two "" where there is none.
+
+        Raises as `key_of`, and UnknownHost where the key may not go there.
+        """
+        key = self.key_of(visitor)
+        if not key or not self.own_keys:
+            return "", ""
+        return key, self.own_keys.check_host(visitor.host) if visitor.key else self.own_keys.held(visitor.name)[1]
 
     async def left(self, visitor: Visitor) -> int | None:
         """How many pictures the visitor may still order; None where nothing limits them.
@@ -420,9 +445,9 @@ class Service:
         """Close the connections."""
         self.upkeep.stop()
         self._desk.shutdown(wait=False)
-        await self._client.aclose()
-        if self._keyed:
-            await self._keyed.aclose()
+        for client in (self._client, self._keyed, *self._other_hosts.values()):
+            if client:
+                await client.aclose()
 
 
 async def _shape(request: ImageRequest) -> tuple[int, int]:

@@ -40,7 +40,7 @@ def as_curl(engine: Engine, requests: Sequence[ImageRequest]) -> str:
     """A command for bash that prints the JSON answer, or one a line for several requests."""
     prepared, variables = _prepared(engine, requests[0]), _variables(requests)
     command = [f"curl -sS -w '\\n' {quote(f'{engine.base_url}/{prepared.path}')}"]
-    command += ['-H "Authorization: Bearer $QWEN_API_KEY"'] if engine.keyed else []
+    command += ['-H "Authorization: Bearer $QWEN_API_KEY"'] if engine.wants_key else []
     if prepared.json is None:
         command += [_text_option(name, value, variables) for name, value in prepared.form]
         command += [f"-F {quote(f'{name}=@{file}')}" for name, file in _files(prepared)]
@@ -71,9 +71,9 @@ def as_python(engine: Engine, requests: Sequence[ImageRequest]) -> str:
     """A program with `httpx` that saves the pictures as `picture-1.png`, `picture-2.png`, …."""
     prepared, python = _prepared(engine, requests[0]), replace(_PYTHON, variables=_variables(requests))
     arguments = [_json(f"{engine.base_url}/{prepared.path}")]
-    arguments += [f'headers={{"Authorization": "Bearer " + {_key(engine)}}}'] if engine.keyed else []
+    arguments += [f'headers={{"Authorization": "Bearer " + {_key(engine)}}}'] if engine.wants_key else []
     if prepared.json is None:
-        arguments += python.arguments({"data": _grouped(prepared.form)})
+        arguments += python.arguments({"data": grouped(prepared.form)})
         files = [f"({_json(name)}, {_opened(file)})" for name, file in _files(prepared)]
         arguments += [f"files={_block('[]', files, _INDENT)}"] if files else []
     else:
@@ -98,7 +98,7 @@ def as_openai(engine: Engine, requests: Sequence[ImageRequest]) -> str:
 
 def _openai_call(requests: Sequence[ImageRequest], prepared: Prepared) -> str:
     python, is_form = replace(_PYTHON, variables=_variables(requests)), prepared.json is None
-    fields = _grouped(prepared.form) if is_form else _body(prepared)
+    fields = grouped(prepared.form) if is_form else _body(prepared)
     files = [_opened(file) for _, file in _files(prepared)]
     if requests[0].references and not files:  # images.edit sends a form with files, and nothing else
         fields = {name.removesuffix("[]"): value for name, value in fields.items()}  # lists get that from the package
@@ -161,7 +161,7 @@ for picture in {pictures.format(body=body)}:
         values = ", ".join(str(row if len(row) > 1 else row[0]) for row in rows)
         work = f"for {', '.join(variables)} in [{values}]:\n{work}".replace("\n", f"\n{_INDENT}")
     reader = _READER * _sends_base64(requests[0], _prepared(engine, requests[0]))
-    standard = ["import base64"] * ("base64" in data + reader) + ["import os"] * engine.keyed
+    standard = ["import base64"] * ("base64" in data + reader) + ["import os"] * engine.wants_key
     standard += ["from itertools import count", "from pathlib import Path"]
     others = sorted({*imports, *["import httpx"] * ("httpx" in data)}, key=lambda line: (line.startswith("from"), line))
     return "\n".join([*standard, "", *others, "", f"{reader}{client}numbers = count(1)", work, ""])
@@ -222,10 +222,10 @@ def _sends_base64(request: ImageRequest, prepared: Prepared) -> bool:
 def _body(prepared: Prepared) -> dict[str, Any]:
     if prepared.json is not None:
         return dict(prepared.json)
-    return _grouped([*prepared.form, *((name, f"@{file}") for name, file in _files(prepared))])
+    return grouped([*prepared.form, *((name, f"@{file}") for name, file in _files(prepared))])
 
 
-def _grouped(form: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def grouped(form: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """A form's texts by their names; several of one name are a list."""
     fields: dict[str, list[Any]] = {}
     for name, value in form:
@@ -234,7 +234,7 @@ def _grouped(form: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _key(engine: Engine) -> str:
-    return 'os.environ["QWEN_API_KEY"]' if engine.keyed else '"none"'  # the packages want one in any case
+    return 'os.environ["QWEN_API_KEY"]' if engine.wants_key else '"none"'  # the packages want one in any case
 
 
 def _variables(requests: Sequence[ImageRequest]) -> tuple[str, ...]:

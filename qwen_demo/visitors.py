@@ -86,20 +86,20 @@ class OwnKeys:
             UnknownHost: it may not go there.
         """
         key = check_key(key)
-        self._refused.pop(_hash(key), None)
-        _put(self._keys, name, (key, self.check_host(host), time.monotonic()))
+        self._refused.pop(_hash(key, self.check_host(host)), None)
+        _put(self._keys, name, (key, host, time.monotonic()))
 
     def find(self, name: str) -> str:
         """A visitor's key, or ""."""
+        return self.held(name)[0]
+
+    def held(self, name: str) -> tuple[str, str]:
+        """A visitor's key and where it belongs, "" for the usual host; two "" where there is none."""
         key, host, used = self._keys.pop(name, ("", "", 0.0))
         if not key or time.monotonic() - used > self._keep:
-            return ""
+            return "", ""
         self._keys[name] = key, host, time.monotonic()
-        return key
-
-    def host(self, name: str) -> str:
-        """Where a visitor's key belongs; "" for the usual host."""
-        return self._keys.get(name, ("", "", 0.0))[1]
+        return key, host
 
     def check_host(self, host: str) -> str:
         """The host, if it is one of the owner's list, or "".
@@ -115,18 +115,18 @@ class OwnKeys:
         """Drop a visitor's key."""
         self._keys.pop(name, None)
 
-    def refuse(self, names: Iterable[str], key: str) -> None:
-        """The API refused a key: it isn't tried again for the visitor of these names, for an hour."""
-        before, _ = self._refused.get(_hash(key), ((), 0.0))
-        _put(self._refused, _hash(key), ({*before, *names}, time.monotonic()))
+    def refuse(self, names: Iterable[str], key: str, host: str = "") -> None:
+        """The API at that host refused a key: it isn't tried again for the visitor of these names, for an hour."""
+        before, _ = self._refused.get(_hash(key, host), ((), 0.0))
+        _put(self._refused, _hash(key, host), ({*before, *names}, time.monotonic()))
 
-    def check(self, names: Iterable[str], key: str) -> None:
-        """Whether a key is worth a try.
+    def check(self, names: Iterable[str], key: str, host: str = "") -> None:
+        """Whether a key is worth a try at that host.
 
         Raises:
             Unauthorized: it was refused to one of these names.
         """
-        whose, at = self._refused.get(_hash(key), (set[str](), 0.0))
+        whose, at = self._refused.get(_hash(key, host), (set[str](), 0.0))
         if not whose.isdisjoint(names) and time.monotonic() - at < REFUSED:
             raise Unauthorized(401, None, "this key was refused before")
 
@@ -139,8 +139,8 @@ def _put(held: dict[H, T], name: H, what: T) -> None:
     held[name] = what
 
 
-def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+def _hash(key: str, host: str) -> bytes:
+    return hashlib.sha256(f"{host} {key}".encode()).digest()
 
 
 def kept_secret(folder: Path) -> bytes:

@@ -160,3 +160,48 @@ def test_a_wrong_value_stops_the_start_with_one_clear_line(tmp_path: Path) -> No
     output, _ = process.communicate(timeout=90)
     assert process.returncode == 1
     assert output.splitlines() == ["QWEN_API_KEY must be a key without spaces, in plain ASCII, not what it is."]
+
+
+def test_while_its_engine_is_away_it_waits_and_told_to_end_it_ends(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        gone, port = free.getsockname()[1], 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base_url = f"http://127.0.0.1:{gone}/v1"
+    process = start(tmp_path, QWEN_BASE_URL=base_url, GRADIO_SERVER_PORT=str(port), QWEN_API_KEY=KEY)
+    try:
+        wait_for(f"http://127.0.0.1:{port}", process)
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz").text == "the engine is away"
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "waiting for the engine" in output
+    assert KEY not in output
+
+
+@pytest.mark.parametrize(
+    ("environ", "model"),
+    [
+        ({"QWEN_BASE_URL": "https://model-api.skyengine.com.cn"}, "qwen-image-plus"),
+        ({"QWEN_BASE_URL": "https://dashscope-intl.aliyuncs.com"}, "qwen-image-max"),
+        ({"QWEN_API": "openai"}, "Qwen/Qwen-Image"),
+    ],
+)
+def test_without_a_key_it_draws_whatever_is_set(environ: dict[str, str], model: str, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = start(tmp_path, GRADIO_SERVER_PORT=str(port), **environ)
+    try:
+        wait_for(f"http://127.0.0.1:{port}", process)
+        client = Client(f"http://127.0.0.1:{port}", verbose=False, download_files=str(tmp_path))
+        files, details = client.predict(prompt="a hill", model=model, api_name="/text_to_image")
+        client.close()
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+    assert (len(files), details["model"], details["problems"]) == (1, model, [])

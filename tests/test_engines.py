@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from qwen_demo.api import client as clients
-from qwen_demo.api.catalog import MAKER
+from qwen_demo.api.catalog import MAKER, MAKER_SIZES, Catalog, Model
 from qwen_demo.api.client import QwenClient
-from qwen_demo.api.dialects import DIALECTS
-from qwen_demo.api.engine import Engine, find, of_dialect
-from qwen_demo.api.errors import ConnectionFailed, InvalidRequest
+from qwen_demo.api.dialects import DIALECTS, Prepared
+from qwen_demo.api.engine import PROVIDER_ENGINE, Engine, find, of_dialect
+from qwen_demo.api.errors import ConnectionFailed, InvalidRequest, QwenDemoError, Unauthorized
 from qwen_demo.api.requests import TextToImage
 from qwen_demo.i18n import LANGUAGES
 from qwen_demo.library import Library
@@ -26,8 +26,12 @@ from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
 from qwen_demo.snippets import all_forms
+from qwen_demo.ui.endpoints import _body
+from qwen_demo.ui.mcp import AgentServer
 from qwen_demo.ui.messages import describe, engine_html
-from qwen_demo.visitors import UnknownHost, Visitor
+from qwen_demo.ui.sizes import sizes_of
+from qwen_demo.visitors import OwnKeys, UnknownHost, Visitor
+from qwen_demo.web import Addresses
 from tests.conftest import Backend
 from tests.test_journal import ANN, KEY, answer, dropped, png
 
@@ -47,7 +51,7 @@ def make(
 ) -> Service:
     transport = carrier if isinstance(carrier, httpx.AsyncBaseTransport) else httpx.MockTransport(carrier)
     client = QwenClient(
-        KEY if engine.keyed else "", engine.base_url, engine.dialect, billed=engine.billed, transport=transport
+        KEY if engine.wants_key else "", engine.base_url, engine.dialect, billed=engine.billed, transport=transport
     )
     return Service(client, Orders(8), Library(folder), engine=engine, **more)
 
@@ -198,8 +202,8 @@ def hosts(asked: list[tuple[str, str]]) -> Callable[[str], QwenClient]:
 async def test_a_visitors_key_goes_to_the_listed_host_that_was_chosen_and_nowhere_else(tmp_path: Path) -> None:
     asked: list[tuple[str, str]] = []
     at = hosts(asked)
-    elsewhere = {"intl.example": at("intl.example")}
-    service = Service(at("cn.example"), Orders(8), Library(tmp_path), keyed=at("cn.example"), elsewhere=elsewhere)
+    other_hosts = {"intl.example": at("intl.example")}
+    service = Service(at("cn.example"), Orders(8), Library(tmp_path), keyed=at("cn.example"), other_hosts=other_hosts)
     assert service.own_keys
     request = TextToImage(prompt="a", seed=1, response_format="b64_json")
     service.own_keys.put("ann", OWN_KEY, "intl.example")
@@ -334,3 +338,108 @@ async def test_strangers_learn_no_address_of_the_owners() -> None:
     shown = engine.for_strangers()
     request = TextToImage(prompt="a", size=None, catalog=engine.catalog)
     assert "my-gpu" not in "".join([engine_html(shown), *all_forms(shown, [request]).values()])
+
+
+async def test_a_key_goes_to_no_host_that_it_was_not_entered_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task of an order paid by one key is never asked after with another host's."""
+    monkeypatch.setattr(clients, "pause", lambda _: asyncio.sleep(0))
+    asked: list[tuple[str, str, str]] = []
+
+    def at(host: str) -> QwenClient:
+        def handle(request: httpx.Request) -> httpx.Response:
+            asked.append((request.method, host, request.headers.get("authorization", "")))
+            begun = {"output": {"task_id": "t", "task_status": "PENDING"}}
+            return httpx.Response(200, json=begun) if request.method == "POST" else httpx.Response(401)
+
+        dialect = DIALECTS["dashscope"]
+        return QwenClient("", f"https://{host}/api/v1", dialect, transport=httpx.MockTransport(handle))
+
+    service = Service(
+        at("cn.example"), Orders(8), Library(tmp_path), engine=STUDIO, keyed=at("cn.example"),
+        other_hosts={"intl.example": at("intl.example")},
+    )  # fmt: skip
+    assert service.own_keys
+    service.own_keys.put("ann", OWN_KEY, "intl.example")
+    order = await (await service.order_from("text_to_image", [], 1, ANN, **DRAW)).finish()
+    assert bool(order.unread)
+    service.own_keys.put("ann", "sk-another-0123456789")  # for the usual host
+    service.fetch_again(order)
+    await order.finish()
+    assert {(host, key) for _, host, key in asked} == {("intl.example", f"Bearer {OWN_KEY}"), ("intl.example", "")}
+    assert order.problems[0].may_be_billed
+    code = "".join(all_forms(service.engine_of(order), [call.request for call in order.calls]).values())
+    assert "https://intl.example/api/v1" in code
+    await service.aclose()
+
+
+def test_a_key_that_one_host_refused_may_be_tried_at_another() -> None:
+    keys = OwnKeys(["intl.example"])
+    keys.refuse(["ann"], OWN_KEY)
+    with pytest.raises(Unauthorized):
+        keys.check(["ann"], OWN_KEY)
+    keys.check(["ann"], OWN_KEY, "intl.example")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": MAKER_SIZES},
+        {"max_prompt": 3},
+        {"watermark": False, "rewrites": False, "seeded": False},
+        {"tasks": ("edits",)},
+    ],
+)
+async def test_an_order_is_known_after_a_restart_though_its_model_takes_other_things_now(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    fields = {**DRAW, "size": "1472x1140", "watermark": True}
+    unread = httpx.Response(200, json={"pictures": "?"})
+    service = make(tmp_path, PROVIDER_ENGINE, lambda _: unread)
+    await (await service.order_from("text_to_image", [], 1, ANN, **fields)).finish()
+    models = Catalog(tuple(replace(model, **changes) for model in PROVIDER_ENGINE.catalog.models))
+    again = make(tmp_path, replace(PROVIDER_ENGINE, catalog=models), lambda _: unread)
+    await again.resume()
+    (found,) = again.orders.of("ann")
+    await found.finish()
+    assert (found.request.size, bool(found.unread)) == ("1472x1140", True)
+
+
+async def test_where_nobody_pays_no_refusal_speaks_of_money(tmp_path: Path) -> None:
+    backend = Backend()
+    engine = await own_engine(backend)
+    service = make(tmp_path, engine, backend, quota=Quota("0/day", ""))
+    with pytest.raises(QwenDemoError) as refused:
+        await service.order_from("text_to_image", [], 1, ANN, prompt="a", model="Qwen/Qwen-Image")
+    assert "billed" not in describe(refused.value, "en")
+
+
+def test_what_a_row_leaves_out_stays_as_it_is() -> None:
+    rows = read_models('[{"name": "Qwen/Qwen-Image-Edit", "tasks": ["edits"], "price": 1}]')
+    served = Catalog((Model("Qwen/Qwen-Image-Edit", ("edits",), references=1, tunable=True),))
+    (model,) = served.with_rows(rows, DIALECTS["openai"].row).models
+    assert (model.references, model.tunable, model.price) == (1, True, 1)
+
+
+def test_agents_are_told_of_no_choice_without_a_choice(tmp_path: Path) -> None:
+    engine = of_dialect(DIALECTS["siliconflow"])
+    service = Service(QwenClient(KEY), Orders(1), Library(tmp_path), engine=engine)
+    tools = AgentServer(service, Addresses(service.everything, bytes(32))).tools
+    schemas = {tool.name: tool.inputSchema["properties"] for tool in tools}
+    assert schemas.keys() == {"text_to_image", "edit_image", "fuse_images"}
+    assert "1584x1056" in schemas["text_to_image"]["size"]["enum"]
+    assert "size" not in schemas["edit_image"]  # its edit models take none
+    assert all({"steps", "guidance"} <= schema.keys() for schema in schemas.values())
+    assert all({"watermark", "optimize_prompt"}.isdisjoint(schema) for schema in schemas.values())
+
+
+def test_a_size_by_hand_that_a_model_can_not_have_is_not_shown_as_chosen() -> None:
+    (model,) = (row for row in STUDIO.catalog.models if row.name == "qwen-image-2.0")
+    for size, value in (("900x900", "free"), ("1024x1024", "1024x1024"), ("5000x5000", "1024x1024")):
+        assert sizes_of(model, size, auto=False)["value"] == value
+
+
+def test_all_addresses_of_a_form_are_in_its_details() -> None:
+    form = (("prompt", "a"), ("url[]", URL), ("url[]", f"{URL}?2"))
+    assert _body(Prepared(path="images/edits", form=form)) == {"prompt": "a", "url[]": [URL, f"{URL}?2"]}

@@ -169,7 +169,7 @@ UNORDERABLE: dict[str, list[object]] = {
     "steps": [0, 201],
     "guidance": [-1.0, 21.0],
     "response_format": ["file"],
-    "prompt": ["a" * 20_001, " "],
+    "prompt": ["a" * 100_001, " "],
     "negative_prompt": ["a" * 501],
 }
 

@@ -136,7 +136,9 @@ def run(form: str, text: str, folder: Path, engine: Engine) -> str:
     for name, data in FILES.items():
         (folder / name).write_bytes(data)
     command = ["bash", "-c", text] if form == "curl" else [sys.executable, "-c", text]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | ({"QWEN_API_KEY": KEY} if engine.keyed else {})
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | (
+        {"QWEN_API_KEY": KEY} if engine.wants_key else {}
+    )
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=60)
     assert (done.returncode, done.stderr.decode()) == (0, "")
     return done.stdout.decode()
@@ -145,7 +147,7 @@ def run(form: str, text: str, folder: Path, engine: Engine) -> str:
 async def check(engine: Engine, order: Order, recorder: Recorder, folder: Path, forms: Sequence[str]) -> None:
     """Runs each form of an order, and compares what is sent and what comes with the client's."""
     texts, recorder.calls = all_forms(engine, order), []
-    async with QwenClient(KEY if engine.keyed else "", engine.base_url, dialect=engine.dialect) as client:
+    async with QwenClient(KEY if engine.wants_key else "", engine.base_url, dialect=engine.dialect) as client:
         expected = [await client.fetch(image) for request in order for image in (await client.send(request)).images]
         sent, recorder.calls = recorder.calls, []
         for form in forms:
@@ -184,7 +186,7 @@ async def test_the_programs_take_what_comes_where_the_engine_decides(
 ) -> None:
     row = replace(DIALECTS["openai"].row, name=model)
     assert row.formats == ()
-    engine = replace(engines["openai"], keyed=True, catalog=Catalog((row,)))
+    engine = replace(engines["openai"], wants_key=True, catalog=Catalog((row,)))
     await check(engine, [drawing(engine.catalog, size="928x1664")], recorder, tmp_path, ["Python", "OpenAI"])
 
 
@@ -209,7 +211,7 @@ def test_no_text_holds_a_key_or_a_picture(
     texts = all_forms(engine, order)
     together = "".join(texts.values())
     assert not any(secret in together for secret in (KEY, PNG[30:60], JPEG[30:60]))
-    assert [text.count("QWEN_API_KEY") for text in texts.values()] == [0, *[int(engine.keyed)] * 3]
+    assert [text.count("QWEN_API_KEY") for text in texts.values()] == [0, *[int(engine.wants_key)] * 3]
     assert texts == all_forms(engine, [request.light() for request in order])
 
 

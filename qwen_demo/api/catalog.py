@@ -194,7 +194,7 @@ class Catalog:
     @property
     def most_references(self) -> int:
         """Of all its models; at least as many as a fusion needs."""
-        return max(2, *(min(model.references, MOST_REFERENCES) for model in self.doing("fusion")), 2)
+        return max((min(model.references, MOST_REFERENCES) for model in self.doing("fusion")), default=2)
 
     def with_rows(self, rows: OwnRows, usual: Model) -> "Catalog":
         """The same with what the owner says of its models. Others that the owner names come first, made of `usual`."""
@@ -214,7 +214,7 @@ def widest(name: str) -> Catalog:
     return Catalog((
         Model(
             name, ("generations", "edits"), MAX_PICTURES, any_size=free, references=MOST_REFERENCES, tunable=True,
-            max_prompt=20_000,
+            max_prompt=100_000,
         ),
     ))  # fmt: skip
 

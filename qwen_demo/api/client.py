@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +21,6 @@ from .errors import (
     APIError,
     BadResponse,
     ConnectionFailed,
-    ModelUnavailable,
     OtherRegion,
     RateLimited,
     RequestTimedOut,
@@ -31,7 +30,7 @@ from .masking import hidden
 from .refusals import parse_error
 from .requests import ImageRequest
 from .resending import should_resend, wait_before
-from .responses import ImagesResponse, ResultImage, Task, decode, parse
+from .responses import ENDED, Begun, ImagesResponse, ResultImage, decode, holds_pictures, parse, task_status
 
 MAX_PICTURE_BYTES = 40_000_000
 MAX_REDIRECTS = 3
@@ -61,6 +60,7 @@ class QwenClient:
         timeout: seconds until a whole answer must be there; connecting may take half of them, at most 5.
         transport: what carries the calls in place of the network, such as `httpx.ASGITransport`.
         resolve: host and port of a result's URL → the public IP addresses to connect to, in turn.
+        shown_as: what errors call the API's host; "" for its name.
         trusted_hosts: names, or suffixes such as `.aliyuncs.com`, of hosts whose addresses are not checked.
     """
 
@@ -75,10 +75,12 @@ class QwenClient:
         transport: httpx.AsyncBaseTransport | None = None,
         resolve: Callable[[str, int], Awaitable[list[str]]] = public_addresses,
         trusted_hosts: Iterable[str] = (),
+        shown_as: str = "",
     ) -> None:
         self._key = api_key
         self._dialect = dialect
         self._billed = billed
+        self._shown_as = shown_as
         self._timeout = timeout
         self._resolve = resolve
         self._trusted_hosts = tuple(trusted_hosts)
@@ -99,6 +101,11 @@ class QwenClient:
         """The API's."""
         return self._api.base_url.host
 
+    @property
+    def base_url(self) -> str:
+        """The API's, without a slash at its end."""
+        return str(self._api.base_url).rstrip("/")
+
     async def __aenter__(self) -> "QwenClient":
         return self
 
@@ -118,12 +125,12 @@ class QwenClient:
         async with self.open(request, key) as answer:
             content = await answer.content()
         understood = await asyncio.to_thread(self.understand, content, answer.headers)
-        while isinstance(understood, Task):
+        while isinstance(understood, Begun):
             content = await self.follow(understood, key)
             understood = await asyncio.to_thread(self.understand, content, answer.headers)
         return understood
 
-    def understand(self, content: bytes, headers: Mapping[str, str]) -> ImagesResponse | Task:
+    def understand(self, content: bytes, headers: Mapping[str, str]) -> ImagesResponse | Begun:
         """What an answer says: pictures, or that a task was begun in place of them.
 
         Not for the event loop: six pictures in base64 are 30 MB of JSON.
@@ -135,32 +142,45 @@ class QwenClient:
         try:
             understood = parse(as_json(content), headers)
         except APIError as error:
-            error.host = self.host
+            error.host = self._shown_as or self.host
             raise
-        if isinstance(understood, Task) and not self._dialect.task_path:
+        if isinstance(understood, Begun) and not self._dialect.task_path:
             raise BadResponse("task", request_id=understood.request_id, task=understood.id)
         return understood
 
-    async def follow(self, task: Task, key: str = "") -> bytes:
+    async def follow(self, task: Begun, key: str = "") -> bytes:
         """Ask after a task until it has come to an end. Returns the answer that says so, as it came.
 
+        Only pictures, or a word that there will be none, are an end: whatever else is answered in between, by a proxy
+        or a busy server, the task goes on, and is paid for.
+
         Raises:
-            RequestTimedOut: it did not, in as much time as a request has. It may be followed further.
+            RequestTimedOut: it did not end in as much time as a request has. It may be followed further.
             APIError: it may not be asked after.
+            BadResponse: the API doesn't know it any more.
         """
         path = self._dialect.task_path.format(task=quote(task.id, safe=""))
-        for _ in range(math.ceil(self._timeout / TASK_PAUSE)):
-            await pause(TASK_PAUSE)
-            with suppress(ConnectionFailed, RateLimited, ModelUnavailable):  # the task goes on without us
-                content = await self.get(path, key)
-                with suppress(BadResponse, APIError):  # it has ended, and why is understood once that is written down
-                    if isinstance(await asyncio.to_thread(self.understand, content, {}), Task):
+        with network_errors(after_sending=True), fail_after(self._timeout):
+            for _ in range(math.ceil(self._timeout / TASK_PAUSE)):
+                await pause(TASK_PAUSE)
+                try:
+                    content = await self.get(path, key)
+                except (ConnectionFailed, BadResponse):
+                    continue
+                except APIError as error:
+                    if isinstance(error, RateLimited) or error.status >= 500:
                         continue
-                return content
+                    error.may_be_billed = True
+                    raise
+                body = await asyncio.to_thread(as_json, content)
+                if task_status(body) == "UNKNOWN":
+                    raise BadResponse("task_unknown", task=task.id)
+                if task_status(body) in ENDED or holds_pictures(body):
+                    return content
         raise RequestTimedOut(f"task {task.id} is not done", may_be_billed=True)
 
     async def get(self, path: str, key: str = "") -> bytes:
-        """What the API answers to GET at a path below the base URL, without the key.
+        """What the API answers to GET at a path below the base URL; the key is cut out of it.
 
         Raises:
             ConnectionFailed: it was not reached, or not heard to the end.
@@ -264,7 +284,7 @@ class QwenClient:
         error = parse_error(status, body, headers)
         if self._dialect.regional and type(error) is Unauthorized:
             error = OtherRegion(error.status, error.code, error.message, request_id=error.request_id)
-        error.host = self.host
+        error.host = self._shown_as or self.host
         return error
 
     async def _download_in_tries(self, url: httpx.URL) -> bytes:

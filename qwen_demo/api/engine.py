@@ -6,13 +6,14 @@ from types import MappingProxyType
 
 import httpx
 
+from .addresses import check_for_proxy
 from .answer import as_json
 from .catalog import Catalog, OwnRows
 from .client import QwenClient
-from .dialects import ASKED, DEFAULT, DIALECTS, Dialect, spoken_at
+from .dialects import DEFAULT, DIALECTS, SELF_TELLING, Dialect, spoken_at
 from .errors import APIError, BadResponse, ConnectionFailed, QwenDemoError, Unauthorized
 
-ELSEWHERE = "https://your-api.example/v1"
+HIDDEN_URL = "https://your-api.example/v1"
 """What code for strangers names in place of an address in the owner's network."""
 NO_ROWS: OwnRows = MappingProxyType({})
 
@@ -25,17 +26,17 @@ class Engine:
         dialect: how it is spoken to.
         base_url: where.
         catalog: its models.
-        title: its name, for people.
+        title: its name, for people; "" where only its host is known.
         billed: whether somebody is paid for what it does.
-        keyed: whether it asks for a key.
+        wants_key: whether it asks for a key.
     """
 
     dialect: Dialect
     base_url: str
     catalog: Catalog
-    title: str
+    title: str = ""
     billed: bool = True
-    keyed: bool = True
+    wants_key: bool = True
 
     def for_strangers(self) -> "Engine":
         """The same as strangers may know it: not where it stands, unless that is a known host.
@@ -46,7 +47,7 @@ class Engine:
         known = replace(self, catalog=Catalog(models))
         if spoken_at(self.base_url):
             return known
-        return replace(known, base_url=ELSEWHERE, title=self.title.replace(self.host, ""))
+        return replace(known, base_url=HIDDEN_URL)
 
     @property
     def host(self) -> str:
@@ -74,7 +75,7 @@ def of_dialect(dialect: Dialect, base_url: str = "", rows: OwnRows = NO_ROWS) ->
     """The engine at an address that needs no asking. `rows` are the owner's own, as for `Catalog.with_rows`."""
     address = dialect.at(base_url) if base_url else dialect.base_url
     catalog = dialect.catalog.with_rows(rows, dialect.row)
-    return Engine(dialect=dialect, base_url=address, catalog=catalog, title=httpx.URL(address).netloc.decode("ascii"))
+    return Engine(dialect=dialect, base_url=address, catalog=catalog)
 
 
 PROVIDER_ENGINE = of_dialect(DEFAULT)
@@ -101,36 +102,47 @@ async def find(
         EngineAway: nothing answers yet, or the key is refused.
     """
     dialect = dialect or spoken_at(base_url)
-    asked = dialect or ASKED
+    asked = dialect or SELF_TELLING
     if not asked.served:
         return of_dialect(asked, base_url, rows)
     address = asked.at(base_url)
-    told = await _models(address, key, transport)
+    told = await _models(address, key, transport, asked=dialect is not None)
     if not dialect and isinstance(told, Mapping) and (named := DIALECTS.get(str(told.get("api")))) and named != asked:
         return of_dialect(named, base_url, rows)
     served = asked.served(told)
     if not served:
-        return of_dialect(dialect or DEFAULT, base_url, rows)
+        return replace(of_dialect(dialect or DEFAULT, base_url, rows), wants_key=bool(key))
     return Engine(
         dialect=asked,
         base_url=address,
-        catalog=Catalog(served.models).with_rows(rows, asked.row),
-        title=served.title or httpx.URL(address).netloc.decode("ascii"),
-        billed=bool(key) and not served.own,
-        keyed=bool(key),
+        catalog=Catalog(served.models).with_rows(rows, served.row),
+        title=served.title,
+        billed=not served.own or (bool(key) and _may_be_public(httpx.URL(address).host)),
+        wants_key=bool(key),
     )
 
 
-async def _models(base_url: str, key: str, transport: httpx.AsyncBaseTransport | None) -> object:
-    """What it answers to `GET /models`; None where it knows no such question."""
+def _may_be_public(host: str) -> bool:
+    """Whether a host may be somebody else's, who sends a bill, for all that its name tells."""
+    try:
+        check_for_proxy(host)
+    except BadResponse:
+        return False
+    return True
+
+
+async def _models(base_url: str, key: str, transport: httpx.AsyncBaseTransport | None, *, asked: bool) -> object:
+    """What it answers to `GET /models`; None where it knows no such question. It may be `asked` outright."""
     host = httpx.URL(base_url).netloc.decode("ascii")
     async with QwenClient(key, base_url, transport=transport) as client:
         try:
             return as_json(await client.get("models"))
-        except (ConnectionFailed, Unauthorized) as error:
+        except ConnectionFailed as error:
             raise EngineAway(host, error) from error
         except APIError as error:
-            if error.status >= 500:
+            if isinstance(error, Unauthorized) and (key or asked):  # else visitors may bring theirs
+                raise EngineAway(host, error) from error
+            if error.status in (500, 502, 503, 504):
                 raise EngineAway(host, error) from error
             return None
         except BadResponse:

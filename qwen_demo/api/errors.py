@@ -22,6 +22,8 @@ Every error knows whether the request may have been billed: only delivered pictu
 API took the request is free, and what was lost after it is not surely free.
 """
 
+from typing import Any
+
 RULES = {
     "required": "must not be empty",
     "text": "must be text",
@@ -52,6 +54,7 @@ FAILINGS = {
     "no_picture": "the answer holds no picture",
     "answer_gone": "the answer is not here any more",
     "task": "it began a task, {task}, in place of a picture",
+    "task_unknown": "its task, {task}, is not known there any more",
     "not_base64": "a picture of the answer is not base64",
     "undecodable": "what came can't be decoded, or leads nowhere",
     "too_large": "what came is larger than {mb} MB",
@@ -196,6 +199,10 @@ class OutOfMemory(ModelUnavailable):
 
 class ProxyFailed(APIError):
     """A proxy such as LiteLLM failed. It asks up to three times, and what it got may have been billed as often."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.may_be_billed = True
 
 
 class NotTheAPI(APIError):

@@ -88,10 +88,10 @@ def parse_error(status: int, body: object, headers: Mapping[str, str]) -> APIErr
     reason = "" if is_page(body) else _reason(body)
     kind = _BY_CODE.get(code or "") or _by_words(_BY_NAME, re.sub(r"[^a-z|]", "", "|".join(names).lower()))
     kind = kind or _BY_STATUS.get(status, APIError)
+    if status >= 500 and "x-litellm-call-id" in headers:  # whatever it says: it asked up to three times
+        kind = ProxyFailed
     if kind in _VAGUE:
         kind = _by_words(_BY_REASON, reason.lower()) or kind
-    if kind is APIError and status >= 500 and "x-litellm-call-id" in headers:
-        kind = ProxyFailed
     if kind is APIError and (300 <= status < 400 or status in (404, 405)) and "model" not in f"{code} {reason}".lower():
         kind = NotTheAPI
     return kind(

@@ -17,6 +17,8 @@ _ADDRESS = ("url", "image_url", "img_url", "image", "uri")
 _PICTURES = ("data", "images", "image_urls", "output_images", "results", "artifacts", "output")
 _HOLDERS = ("choices", "message", "content", "result", "response")
 _REWRITTEN = ("revised_prompt", "actual_prompt", "text", "optimized_prompt")
+ENDED = ("FAILED", "CANCELED")
+"""What a task is called that brings no picture, and costs nothing (maker)."""
 _RELATIVE = re.compile(r"(?!/9j/)\.{0,2}/[^\s]{1,2000}")  # base64 of a JPEG begins with /9j/
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
@@ -54,14 +56,14 @@ class ImagesResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Begun:
     """What the API began in place of an answer: it is asked after by its id until it has pictures (maker)."""
 
     id: str
     request_id: str | None
 
 
-def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse | Task:
+def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse | Begun:
     """Read the body of a 200.
 
     Raises:
@@ -84,6 +86,17 @@ def parse(body: object, headers: Mapping[str, str]) -> ImagesResponse | Task:
         request_id=id,
         created=created if isinstance(created, int) and not isinstance(created, bool) else None,
     )
+
+
+def holds_pictures(body: object) -> bool:
+    """Whether there is a picture in an answer."""
+    return any(_images(body))
+
+
+def task_status(body: object) -> str:
+    """How a task is, in the maker's words, such as `RUNNING`; "" where an answer is about none."""
+    task = _task(body) if isinstance(body, Mapping) else {}
+    return str(task.get("task_status") or "")
 
 
 def decode(text: str) -> bytes:
@@ -151,16 +164,22 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _without_pictures(body: Mapping[str, Any], headers: Mapping[str, str], id: str | None) -> Task:
+def _without_pictures(body: Mapping[str, Any], headers: Mapping[str, str], id: str | None) -> Begun:
     """Why there is no picture: a task was begun, the answer is a refusal in spite of its status, or nobody knows."""
-    output = body.get("output")
-    task = output if isinstance(output, Mapping) else body
-    if (number := task.get("task_id")) and task.get("task_status") not in ("FAILED", "CANCELED", "UNKNOWN"):
-        return Task(str(number)[:128], id)
+    task = _task(body)
+    if (number := task.get("task_id")) and task_status(body) not in (*ENDED, "UNKNOWN"):
+        return Begun(str(number)[:128], id)
+    if task_status(body) in ENDED:
+        raise parse_error(200, {"message": f"the task has {task_status(body)}", **task, "request_id": id}, headers)
     for holder in (body, task):
         if holder.keys() & {"error", "errors", "code", "detail"}:
             raise parse_error(200, {**holder, "request_id": id}, headers)
     raise BadResponse("no_picture", request_id=id)
+
+
+def _task(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    output = body.get("output")
+    return output if isinstance(output, Mapping) else body
 
 
 def _is_number(value: object) -> bool:

@@ -1,3 +1,3 @@
-"""The offline backend: the provider's image API as an ASGI app that draws by itself. The default without a key."""
+"""The offline backend: the image APIs as an ASGI app that draws by itself. The default without a key."""
 
 from .app import create_app as create_app

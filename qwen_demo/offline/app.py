@@ -1,6 +1,6 @@
 """The image APIs as one ASGI app: their paths, bodies and answers, with pictures of its own.
 
-How each is spoken is a file beside this one with a `Door`; what they share is here.
+How each is spoken is a file beside this one with a `Front`; what they share is here.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from ..api.errors import InvalidRequest
 from ..api.requests import ImageRequest
 from . import dashscope, gateway, openai
 from .canvas import sign
-from .door import Door, Drawn, WrongModel
 from .draw import draw
+from .front import Drawn, Front, WrongModel
 from .retouch import open_reference, retouch
 
 
@@ -39,11 +39,13 @@ def create_app(seconds: float = 0.5, *, provider: Catalog = PROVIDER, maker: Cat
         provider: the models at `/v1/images`, besides the engine's own.
         maker: the models at `/api/v1/services`.
     """
-    doors = {
-        gateway.PATHS: gateway.door(provider),
-        dashscope.PATHS: dashscope.door(maker),
+    fronts = {
+        gateway.PATHS: gateway.front(provider),
+        dashscope.PATHS: dashscope.front(maker),
     }
-    calls = [Route(path, partial(_answer, door), methods=["POST"]) for paths, door in doors.items() for path in paths]
+    calls = [
+        Route(path, partial(_answer, front), methods=["POST"]) for paths, front in fronts.items() for path in paths
+    ]
     app = Starlette(
         routes=[*calls, openai.MODELS, Route("/v1/results/{name}.png", _result, name="result")],
         exception_handlers={HTTPException: _not_offered},
@@ -53,26 +55,28 @@ def create_app(seconds: float = 0.5, *, provider: Catalog = PROVIDER, maker: Cat
     return app
 
 
-async def _answer(door: Door, call: Request) -> Response:
+async def _answer(front: Front, call: Request) -> Response:
     body = await call.body()
-    door = door.other(call, body) if door.other else door
+    if openai.is_meant(call, body):  # at the provider's paths
+        front = openai.FRONT
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
-    if door.locked and (scheme.lower() != "bearer" or not key.strip()):
-        return _json(*door.refusal(401, "The Authorization header must be: Bearer, a space, and an API key.", None))
+    if front.locked and (scheme.lower() != "bearer" or not key.strip()):
+        return _json(*front.refusal(401, "The Authorization header must be: Bearer, a space, and an API key.", None))
     try:
-        request = await door.read(call, body)
+        request = await front.read(call, body)
         references = [await asyncio.to_thread(open_reference, entry) for entry in request.references]
     except WrongModel as error:
-        return _json(*door.refusal(404, str(error), "model"))
+        return _json(*front.refusal(404, str(error), "model"))
     except InvalidRequest as error:
-        return _json(*door.refusal(400, str(error), error.field))
+        status = front.missing_picture if error.problem == "picture_missing" else 400
+        return _json(*front.refusal(status, str(error), error.field))
     except (ValueError, RecursionError) as error:
-        return _json(*door.refusal(400, f"The body can't be read: {error}.", ""))
+        return _json(*front.refusal(400, f"The body can't be read: {error}.", ""))
     first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
     seeds = [(first + number) % (MAX_SEED + 1) for number in range(request.n)]
     drawn = (asyncio.to_thread(_drawn, call, request, references, seed) for seed in seeds)
     _, pictures = await asyncio.gather(asyncio.sleep(call.app.state.seconds), asyncio.gather(*drawn))
-    return _json(200, door.answer(request, pictures))
+    return _json(200, front.answer(request, pictures))
 
 
 def _drawn(call: Request, request: ImageRequest, pictures: list[Image.Image], seed: int) -> Drawn:

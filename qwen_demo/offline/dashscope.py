@@ -10,7 +10,7 @@ from starlette.requests import Request
 from ..api.catalog import Catalog
 from ..api.errors import InvalidRequest
 from ..api.requests import ImageRequest, make
-from .door import Door, Drawn, WrongModel, as_object, parsed, there
+from .front import Drawn, Front, WrongModel, as_object, parsed, there
 
 PATHS = ("/api/v1/services/aigc/multimodal-generation/generation",)
 PARAMETERS = {
@@ -20,9 +20,9 @@ PARAMETERS = {
 """Its parameters, and what a request calls them."""
 
 
-def door(catalog: Catalog) -> Door:
+def front(catalog: Catalog) -> Front:
     """With these models."""
-    return Door(read=partial(_read, catalog), answer=_answer, refusal=_refusal)
+    return Front(read=partial(_read, catalog), answer=_answer, refusal=_refusal)
 
 
 async def _read(catalog: Catalog, call: Request, body: bytes) -> ImageRequest:

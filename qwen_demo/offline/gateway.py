@@ -10,21 +10,15 @@ from starlette.requests import Request
 from ..api.catalog import Catalog
 from ..api.errors import InvalidRequest
 from ..api.requests import ImageRequest, make
-from . import openai
-from .door import Door, Drawn, as_object, parsed, there
+from .front import Drawn, Front, as_object, parsed, there
+from .openai import PATHS as PATHS
 
-PATHS = ("/v1/images/generations", "/v1/images/edits")
 FIELDS = ("prompt", "model", "size", "n", "response_format", "seed", "watermark")
 
 
-def door(catalog: Catalog) -> Door:
-    """With these models. At the same paths stands OpenAI's door, for its models and for forms."""
-    here = Door(read=partial(_read, catalog), answer=_answer, refusal=refusal)
-
-    def chosen(call: Request, body: bytes) -> Door:
-        return openai.DOOR if openai.is_meant(call, body) else here
-
-    return Door(read=here.read, answer=_answer, refusal=refusal, other=chosen)
+def front(catalog: Catalog) -> Front:
+    """With these models."""
+    return Front(read=partial(_read, catalog), answer=_answer, refusal=refusal)
 
 
 async def _read(catalog: Catalog, call: Request, body: bytes) -> ImageRequest:

@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..api.catalog import Catalog, pixels
-from ..api.dialects import ASKED, DEFAULT
+from ..api.dialects import DEFAULT, SELF_TELLING
 from ..api.errors import InvalidRequest
 from ..api.requests import ImageRequest, make
-from .door import Door, Drawn, parsed
+from .front import Drawn, Front, parsed
 
 NAMES = ("Qwen/Qwen-Image", "Qwen/Qwen-Image-Edit-2511")
 SERVED = {
@@ -47,8 +47,13 @@ async def _models(call: Request) -> Response:
 MODELS = Route("/v1/models", _models)
 
 
+PATHS = ("/v1/images/generations", "/v1/images/edits")
+
+
 def is_meant(call: Request, body: bytes) -> bool:
-    """Whether a call at a path that two APIs share is for this one: it is a form, or names one of these models."""
+    """Whether a call at the provider's paths is for this one: it is a form, or names one of these models."""
+    if call.url.path not in PATHS:
+        return False
     if "form" in call.headers.get("content-type", ""):
         return True
     try:
@@ -58,7 +63,7 @@ def is_meant(call: Request, body: bytes) -> bool:
 
 
 async def _read(call: Request, body: bytes) -> ImageRequest:
-    served = ASKED.served(SERVED) if ASKED.served else None
+    served = SELF_TELLING.served(SERVED) if SELF_TELLING.served else None
     catalog = Catalog(served.models if served else ())
     pictures: list[str] = []
     if call.url.path.endswith("generations"):
@@ -106,9 +111,8 @@ def _answer(request: ImageRequest, pictures: list[Drawn]) -> Mapping[str, Any]:
 
 
 def _refusal(status: int, message: str, field: str | None) -> tuple[int, Mapping[str, Any]]:
-    status = 422 if field == "image" and "needs" in message else status
     kind = "Unprocessable Entity" if status == 422 else "Bad Request"
     return status, {"error": {"message": message, "type": kind, "param": field, "code": status}}
 
 
-DOOR = Door(read=_read, answer=_answer, refusal=_refusal, locked=False)
+FRONT = Front(read=_read, answer=_answer, refusal=_refusal, locked=False, missing_picture=422)

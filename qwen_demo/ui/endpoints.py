@@ -17,6 +17,7 @@ from ..api.engine import Engine
 from ..api.requests import ImageEdit, ImageFusion, TextToImage
 from ..order import Order
 from ..service import Service, draw_seed
+from ..snippets import grouped
 from .events import in_words, visitor
 from .files import publish, publish_entry, uploaded
 from .form import SENT
@@ -79,7 +80,10 @@ def narrowed(schema: dict[str, Any], models: Catalog, kind: str) -> dict[str, An
     if not any(model.in_tokens for model in able):
         properties["prompt"]["maxLength"] = max((model.max_prompt for model in able), default=0)
     if not any(model.any_size for model in able):
-        properties["size"]["enum"] = list(models.sizes(kind))
+        if names := list(models.sizes(kind)):
+            properties["size"]["enum"] = names
+        else:
+            del properties["size"]
     if "images" in properties:
         most = properties["images"]["maxItems"] = models.most_references
         properties["images"]["description"] = properties["images"]["description"].format(most=most)
@@ -228,4 +232,4 @@ def _body(prepared: Prepared) -> dict[str, Any]:
     """What was sent, as a dict; embedded pictures are cut short by now."""
     if prepared.json is not None:
         return dict(prepared.json)
-    return {**dict(prepared.form), **{name: "…" for name, _ in prepared.files}}
+    return grouped([*prepared.form, *((name, "…") for name, _ in prepared.files)])

@@ -112,7 +112,7 @@ class Filling:
         free = [at for at, held in enumerate(self._fusion.held(given)) if not any(held)]
         updates = self._open(self._fusion)
         if len(entries) > max(1, len(free)):  # several that don't fit beside what is there are a fusion of their own
-            free = list(range(len(self._fusion.slots)))
+            free = list(range(len(self._fusion.held(given))))
             updates |= {part: value for slot in self._fusion.slots for part, value in slot.fill(None).items()}
         if not entries or not free:
             raise refusal("fusion_full" if entries else "picture_gone", http)

@@ -44,7 +44,8 @@ def controls(service: Service, request_type: type[ImageRequest]) -> Iterator[Non
     """The left side of a tab, to be drawn in; where no model can do what it is for, words in its place."""
     able = bool(service.engine.catalog.doing(request_type.kind))
     if not able:
-        gr.HTML(t(f"no_model_{request_type.kind}"), elem_classes=["note", "no-model"])
+        key = f"no_model_{request_type.kind}" if service.engine.catalog.models else "no_models"
+        gr.HTML(t(key), elem_classes=["note", "no-model"])
     with gr.Column(elem_classes="controls", min_width=0, visible=able):
         yield
 
@@ -210,7 +211,11 @@ class Form:
     def outputs(self) -> list[Component]:
         """All that `fill` may change."""
         places = [part for slot in self.slots for part in slot.outputs()]
-        return [*self.controls().values(), *places, *(slot.column for _, slot in self._varying)]
+        return [
+            *self.controls().values(),
+            *places,
+            *(part for _, slot in self._varying for part in (slot.column, *slot.companions)),
+        ]
 
     def held(self, given: Mapping[str, Any]) -> list[tuple[Upload, str]]:
         """The picture and the address of each slot that the chosen model takes a picture from."""
@@ -256,18 +261,19 @@ class Form:
             self.random_seed: recipe.seed is None if seed else gr.skip(),
             self.response_format: recipe.response_format,
         }
-        able: dict[Component | None, tuple[bool, Any, Any]] = {
-            self.negative_prompt: (suited.negative, recipe.negative_prompt or "", ""),
-            self.watermark: (suited.watermark, bool(recipe.watermark), False),
-            self.optimize_prompt: (suited.rewrites, optimize, False),
-            self.steps: (suited.tunable, _text(recipe.steps), ""),
-            self.guidance: (suited.tunable, _text(recipe.guidance), ""),
+        told = {
+            self.watermark: bool(recipe.watermark),
+            self.negative_prompt: recipe.negative_prompt or "",
+            self.optimize_prompt: optimize,
+            self.steps: _text(recipe.steps),
+            self.guidance: _text(recipe.guidance),
         }
-        for part, (can, value, without) in able.items():
-            if part:
-                values[part] = gr.update(value=value if can else without, interactive=can)
+        for part, can in self._switches(suited).items():
+            values[part] = gr.update(
+                value=told[part] if can else "" if isinstance(told[part], str) else False, interactive=can
+            )
         if self.free_size:
-            by_hand = recipe.size not in (None, *suited.size_names) and suited.any_size is not None
+            by_hand = sizes_of(suited, recipe.size, auto=bool(self.slots))["value"] == FREE
             values[self.free_size] = gr.update(value=recipe.size if by_hand else "", visible=by_hand)
         updates |= values
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
@@ -296,19 +302,26 @@ class Form:
 
     def _suited(self, model: Model, size: str | None = None) -> Updates:
         """What of the form depends on its model: what can't be asked of it can't be chosen."""
-        switches: dict[Component | None, bool] = {
-            self.watermark: model.watermark,
-            self.negative_prompt: model.negative,
-            self.steps: model.tunable,
-            self.guidance: model.tunable,
-        }
-        updates: Updates = {part: gr.update(interactive=can) for part, can in switches.items() if part}
+        updates: Updates = {part: gr.update(interactive=can) for part, can in self._switches(model).items()}
         sizes = sizes_of(model, size, auto=bool(self.slots))
         updates[self.size] = gr.update(**sizes)
+        updates[self.optimize_prompt] = gr.update(interactive=model.rewrites, value=model.rewrites_unasked)
         if self.free_size:
             updates[self.free_size] = gr.update(visible=sizes["value"] == FREE)
-        updates[self.optimize_prompt] = gr.update(interactive=model.rewrites, value=model.rewrites_unasked)
-        return updates | {slot.column: gr.update(visible=at < model.references) for at, slot in self._varying}
+        for at, slot in self._varying:
+            parts = (slot.column, *slot.companions)
+            updates |= {part: gr.update(visible=at < model.references) for part in parts}
+        return updates
+
+    def _switches(self, model: Model) -> dict[Component, bool]:
+        """The controls that not every model has, and whether that one has them."""
+        switches = {
+            self.watermark: model.watermark,
+            self.negative_prompt: model.negative,
+            self.optimize_prompt: model.rewrites,
+        }
+        numbers = {part: model.tunable for part in (self.steps, self.guidance) if part}
+        return switches | numbers
 
     @property
     def _varying(self) -> list[tuple[int, Slot]]:
@@ -328,7 +341,7 @@ class Form:
 
     def free_slot(self, given: Mapping[str, Any]) -> Slot | None:
         """The first slot with nothing in it."""
-        return next((slot for slot, held in zip(self.slots, self.held(given), strict=True) if not any(held)), None)
+        return next((slot for slot, held in zip(self.slots, self.held(given), strict=False) if not any(held)), None)
 
 
 def _number(text: object) -> object:

@@ -1,4 +1,4 @@
-"""The third tab: two or three pictures become one. They change places, and what doesn't fit together is told."""
+"""The third tab: several pictures become one. They change places, and what doesn't fit together is told."""
 
 import re
 from functools import cache, partial
@@ -36,11 +36,15 @@ def fusion_tab(demo: gr.Blocks, service: Service) -> Form:
             look = partial(Slot, height=176, addresses=takes_addresses(service, ImageFusion))
             slots = [look(f"fusion-image-{n}", f"field_image_{n}", shown=n <= shown) for n in numbers]
         with gr.Row(elem_classes=["swaps", *many]):
-            swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}") for n in numbers[:-1]]
+            swaps = [small_button(t(f"swap_{n}"), f"fusion-swap-{n}", visible=n < shown) for n in numbers[:-1]]
         gr.HTML(t("fusion_note_many" if many else "fusion_note"), elem_classes="note")
         with gr.Row(elem_classes="chips"):
-            for n in numbers:
-                small_button(t(f"name_{n}"), f"fusion-name-{n}", elem_classes="insert")
+            names = [
+                small_button(t(f"name_{n}"), f"fusion-name-{n}", elem_classes="insert", visible=n <= shown)
+                for n in numbers
+            ]
+        for slot, name, swap in zip(slots[1:], names[1:], swaps, strict=True):
+            slot.companions += [name, swap]
         form = Form(
             "fusion",
             ImageFusion,

@@ -5,7 +5,7 @@ from html import escape
 
 from gradio.i18n import I18nData
 
-from ..api.engine import Engine
+from ..api.engine import HIDDEN_URL, Engine
 from ..api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError
 from ..i18n import texts, translate
 from ..images import Reference
@@ -99,7 +99,8 @@ def billed(order: Order, language: str) -> str:
 
 def engine_html(engine: Engine) -> str:
     """The page's foot: what answers its orders."""
-    parts = dict.fromkeys(filter(None, (engine.title, engine.host, engine.dialect.name)))
+    host = "" if engine.base_url == HIDDEN_URL else engine.host
+    parts = filter(None, (engine.title, host, engine.dialect.name))
     return f"<p>{escape(' · '.join(parts))}</p>"
 
 

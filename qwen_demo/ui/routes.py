@@ -183,7 +183,7 @@ class Board:
     def _code(self, asked: Asked) -> Told:
         """An order as code that makes the same pictures again."""
         order = self._order(asked, asked.param("order"))
-        return dict(all_forms(self._service.engine, [call.request for call in order.calls]))
+        return dict(all_forms(self._service.engine_of(order), [call.request for call in order.calls]))
 
     def _raw_answers(self, asked: Asked) -> Response:
         """The answers of an order that could not be read, as they came."""

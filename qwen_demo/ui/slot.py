@@ -51,6 +51,8 @@ class Slot:
             )
             told = "page.tellPlace(element, trigger)"
             self._note = gr.HTML("", elem_id=f"{elem_id}-note", elem_classes="slot-note", js_on_load=told)
+        self.companions: list[gr.Button] = []
+        """What goes with it: buttons that name it, or move what is in it."""
         self._original = gr.State("")
         """The upload as it came, to be made ready once more on another background."""
 

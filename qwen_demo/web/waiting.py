@@ -2,8 +2,11 @@
 
 import asyncio
 import secrets
+import signal
 import socket
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import TypeVar
 
@@ -18,7 +21,6 @@ from ..i18n import preferred, texts, translate
 from .health import health_routes
 
 AGAIN = 3.0  # seconds before the engine is asked again
-pause = asyncio.sleep
 T = TypeVar("T")
 
 _PAGE = """<!doctype html>
@@ -39,6 +41,20 @@ _PAGE = """<!doctype html>
 """
 
 
+class _Server(uvicorn.Server):
+    """Ends at SIGINT and SIGTERM as the app does: without an error."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():  # only there signals are heard
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 async def serve_until(found: Callable[[], Awaitable[T]], listening: socket.socket, *, told: bool) -> T:
     """Serve that page until the engine is found.
 
@@ -48,7 +64,7 @@ async def serve_until(found: Callable[[], Awaitable[T]], listening: socket.socke
         told: whether whoever looks may know where the engine is.
     """
     state: list[EngineAway] = []
-    server = uvicorn.Server(uvicorn.Config(_app(state, told=told), log_level="warning", lifespan="off"))
+    server = _Server(uvicorn.Config(_app(state, told=told), log_level="warning", lifespan="off"))
     serving = asyncio.create_task(server.serve([listening]))
     while not serving.done():
         try:
@@ -60,7 +76,7 @@ async def serve_until(found: Callable[[], Awaitable[T]], listening: socket.socke
             server.should_exit = True
             await serving
             return engine
-    raise SystemExit(1)  # told to end
+    raise SystemExit(0)  # told to end, with nothing under way
 
 
 def _app(state: list[EngineAway], *, told: bool) -> Starlette:
@@ -70,7 +86,8 @@ def _app(state: list[EngineAway], *, told: bool) -> Starlette:
     def page(request: Request) -> Response:
         language = preferred(request.headers.get("accept-language", ""), request.cookies.get("language", ""))
         key = "engine_locked" if state and state[0].locked else "engine_away"
-        host = state[0].host if state and told else translate(language, "engine_here")
+        asked_here = request.url.hostname in ("localhost", "127.0.0.1", "::1")  # by no foreign page under its own name
+        host = state[0].host if state and told and asked_here else translate(language, "engine_here")
         nonce = secrets.token_urlsafe(16)
         html = _PAGE.format(
             language=language,

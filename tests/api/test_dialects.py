@@ -261,6 +261,10 @@ def test_a_proxy_that_fails_may_have_asked_three_times() -> None:
     error = parse_error(500, body, {"x-litellm-call-id": "c-1"})
     assert (type(error), error.may_be_billed, error.request_id) == (ProxyFailed, True, "c-1")
     assert type(parse_error(500, body, {})) is APIError
+    for status, message in ((503, "x"), (500, "rate limit"), (502, "out of memory")):
+        error = parse_error(status, {"error": {"message": message}}, {"x-litellm-call-id": "c-1"})
+        assert (type(error), error.may_be_billed, should_resend(error, 1)) == (ProxyFailed, True, False)
+    assert type(parse_error(429, body, {"x-litellm-call-id": "c-1"})) is RateLimited
 
 
 @pytest.mark.parametrize(("dialect", "kind"), [(DASHSCOPE, OtherRegion), (GATEWAY, Unauthorized)])
@@ -357,10 +361,19 @@ async def send(carrier: httpx.MockTransport, dialect: Any = DASHSCOPE, timeout: 
     ],
 )
 async def test_a_task_is_followed_to_its_pictures(done: dict[str, Any]) -> None:
-    carrier, asked = tasks(RUNNING, 429, 503, RUNNING, {**RUNNING, "task_status": "SUCCEEDED", **done})
+    busy = {"code": "Throttling.RateQuota", "message": "x"}  # with a 200, from whatever stands in between
+    carrier, asked = tasks(RUNNING, 429, 502, 503, busy, {}, RUNNING, {"task_status": "SUCCEEDED", **done})
     response = await send(carrier)
     assert [image.url for image in response.images] == [URL]
-    assert asked[1:] == [f"GET /api/v1/tasks/t%2F1 Bearer {KEY}".replace("%2F", "/")] * 5
+    assert asked[1:] == [f"GET /api/v1/tasks/t/1 Bearer {KEY}"] * 8
+
+
+@pytest.mark.usefixtures("no_pause")
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_task_that_may_not_be_asked_after_may_be_billed_all_the_same(status: int) -> None:
+    with pytest.raises(APIError) as refused:
+        await send(tasks(RUNNING, status)[0])
+    assert refused.value.may_be_billed
 
 
 @pytest.mark.usefixtures("no_pause")
@@ -369,7 +382,7 @@ async def test_a_task_is_followed_to_its_pictures(done: dict[str, Any]) -> None:
     [
         ({"task_status": "FAILED", "code": "DataInspectionFailed", "message": "x"}, Refused),
         ({"task_status": "FAILED", "code": "InternalError", "message": "x"}, APIError),
-        ({"task_status": "CANCELED"}, BadResponse),
+        ({"task_status": "CANCELED"}, APIError),
         ({"task_status": "UNKNOWN"}, BadResponse),
     ],
 )
@@ -390,6 +403,12 @@ async def test_where_tasks_can_not_be_asked_after_one_is_told() -> None:
     with pytest.raises(BadResponse) as told:
         await send(tasks()[0], dialect=OPENAI)
     assert told.value.problem == "task"
+
+
+@pytest.mark.parametrize("name", ["gateway", "openai", "siliconflow"])
+def test_an_address_without_a_version_gets_one(name: str) -> None:
+    assert DIALECTS[name].at("https://host:9") == "https://host:9/v1"
+    assert DIALECTS[name].at("https://host/v2") == "https://host/v2"
 
 
 def test_hosts_are_known_by_their_whole_names() -> None:

@@ -43,7 +43,7 @@ async def never(url: str, api: str = "") -> Engine:
 )  # fmt: skip
 async def test_known_hosts_are_known_and_not_asked(url: str, dialect: str, base_url: str) -> None:
     engine = await never(url)
-    assert (engine.dialect.name, engine.base_url, engine.billed, engine.keyed) == (dialect, base_url, True, True)
+    assert (engine.dialect.name, engine.base_url, engine.billed, engine.wants_key) == (dialect, base_url, True, True)
     assert engine.catalog == {"gateway": PROVIDER, "dashscope": MAKER}[dialect]
 
 
@@ -62,6 +62,7 @@ async def test_what_is_said_outright_is_not_asked(api: str) -> None:
     [
         httpx.Response(404, json={"detail": "Not Found"}),
         httpx.Response(405),
+        httpx.Response(501),
         httpx.Response(403, json={"error": {"message": "no"}}),
         httpx.Response(200, html="<html>a page</html>"),
         httpx.Response(200, json={"data": []}),
@@ -110,7 +111,7 @@ LITELLM: dict[str, Any] = {
 
 async def test_of_a_proxys_models_those_that_make_pictures_are_offered() -> None:
     engine = await found(httpx.Response(200, json=LITELLM), key=KEY)
-    assert (engine.dialect.name, engine.title, engine.billed) == ("openai", "host", True)
+    assert (engine.dialect.name, engine.title, engine.host, engine.billed) == ("openai", "", "host", True)
     rows = {model.name: model for model in engine.catalog.models}
     assert {name: row.tasks for name, row in rows.items()} == {
         "qwen-image": ("generations", "edits"),
@@ -124,8 +125,59 @@ async def test_of_a_proxys_models_those_that_make_pictures_are_offered() -> None
     assert (rows["qwen-image"].seeded, rows["gpt-image-1"].seeded, rows["gpt-image-1"].negative) == (True, False, False)
 
 
-async def test_nobody_pays_without_a_key() -> None:
-    assert not (await found(httpx.Response(200, json=LITELLM))).billed
+@pytest.mark.parametrize(
+    ("owner", "url", "key", "billed"),
+    [
+        ("vllm", "http://my-gpu:8091/v1", "", False),
+        ("sglang", "http://192.168.1.5:8091/v1", KEY, False),  # an engine of one's own may ask for a key
+        ("vllm", "https://rented.example.com/v1", "", False),
+        ("vllm", "https://rented.example.com/v1", KEY, True),  # and who takes one may send a bill
+        ("openai", "http://my-proxy:4000/v1", "", True),  # a proxy without a key may have one itself
+    ],
+)
+async def test_nobody_pays_for_what_an_own_engine_does(owner: str, url: str, key: str, billed: bool) -> None:
+    told = httpx.Response(200, json={"data": [{"id": "qwen-image", "owned_by": owner}]})
+    assert (await found(told, url, key)).billed == billed
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        [{"id": "a", "owned_by": []}],
+        [{"id": "a", "owned_by": {"x": 1}, "task_type": ["T2I"]}],
+        [{"id": "a" * 10_000}, {"id": "", "owned_by": None}],
+        [{"id": "../../etc/passwd", "owned_by": "vllm"}],
+    ],
+)
+async def test_odd_answers_are_read_as_far_as_they_can_be(models: list[Any]) -> None:
+    assert len((await found(httpx.Response(200, json={"data": models}))).catalog.models) == len(models)
+
+
+async def test_visitors_may_bring_the_key_that_a_gateway_asks_for() -> None:
+    locked = httpx.Response(401, json={"error": "Unauthorized"})
+    assert (await found(locked)).dialect.name == "gateway"
+    with pytest.raises(EngineAway):
+        await found(locked, api="openai")
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks", "references"),
+    [
+        ("/home/edith/models/Qwen-Image", ("generations",), 4),
+        ("Qwen/Qwen-Image-Edit", ("edits",), 1),
+        ("Qwen/Qwen-Image-Edit-FP8", ("edits",), 1),
+        ("Qwen/Qwen-Image-Edit-2509-FP8", ("edits",), 4),
+        ("my/qwen-image-edit-plus", ("edits",), 4),
+    ],
+)
+async def test_what_a_model_does_is_told_by_its_own_name(name: str, tasks: tuple[str, ...], references: int) -> None:
+    engine = await found(httpx.Response(200, json={"data": [{"id": name, "owned_by": "vllm"}]}))
+    assert [(row.tasks, row.references) for row in engine.catalog.models] == [(tasks, references)]
+
+
+async def test_where_no_name_tells_of_pictures_all_models_are_offered() -> None:
+    told = {"data": [{"id": "one", "owned_by": "x"}, {"id": "two", "owned_by": "x"}]}
+    assert len((await found(httpx.Response(200, json=told))).catalog.models) == 2
 
 
 async def test_a_server_may_say_itself_in_what_it_is_asked() -> None:
@@ -140,5 +192,6 @@ async def test_the_owners_rows_add_to_what_the_engine_says() -> None:
     rows: dict[str, dict[str, Any]] = {"Qwen/Qwen-Image": {"max_n": 2, "price": 0.1}, "my-edit": {"references": 2}}
     engine = await find("http://host/v1", "", None, rows, httpx.MockTransport(lambda _: told))
     new, known = engine.catalog.models
-    assert (new.name, new.tasks, new.references) == ("my-edit", ("edits",), 2)
+    assert (new.name, new.tasks, new.references, new.formats) == ("my-edit", ("edits",), 2, ("b64_json",))
+    assert dict(new.extra) == {"output_format": "png"}  # as this engine's are
     assert (known.max_n, known.price, known.tunable, dict(known.extra)) == (2, 0.1, True, {"output_format": "png"})

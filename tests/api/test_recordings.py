@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from qwen_demo.api.catalog import Model
-from qwen_demo.api.dialects import ASKED, Prepared
+from qwen_demo.api.dialects import SELF_TELLING, Prepared
 from qwen_demo.api.engine import Engine, find
 from qwen_demo.api.errors import APIError, OtherModel, OutOfMemory
 from qwen_demo.api.refusals import parse_error
@@ -103,7 +103,7 @@ ABLE = {
 async def test_an_engine_is_known_by_what_it_says_of_itself(server: str) -> None:
     engine = await engine_of(server)
     (model,) = engine.catalog.models
-    assert (engine.dialect, engine.billed, engine.keyed) == (ASKED, False, False)
+    assert (engine.dialect, engine.billed, engine.wants_key) == (SELF_TELLING, False, False)
     assert engine.title == ("SGLang" if "sglang" in server else "vLLM-Omni")
     assert model.name.lower() == "qwen/" + server.partition("_")[2]
     assert model.any_size

@@ -46,10 +46,10 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running
         return Service(client, Orders(8), Library(tmp_path_factory.mktemp("engine")), engine=engine, **more)
 
     keyed = QwenClient("", studio.base_url, studio.dialect, transport=maker)
-    elsewhere = {"dashscope-intl.aliyuncs.com": keyed}
+    other_hosts = {"dashscope-intl.aliyuncs.com": keyed}
     with (
         launched(service(engine, own)) as ours,
-        launched(service(studio, maker, keyed=keyed, elsewhere=elsewhere)) as theirs,
+        launched(service(studio, maker, keyed=keyed, other_hosts=other_hosts)) as theirs,
         launched(service(drawing, Backend())) as drawn,
     ):
         urls = {"openai": (ours, own), "dashscope": (theirs, maker), "drawing": (drawn, own)}

@@ -54,6 +54,8 @@ class Api:
         self.answered.add(seed)
 
     async def get(self, exchange: Exchange) -> None:
+        if exchange.path == "/v1/models":  # it is taken for a gateway
+            return await answering(404, b"{}")(exchange)
         await asyncio.sleep(self.chance.uniform(0, 0.3))
         await answering(200, picture(int(exchange.path.strip("/").partition(".")[0])), "image/png")(exchange)
 

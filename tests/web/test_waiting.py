@@ -90,3 +90,8 @@ async def test_told_to_end_it_ends() -> None:
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
+
+
+async def test_a_page_under_another_name_learns_no_address() -> None:
+    (page, *_), _ = await looked_at(AWAY, told=True, host="evil.example")
+    assert "my-gpu" not in page.text

@@ -5,6 +5,7 @@ A dialect is a file here with a `Dialect`, and a place in `DIALECTS`.
 
 from urllib.parse import urlsplit
 
+from ..addresses import is_named
 from .dashscope import DASHSCOPE
 from .dialect import Dialect as Dialect
 from .dialect import Prepared as Prepared
@@ -16,11 +17,11 @@ from .siliconflow import SILICONFLOW
 DIALECTS = {dialect.name: dialect for dialect in (GATEWAY, OPENAI, DASHSCOPE, SILICONFLOW)}
 """By their names, as `QWEN_API` spells them."""
 DEFAULT = GATEWAY
-ASKED = OPENAI
+SELF_TELLING = OPENAI
 """What an address that isn't known may turn out to speak, if it names its models."""
 
 
 def spoken_at(url: str) -> Dialect | None:
     """The dialect of a known host; None where that has to be found out."""
     host = urlsplit(url).hostname or ""
-    return next((dialect for dialect in DIALECTS.values() if dialect.is_spoken_by(host)), None)
+    return next((dialect for dialect in DIALECTS.values() if is_named(host, dialect.hosts)), None)

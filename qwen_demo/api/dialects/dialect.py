@@ -1,13 +1,18 @@
 """What a dialect is: how one kind of API is spoken to, as pure functions and data."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..addresses import is_named
 from ..catalog import Catalog, Model
 from ..requests import ImageRequest
+
+
+def with_version(url: str) -> str:
+    """An address with its version: people forget it."""
+    return url if re.search(r"://[^/]+/", url) else f"{url}/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +40,13 @@ class Served:
 
     Attributes:
         models: that it has, and that make pictures.
+        row: a model of which nothing is known, as it is taken for there.
         title: its name, for people; "" where it doesn't say.
         own: whether it is one that people run themselves, so that nobody bills what it does.
     """
 
     models: tuple[Model, ...]
+    row: Model
     title: str
     own: bool
 
@@ -52,7 +59,7 @@ class Dialect:
         name: as `QWEN_API` spells it.
         prepare: what a request becomes.
         catalog: the models that it is known to have; an engine may tell more.
-        row: a model of which nothing is known, as it is taken for here; of another name and tasks.
+        row: a model of which nothing is known, as it is taken for here, whatever its name and tasks.
         base_url: where it is spoken, unless another address is given; "" where there is no such place.
         hosts: that are known to speak it, by name or suffix.
         served: reads the answer to `GET /models`; None where that isn't worth asking.
@@ -77,11 +84,7 @@ class Dialect:
     picture: tuple[str, str] = ('{body}["data"]', '["{format}"]')
     offline: bool = True
     task_path: str = ""
-    at: Callable[[str], str] = str
-
-    def is_spoken_by(self, host: str) -> bool:
-        """Whether that host is known to speak it."""
-        return is_named(host, self.hosts)
+    at: Callable[[str], str] = with_version
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

@@ -71,18 +71,24 @@ _OWN_ENGINES = {"vllm": "vLLM-Omni", "sglang": "SGLang", "offline": "offline"}
 """Engines that people run themselves, as they name themselves in `owned_by`."""
 
 
+_DRAWING = r"image|flux|diffusion|dall-e|sdxl|sd3|edit|z-turbo"
+"""What models that make pictures have in their names."""
+
+
 def served(models: object) -> Served | None:
     """What an engine tells in its answer to `GET /models`; of many models, those that make pictures."""
     data = models.get("data") if isinstance(models, Mapping) else None
     named = [entry for entry in data if _is_named(entry)] if isinstance(data, list) else []
     if not named:
         return None
-    drawing = [entry for entry in named if re.search(r"(?i)image|flux|diffusion|dall-e|sdxl|sd3", entry["id"])]
+    drawing = [entry for entry in named if re.search(_DRAWING, entry["id"].rpartition("/")[2], re.IGNORECASE)]
     owner = str(named[0].get("owned_by"))
+    own = owner in _OWN_ENGINES
     return Served(
-        models=tuple(_row(entry) for entry in (named if len(named) == 1 else drawing)),
+        models=tuple(_row(entry) for entry in drawing or named),
+        row=_OWN if own else _PROXIED,
         title=_OWN_ENGINES.get(owner, ""),
-        own=owner in _OWN_ENGINES,
+        own=own,
     )
 
 
@@ -92,12 +98,12 @@ def _is_named(entry: object) -> bool:
 
 def _row(entry: Mapping[str, Any]) -> Model:
     name = str(entry["id"])
-    lower = name.lower()
-    if entry.get("owned_by") not in _OWN_ENGINES:
+    lower = name.rpartition("/")[2].lower()
+    if str(entry.get("owned_by")) not in _OWN_ENGINES:
         qwens = re.search("qwen|z-image|flux", lower)
         return replace(_PROXIED if qwens else _OPENAIS, name=name, tasks=_tasks(lower, usual=_TASKS["TI2I"]))
     tasks = _TASKS.get(str(entry.get("task_type"))) or _tasks(lower, usual=_TASKS["T2I"])
-    takes_one = re.search(r"edit$", lower)  # later ones, 2509 and up, take several
+    takes_one = "edit" in lower and not re.search(r"edit.*(plus|\d{4})", lower)  # later ones take several
     multiple = 32 if re.search(r"-[2-9]\.\d", lower) else 16  # seen: SGLang with Qwen-Image-2.1
     return replace(
         _OWN, name=name, tasks=tasks, references=1 if takes_one else 4, any_size=AnySize(multiple),
@@ -111,11 +117,6 @@ def _tasks(name: str, *, usual: tuple[Task, ...]) -> tuple[Task, ...]:
     return _TASKS["TI2I"] if re.search(r"qwen-image-[2-9]", name) else usual
 
 
-def at(url: str) -> str:
-    """Its base URL: people forget the version."""
-    return url if re.search(r"://[^/]+/", url) else f"{url}/v1"
-
-
 OPENAI = Dialect(
     name="openai",
     prepare=prepare,
@@ -123,5 +124,4 @@ OPENAI = Dialect(
     hosts=("api.openai.com",),
     base_url="https://api.openai.com/v1",
     served=served,
-    at=at,
 )

@@ -1,4 +1,4 @@
-"""What a door is: how one kind of API is spoken by the side that answers."""
+"""What a front is: how one kind of API is spoken by the side that answers."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +27,7 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Front:
     """How an API is spoken by the side that answers.
 
     Attributes:
@@ -35,14 +35,14 @@ class Door:
         answer: what its pictures are told in.
         refusal: what a refusal is told in.
         locked: whether a key is asked for.
-        other: another door at the same path, for those calls that are meant for it.
+        missing_picture: the status where a picture is missing.
     """
 
     read: Callable[[Request, bytes], Awaitable[ImageRequest]]
     answer: Callable[[ImageRequest, list[Drawn]], Mapping[str, Any]]
     refusal: Refusal
     locked: bool = True
-    other: Callable[[Request, bytes], "Door"] | None = None
+    missing_picture: int = 400
 
 
 def as_object(value: object, name: str) -> dict[str, Any]:
