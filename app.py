@@ -39,7 +39,8 @@ async def find_engine(settings: Settings) -> Engine:
     """
     dialect = settings.dialect or spoken_at(settings.base_url)
     if not settings.offline or not dialect:
-        return await find(settings.base_url, settings.api_key, dialect, settings.models)
+        own = settings.own_keys
+        return await find(settings.base_url, settings.api_key, dialect, settings.models, keys_come=own)
     shown = of_dialect(dialect, settings.base_url)
     found = await find(_offline(dialect), OFFLINE_KEY, dialect, settings.models, _offline_backend())
     return replace(found, base_url=shown.base_url, title="offline", wants_key=True)

@@ -53,13 +53,17 @@ def read_models(text: str) -> OwnRows:
     try:
         written = text if text.lstrip().startswith("[") else Path(text).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError, ValueError) as error:
-        raise ValueError(RULE) from error
+        raise ValueError(f"{RULE} that can be read") from error
     try:
-        return {row.name: _fields(row) for row in _ROWS.validate_json(written)}
+        rows = _ROWS.validate_json(written)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{RULE} ({place}: {first['msg']})" if place else RULE) from error
+        raise ValueError(f"{RULE} ({f'{place}: ' * bool(place)}{first['msg']})") from error
+    names = [row.name for row in rows]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{RULE}, a row for each model ({min(twice)} has several)")
+    return {row.name: _fields(row) for row in rows}
 
 
 def _fields(row: Row) -> Mapping[str, Any]:

@@ -275,6 +275,8 @@ class Service:
     async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int) -> None:
         """One picture of an answer, the order's `number`th, fetched, looked at, and saved."""
         image, at = response.images[number - call.first], call.answered or datetime.now()
+        if image.prompt == call.request.prompt:  # SGLang repeats it: nothing was rewritten
+            image = replace(image, prompt=None)
         recipe = Recipe.of(call.request, order.terms.references, order.terms.sources, response, image, at)
         library = self.library(order.visitor)
         async with self._in_memory:

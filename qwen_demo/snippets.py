@@ -90,7 +90,7 @@ def as_openai(engine: Engine, requests: Sequence[ImageRequest]) -> str:
     client = f"""client = OpenAI(
     base_url={_json(engine.base_url)},
     api_key={_key(engine)},
-    max_retries=0,  # a request that timed out may be billed, or still be worked on
+    max_retries=0,  # a request that timed out may {"be billed" if engine.billed else "still be worked on"}
 )
 """
     return _program(engine, requests, imports, client, f"answer = {call}", "answer", ("{body}.data", ".{format}"))

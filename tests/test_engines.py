@@ -1,6 +1,7 @@
 """Orders over engines of one's own, the maker's tasks, keys of other hosts, and what is set for them."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.dialects import DIALECTS, Prepared
 from qwen_demo.api.engine import PROVIDER_ENGINE, Engine, find, of_dialect
 from qwen_demo.api.errors import ConnectionFailed, InvalidRequest, QwenDemoError, Unauthorized
-from qwen_demo.api.requests import TextToImage
+from qwen_demo.api.requests import TextToImage, checked_size
 from qwen_demo.i18n import LANGUAGES
 from qwen_demo.library import Library
 from qwen_demo.models import read_models
@@ -438,6 +439,36 @@ def test_a_size_by_hand_that_a_model_can_not_have_is_not_shown_as_chosen() -> No
     (model,) = (row for row in STUDIO.catalog.models if row.name == "qwen-image-2.0")
     for size, value in (("900x900", "free"), ("1024x1024", "1024x1024"), ("5000x5000", "1024x1024")):
         assert sizes_of(model, size, auto=False)["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [("1664x928", "1376x768"), ("1472x1140", "1184x896"), ("928x1664", "768x1376"), ("1328x1328", "1024x1024")],
+)
+def test_another_models_size_becomes_the_one_of_its_shape(size: str, shape: str) -> None:
+    (model,) = (row for row in STUDIO.catalog.models if row.name == "qwen-image-2.0")
+    assert sizes_of(model, size, auto=False, exact=False)["value"] == shape
+    (back,) = (row for row in PROVIDER_ENGINE.catalog.models if row.name == "qwen-image")
+    assert sizes_of(back, shape, auto=False, exact=False)["value"] == size
+    assert sizes_of(model, "1000x300", auto=False, exact=False)["value"] == "free"
+
+
+def test_a_refused_size_is_told_with_the_rule_that_it_breaks() -> None:
+    (edit,) = (row for row in STUDIO.catalog.models if row.name == "qwen-image-edit-plus")
+    with pytest.raises(InvalidRequest) as refused:
+        checked_size(edit, "480x1000")
+    assert "sides of 512 to 2048" in describe(refused.value, "en")
+    assert checked_size(edit, "1280，720") == checked_size(edit, "1280 720") == "1280x720"
+    with pytest.raises(InvalidRequest) as refused:
+        checked_size(edit, "")
+    assert refused.value.problem == "required"
+
+
+async def test_a_prompt_that_is_only_repeated_was_not_rewritten(tmp_path: Path) -> None:
+    body = {"data": [{"b64_json": base64.b64encode(png()).decode(), "revised_prompt": "a hill"}]}
+    service = make(tmp_path, PROVIDER_ENGINE, lambda _: httpx.Response(200, json=body))
+    order = await (await service.order_from("text_to_image", [], 1, ANN, **DRAW)).finish()
+    assert [picture.revised_prompt for picture in order.pictures] == [None]
 
 
 def test_all_addresses_of_a_form_are_in_its_details() -> None:

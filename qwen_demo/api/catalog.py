@@ -23,7 +23,7 @@ MOST_REFERENCES = 9  # reference pictures that the page has places for, and prom
 MAX_STEPS, MAX_GUIDANCE = 200, 20
 RESPONSE_FORMATS = ("url", "b64_json")
 DEFAULT_SIZE = "1328x1328"
-_SIZE = re.compile(r"\s*(\d{1,5})\s*[x×*,]\s*(\d{1,5})\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d{1,5})(?:\s*[x×*,，]\s*|\s+)(\d{1,5})\s*", re.IGNORECASE)
 _ONE_TOKEN = re.compile(r"[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
@@ -160,6 +160,15 @@ class Model:
         written = _SIZE.fullmatch(size) if self.any_size else None
         rounded = self.any_size.rounded(int(written[1]), int(written[2])) if self.any_size and written else None
         return f"{rounded[0]}x{rounded[1]}" if rounded else None
+
+    def like(self, size: str) -> str | None:
+        """The size that it offers by name in about the shape of that one; None where it offers none."""
+        written = _SIZE.fullmatch(size)
+        if not written:
+            return None
+        ratio = int(written[1]) / max(1, int(written[2]))
+        close = [offered for offered in self.sizes if abs(offered.width / offered.height / (ratio or 1) - 1) < 0.06]
+        return min(close, key=lambda offered: abs(offered.width / offered.height - ratio)).name if close else None
 
     def length(self, prompt: str) -> int:
         """How long a prompt is, in what `max_prompt` counts: a Chinese character is a token, four others are one."""

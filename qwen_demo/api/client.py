@@ -37,7 +37,7 @@ MAX_REDIRECTS = 3
 FETCHES = 3  # of a result
 pause = asyncio.sleep  # between tries
 TASK_PAUSE = 2.0  # seconds before a task is asked after again
-ASKING = 10.0  # seconds for an answer to what costs nothing
+ASKING = 5.0  # seconds for an answer to what costs nothing
 FETCH_TIMEOUT = 120.0  # seconds for one try
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
@@ -282,7 +282,8 @@ class QwenClient:
 
     def _refusal(self, status: int, body: object, headers: Mapping[str, str]) -> APIError:
         error = parse_error(status, body, headers)
-        if self._dialect.regional and type(error) is Unauthorized:
+        known = is_named(self.host, self._dialect.hosts)
+        if known and self._dialect.regional and type(error) is Unauthorized:
             error = OtherRegion(error.status, error.code, error.message, request_id=error.request_id)
         error.host = self._shown_as or self.host
         return error

@@ -88,6 +88,8 @@ async def find(
     dialect: Dialect | None = None,
     rows: OwnRows = NO_ROWS,
     transport: httpx.AsyncBaseTransport | None = None,
+    *,
+    keys_come: bool = False,
 ) -> Engine:
     """What answers at an address. A host that isn't known is asked for its models; without any it speaks the default.
 
@@ -97,6 +99,7 @@ async def find(
         dialect: where it is known how it is spoken to.
         rows: the owner's own, as for `Catalog.with_rows`.
         transport: carries the question in place of the network.
+        keys_come: visitors bring keys, so that one needn't be there.
 
     Raises:
         EngineAway: nothing answers yet, or the key is refused.
@@ -106,7 +109,7 @@ async def find(
     if not asked.served:
         return of_dialect(asked, base_url, rows)
     address = asked.at(base_url)
-    told = await _models(address, key, transport, asked=dialect is not None)
+    told = await _models(address, key, transport, keys_come=keys_come and not dialect)
     if not dialect and isinstance(told, Mapping) and (named := DIALECTS.get(str(told.get("api")))) and named != asked:
         return of_dialect(named, base_url, rows)
     served = asked.served(told)
@@ -131,8 +134,8 @@ def _may_be_public(host: str) -> bool:
     return True
 
 
-async def _models(base_url: str, key: str, transport: httpx.AsyncBaseTransport | None, *, asked: bool) -> object:
-    """What it answers to `GET /models`; None where it knows no such question. It may be `asked` outright."""
+async def _models(base_url: str, key: str, transport: httpx.AsyncBaseTransport | None, *, keys_come: bool) -> object:
+    """What it answers to `GET /models`; None where it knows no such question."""
     host = httpx.URL(base_url).netloc.decode("ascii")
     async with QwenClient(key, base_url, transport=transport) as client:
         try:
@@ -140,7 +143,7 @@ async def _models(base_url: str, key: str, transport: httpx.AsyncBaseTransport |
         except ConnectionFailed as error:
             raise EngineAway(host, error) from error
         except APIError as error:
-            if isinstance(error, Unauthorized) and (key or asked):  # else visitors may bring theirs
+            if isinstance(error, Unauthorized) and (key or not keys_come):
                 raise EngineAway(host, error) from error
             if error.status in (500, 502, 503, 504):
                 raise EngineAway(host, error) from error

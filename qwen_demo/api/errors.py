@@ -36,6 +36,7 @@ RULES = {
     "no_model": "has no model here that can do this",
     "not_offered": "can't be chosen with {model}",
     "size_bounds": "must be width x height in pixels, {low} to {high} million in all, up to {ratio}:1",
+    "size_sides": "must be width x height, sides {least} to {most} px, {low} to {high} million in all, up to {ratio}:1",
     "no_size": "can't be chosen with {model}: the result has the shape of its picture",
     "picture_missing": "needs a picture",
     "picture_count": "takes {low} to {high} pictures, not {count}",

@@ -67,7 +67,8 @@ _BY_REASON: tuple[tuple[str, type[APIError]], ...] = (
         Overdue,
     ),
     (r"rate.?limit|too many requests|请求过于频繁|限流", RateLimited),
-    (r"model mismatch", OtherModel),  # seen: vLLM-Omni 0.30.0
+    # Seen: vLLM-Omni 0.30.0 with another name; SGLang 0.5.23, which takes any, with another task.
+    (r"model mismatch|input_reference is not supported|requires an .?image_path", OtherModel),
     (r"out of memory", OutOfMemory),  # seen: vLLM-Omni and SGLang
 )
 _VAGUE = (APIError, NoAccess)

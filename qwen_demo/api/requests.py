@@ -240,9 +240,14 @@ def checked_size(model: Model, size: object) -> str:
         raise InvalidRequest("size", "no_size", size, model=model.name)
     if isinstance(size, str) and (known := model.sized(size)):
         return known
-    if model.any_size:
-        low, high = (f"{pixels / 1e6:.2g}" for pixels in model.any_size.pixels)
-        raise InvalidRequest("size", "size_bounds", size, low=low, high=high, ratio=model.any_size.ratio)
+    if size == "":
+        raise InvalidRequest("size", "required", size)
+    if bounds := model.any_size:
+        low, high = (f"{pixels / 1e6:.2g}" for pixels in bounds.pixels)
+        facts = {"low": low, "high": high, "ratio": bounds.ratio}
+        if bounds.sides[0] == 1:
+            raise InvalidRequest("size", "size_bounds", size, **facts)
+        raise InvalidRequest("size", "size_sides", size, least=bounds.sides[0], most=bounds.sides[1], **facts)
     raise InvalidRequest("size", "choice", size, allowed=", ".join(model.size_names))
 
 

@@ -58,7 +58,9 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
                     own_key_panel(demo, service, service.own_keys, notice if settings.offline else None)
         gr.HTML(t("no_cookies"), elem_id="no-cookies", elem_classes="note")
         with gr.Row(elem_id="board"):
-            with gr.Tabs(elem_classes="modes") as tabs:
+            tab_of = {"text_to_image": "text", "edit": "edit", "fusion": "fusion"}
+            able = [tab for kind, tab in tab_of.items() if service.engine.catalog.doing(kind)]
+            with gr.Tabs(elem_classes="modes", selected=next(iter(able), "text")) as tabs:
                 with gr.Tab(t("tab_text"), id="text"):
                     text = text_to_image_tab(demo, service)
                 with gr.Tab(t("tab_edit"), id="edit"):

@@ -17,7 +17,7 @@ from .. import i18n
 from ..i18n import texts
 from ..service import Service
 from .events import Updates, on, visitor
-from .examples import SHOWN
+from .examples import KINDS, SHOWN
 from .filling import Filling
 from .form import Form
 
@@ -85,7 +85,11 @@ class Feed:
     """The feed, drawn at this place of the page."""
 
     def __init__(self, service: Service) -> None:
-        self._part = _part("feed", value={}, light=service.public, examples=[example.key for example in SHOWN])
+        able = {kind: bool(service.engine.catalog.doing(kind)) for kind in KINDS}
+        examples = [
+            example.key for example in SHOWN if able[next(k for k, of_kind in KINDS.items() if example in of_kind)]
+        ]
+        self._part = _part("feed", value={}, light=service.public, examples=examples)
         self._service = service
 
     def wire(self, forms: Sequence[Form], tabs: gr.Tabs) -> None:

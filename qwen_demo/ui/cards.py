@@ -82,7 +82,8 @@ class Cards:
             "seconds": f"{sum(row.seconds for row in used):.1f}",
         }
         spent = total_cost(used)
-        return self._say("session", **facts) + ("" if spent is None else f" · {ledger.prices.written(spent)}")
+        told = self._say("session" if facts["tokens"] else "session_plain", **facts)
+        return told + ("" if spent is None else f" · {ledger.prices.written(spent)}")
 
     def picture(self, entry: Entry, starred: bool = False) -> Told:
         """A picture of the library."""

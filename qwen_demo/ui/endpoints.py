@@ -92,7 +92,10 @@ def narrowed(schema: dict[str, Any], models: Catalog, kind: str) -> dict[str, An
 
 def add_endpoints(service: Service) -> None:
     """Add `/text_to_image`, `/edit_image` and `/fuse_images` to the page that is being built."""
-    for endpoint in make_endpoints(service):
+    kinds = (TextToImage.kind, ImageEdit.kind, ImageFusion.kind)
+    for kind, endpoint in zip(kinds, make_endpoints(service), strict=True):
+        if not service.engine.catalog.doing(kind):
+            continue
         gr.events.api(in_words(endpoint, "en"), api_name=endpoint.__name__, concurrency_limit=None)
 
 

@@ -40,5 +40,7 @@ FUSION = (
     ),
 )
 
+KINDS = {"text_to_image": TEXT_TO_IMAGE, "edit": EDIT, "fusion": FUSION}
+"""All of them, by what they ask for."""
 SHOWN = (TEXT_TO_IMAGE[0], TEXT_TO_IMAGE[2], *EDIT[:2], *FUSION[:2])
 """What an empty feed offers, with pictures in `board/`, drawn by the offline backend."""

@@ -91,31 +91,30 @@ class Filling:
         form, text = self._forms.get(recipe.kind if recipe else str(wanted.get("kind"))), wanted.get("text")
         if form is None or not isinstance(text, str):
             raise refusal("picture_gone", http)
-        return {form.prompt: text, **self._open(form)}, self._said(http, ["prompt"])
+        return {form.prompt: text, **self._open(form, http)}, self._said(http, ["prompt"])
 
     def _use_example(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         for form in self._forms.values():
             for example in form.examples:
                 if example.key == wanted.get("key"):
-                    return {**form.fill_example(example, language_of(http)), **self._open(form)}, ""
+                    return {**form.fill_example(example, language_of(http)), **self._open(form, http)}, ""
         raise refusal("picture_gone", http)
 
     def _edit_picture(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         entry = self._find(wanted.get("id"), http)
-        return {**self._edit.slots[0].fill(entry), **self._open(self._edit)}, translate(
-            language_of(http), "board_editing"
-        )
+        updates = {**self._edit.slots[0].fill(entry), **self._open(self._edit, http)}
+        return updates, translate(language_of(http), "board_editing")
 
     def _fuse_pictures(self, wanted: Mapping[str, Any], given: Given, http: gr.Request) -> Filled:
         ids = wanted.get("ids")
         entries = [self._find(id, http) for id in ids[: len(self._fusion.slots)]] if isinstance(ids, list) else []
         free = [at for at, held in enumerate(self._fusion.held(given)) if not any(held)]
-        updates = self._open(self._fusion)
+        updates = self._open(self._fusion, http)
         if len(entries) > max(1, len(free)):  # several that don't fit beside what is there are a fusion of their own
             free = list(range(len(self._fusion.held(given))))
             updates |= {part: value for slot in self._fusion.slots for part, value in slot.fill(None).items()}
         if not entries or not free:
-            raise refusal("fusion_full" if entries else "picture_gone", http)
+            raise self._full(http) if entries else refusal("picture_gone", http)
         for at, entry in zip(free, entries, strict=False):
             updates |= self._fusion.slots[at].fill(entry)
         language = language_of(http)
@@ -141,17 +140,22 @@ class Filling:
         elif free := self._fusion.free_slot(given):
             slot, form = free, self._fusion
         else:
-            raise refusal("fusion_full", http)
-        return {**await slot.take(self._service, path, given["background"], http), **self._open(form)}, ""
+            raise self._full(http)
+        return {**await slot.take(self._service, path, given["background"], http), **self._open(form, http)}, ""
+
+    def _full(self, http: gr.Request) -> gr.Error:
+        return refusal("fusion_full" if len(self._fusion.slots) == 3 else "fusion_full_many", http)
 
     def _restore(self, recipe: Recipe, http: gr.Request, *, seed: bool) -> Filled:
         form = self._forms[recipe.kind]
         pictures = self._service.pictures_of(recipe.references, recipe.sources, visitor(http).name)[: len(form.slots)]
-        names = [name for name in _NAMED if getattr(recipe, name) is not None and (seed or name != "seed")]
+        known = form.catalog.find(recipe.model, recipe.kind)
+        left = {"" if seed else "seed", "" if known else "model"}
+        names = [name for name in _NAMED if getattr(recipe, name) is not None and name not in left]
         labels = [f"image_{at + 1}" if len(form.slots) > 1 else "image" for at in range(len(pictures))]
         names = [label for label, picture in zip(labels, pictures, strict=True) if picture] + names
         gone = sum(picture is None for picture in pictures)
-        return {**form.fill(recipe, pictures, seed=seed), **self._open(form)}, self._said(http, names, gone)
+        return {**form.fill(recipe, pictures, seed=seed), **self._open(form, http)}, self._said(http, names, gone)
 
     def _said(self, http: gr.Request, names: Sequence[str], gone: int = 0) -> str:
         language = language_of(http)
@@ -159,7 +163,10 @@ class Filling:
         missing = translate(language, "board_filled_without", count=gone) if gone else ""
         return translate(language, "board_filled", names=labels) + missing
 
-    def _open(self, form: Form) -> Updates:
+    def _open(self, form: Form, http: gr.Request) -> Updates:
+        """Raises gr.Error where no model can do what the form is for."""
+        if not form.able:
+            raise refusal(f"no_model_{form.request_type.kind}", http)
         return {self._tabs: gr.update(selected=form.tab)}
 
     def _find(self, id: object, http: gr.Request) -> Entry:

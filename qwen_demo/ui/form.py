@@ -35,6 +35,16 @@ CONTROLS = (
 )
 """The controls of a form: what a request has, by its names, whether its seed is drawn, and a size by hand. The last
 three are there if any of its models takes them."""
+ABILITIES = {
+    "watermark": "watermark",
+    "negative_prompt": "negative",
+    "optimize_prompt": "rewrites",
+    "steps": "tunable",
+    "guidance": "tunable",
+    "seed": "seeded",
+    "random_seed": "seeded",
+}
+"""The controls that not every model has, and what having them is called in its row."""
 SENT = tuple(name for name in CONTROLS if name not in ("n", "random_seed", "free_size"))
 """Those that every request of an order has as they are; how many pictures, the order says."""
 
@@ -85,9 +95,12 @@ class Form:
         note: gr.HTML | None = None,
         below: Sequence[str] = (),
     ) -> None:
-        self.tab, self.request_type, self.slots, self.examples = tab, request_type, slots, examples
+        self.tab, self.request_type, self.slots = tab, request_type, slots
         self.catalog = models
         self._models = models.doing(request_type.kind)
+        # An address in an example would be of no use where none is taken.
+        examples = [one for one in examples if self._any("addresses") or all(isinstance(p, Path) for p in one.pictures)]
+        self.examples = examples
         first = self._first = (self._models or catalog.widest("").models)[0]
 
         def part(kind: Callable[..., Part], name: str, label: str, *args: Any, **options: Any) -> Part:
@@ -125,10 +138,10 @@ class Form:
         seeded = {"visible": self._any("seeded")}
         self.seed = whole("seed", "field_seed", 0, catalog.MAX_SEED, elem_classes="seed", **seeded)
         self.random_seed = switch("random-seed", "random_seed", value=True, **seeded)
-        one_more = small_button(t("next_seed"), f"{tab}-next-seed", elem_classes="next-seed", **seeded)
+        self._one_more = small_button(t("next_seed"), f"{tab}-next-seed", elem_classes="next-seed", **seeded)
         self._draw_advanced(part)
         self._draw_actions(run, below)
-        self._wire(one_more)
+        self._wire()
         for button, example in zip(chips, examples, strict=True):
             on(button.click, self._filler(example), outputs=self.outputs())
 
@@ -155,7 +168,7 @@ class Form:
                 gr.ColorPicker, "background", "background", value="#ffffff", info=info, visible=bool(self.slots)
             )
 
-    def _wire(self, one_more: gr.Button) -> None:
+    def _wire(self) -> None:
         drawn = self.controls()
         limits = {model.name: [model.max_prompt, model.in_tokens] for model in self._models}
         counts = f"page.count('{self.prompt.elem_id}', {json.dumps(limits)})"
@@ -180,7 +193,7 @@ class Form:
             on(told, self._tell_size, inputs=given, outputs=self.free_size, **latest)
         on(self.recent.input, None, inputs=self.recent, outputs=self.prompt, js="page.same")
         seeds = [self.seed, self.random_seed]
-        on(one_more.click, None, inputs=self.seed, outputs=seeds, js=f"page.nextSeed({catalog.MAX_SEED})")
+        on(self._one_more.click, None, inputs=self.seed, outputs=seeds, js=f"page.nextSeed({catalog.MAX_SEED})")
         # Whoever moves the slider wants this seed.
         on(self.seed.input, None, outputs=self.random_seed, js="page.off")
 
@@ -192,6 +205,11 @@ class Form:
             self.run = gr.Button(t(run), variant="primary", size="lg", elem_id=f"{self.tab}-run", elem_classes="run")
             self.status = line("status", "status")
             self.below = {name: line(name, "estimate") for name in below}
+
+    @property
+    def able(self) -> bool:
+        """Whether any model can do what it is for."""
+        return bool(self._models)
 
     @property
     def model_names(self) -> list[str]:
@@ -219,7 +237,7 @@ class Form:
 
     def held(self, given: Mapping[str, Any]) -> list[tuple[Upload, str]]:
         """The picture and the address of each slot that the chosen model takes a picture from."""
-        model = self.catalog.find(given["model"], self.request_type.kind) or self._first
+        model = self._chosen(given["model"])
         return [(given[f"image_{at}"], given[f"address_{at}"]) for at in range(min(len(self.slots), model.references))]
 
     def sources(self, given: Mapping[str, Any]) -> list[Path | str]:
@@ -235,10 +253,15 @@ class Form:
 
     def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What the request has besides, by its names."""
-        sent = {name: given.get(name) for name in SENT}
+        model = self._chosen(given["model"])
+        able = [name for name in SENT if name not in ABILITIES or getattr(model, ABILITIES[name])]
+        sent = {name: given.get(name) if name in able else None for name in SENT}
         sent["size"] = size_in(given)
         sent |= {name: _number(sent[name]) for name in ("steps", "guidance")}
         return sent | {"negative_prompt": sent["negative_prompt"] or None}
+
+    def _chosen(self, name: object) -> Model:
+        return self.catalog.find(name, self.request_type.kind) or self._first
 
     def fill(self, recipe: Recipe, pictures: Sequence[Entry | Path | str | None] = (), *, seed: bool = True) -> Updates:
         """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays.
@@ -261,17 +284,18 @@ class Form:
             self.random_seed: recipe.seed is None if seed else gr.skip(),
             self.response_format: recipe.response_format,
         }
-        told = {
-            self.watermark: bool(recipe.watermark),
-            self.negative_prompt: recipe.negative_prompt or "",
-            self.optimize_prompt: optimize,
-            self.steps: _text(recipe.steps),
-            self.guidance: _text(recipe.guidance),
+        told: dict[str, Any] = {
+            "watermark": bool(recipe.watermark),
+            "negative_prompt": recipe.negative_prompt or "",
+            "optimize_prompt": optimize,
+            "steps": _text(recipe.steps),
+            "guidance": _text(recipe.guidance),
         }
-        for part, can in self._switches(suited).items():
-            values[part] = gr.update(
-                value=told[part] if can else "" if isinstance(told[part], str) else False, interactive=can
-            )
+        for name, part in self.controls().items():
+            if name in told:
+                can = getattr(suited, ABILITIES[name])
+                without = "" if isinstance(told[name], str) else False
+                values[part] = gr.update(value=told[name] if can else without, interactive=can)
         if self.free_size:
             by_hand = sizes_of(suited, recipe.size, auto=bool(self.slots))["value"] == FREE
             values[self.free_size] = gr.update(value=recipe.size if by_hand else "", visible=by_hand)
@@ -288,7 +312,7 @@ class Form:
             prompt=translate(language, f"{key}_prompt"),
             negative_prompt=translate(language, f"{key}_negative") if example.negative else None,
             model=self._first.name,
-            size=example.size,
+            size=self._first.like(example.size) or example.size if example.size else None,
             seed=example.seed,
             watermark=example.watermark,
         )
@@ -300,28 +324,31 @@ class Form:
 
         return fill
 
-    def _suited(self, model: Model, size: str | None = None) -> Updates:
+    def _suited(self, model: Model, size: str | None = None, *, exact: bool = True) -> Updates:
         """What of the form depends on its model: what can't be asked of it can't be chosen."""
         updates: Updates = {part: gr.update(interactive=can) for part, can in self._switches(model).items()}
-        sizes = sizes_of(model, size, auto=bool(self.slots))
+        sizes = sizes_of(model, size, auto=bool(self.slots), exact=exact)
         updates[self.size] = gr.update(**sizes)
-        updates[self.optimize_prompt] = gr.update(interactive=model.rewrites, value=model.rewrites_unasked)
+        usual = model.rewrites and model.rewrites_unasked
+        updates[self.optimize_prompt] = gr.update(interactive=model.rewrites, value=usual)
         if self.free_size:
-            updates[self.free_size] = gr.update(visible=sizes["value"] == FREE)
+            by_hand = sizes["value"] == FREE
+            updates[self.free_size] = gr.update(visible=by_hand, value=size if by_hand else "")
         for at, slot in self._varying:
             parts = (slot.column, *slot.companions)
             updates |= {part: gr.update(visible=at < model.references) for part in parts}
         return updates
 
     def _switches(self, model: Model) -> dict[Component, bool]:
-        """The controls that not every model has, and whether that one has them."""
-        switches = {
-            self.watermark: model.watermark,
-            self.negative_prompt: model.negative,
-            self.optimize_prompt: model.rewrites,
-        }
-        numbers = {part: model.tunable for part in (self.steps, self.guidance) if part}
-        return switches | numbers
+        """The controls that not every model of the form has, and whether that one has them."""
+        parts = {name: part for name, part in self.controls().items() if name in self._sometimes}
+        switches: dict[Component, bool] = {part: getattr(model, ABILITIES[name]) for name, part in parts.items()}
+        return switches | ({self._one_more: model.seeded} if "seed" in self._sometimes else {})
+
+    @property
+    def _sometimes(self) -> list[str]:
+        """The names of those controls."""
+        return [name for name, has in ABILITIES.items() if not all(getattr(model, has) for model in self._models)]
 
     @property
     def _varying(self) -> list[tuple[int, Slot]]:
@@ -330,13 +357,13 @@ class Form:
         return [(at, slot) for at, slot in enumerate(self.slots) if at >= least]
 
     def _follow_model(self, model: str, size: str, free_size: str = "") -> Updates:
-        chosen = self.catalog.find(model, self.request_type.kind) or self._first
-        return self._suited(chosen, free_size if size == FREE else size)
+        by_hand = size == FREE
+        return self._suited(self._chosen(model), free_size if by_hand else size, exact=by_hand)
 
     def _tell_size(self, name: str, size: str, written: str, http: gr.Request) -> Any:
         if size != FREE:
             return gr.skip()
-        model = self.catalog.find(name, self.request_type.kind) or self._first
+        model = self._chosen(name)
         return gr.update(info=told_size(model, written or "", language_of(http)))
 
     def free_slot(self, given: Mapping[str, Any]) -> Slot | None:
@@ -347,8 +374,9 @@ class Form:
 def _number(text: object) -> object:
     """What a field for a number holds: None where it is empty, and its text where that is no number."""
     written = text.strip().replace("，", ".").replace(",", ".") if isinstance(text, str) else text
-    with suppress(ValueError):
-        return float(written) if isinstance(written, str) and written else written or None
+    with suppress(ValueError, OverflowError):
+        number = float(written) if isinstance(written, str) and written else written or None
+        return int(number) if isinstance(number, float) and number.is_integer() else number
     return written
 
 

@@ -74,7 +74,10 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         for draft in drafts[: len(forms)]:
             form, recipe, _ = read(draft, forms)
             updates |= form.fill(recipe, [_kept_picture(draft, at) for at in range(len(form.slots))])
-        if link.keys() == {"tab"} and link["tab"] in {"history", *(form.tab for form in forms)}:
+        named = next((form for form in forms if form.tab == link.get("tab")), forms[0])
+        if not named.able and link:
+            updates[tabs] = gr.update(selected=named.tab)  # which says why it can't be filled
+        elif link.keys() == {"tab"} and link["tab"] in {"history", *(form.tab for form in forms)}:
             updates[tabs] = gr.update(selected=link["tab"])
         elif link.keys() & {"tab", *_READ}:
             form, recipe, ignored = read(link, forms)

@@ -45,12 +45,15 @@ def said(error: QwenDemoError, language: str) -> str:
     names = (f"error_{kind.__name__}" for kind in type(error).__mro__)
     key = next(name for name in names if name in texts(language))
     facts = {"message": str(error), **vars(error)}
+    facts["message"] = facts["message"].rstrip(". 。")  # the words have stops of their own
     if isinstance(error, OverQuota) and not error.left:
         key += f"_{error.whose}"
     if isinstance(error, OverLimit):
         facts["time"] = wait(error.seconds, language)
     if isinstance(error, BadResponse):
         facts["message"] = translate(language, f"failing_{error.problem}", **error.facts)
+    if key == "error_APIError" and facts["status"] == 200:  # of a task, or of a gateway that is always polite
+        key = "error_refused_politely"
     if isinstance(error, APIError) and error.retry_after:
         key, facts["time"] = "error_wait", wait(error.retry_after, language)
     return translate(language, key, **facts)

@@ -1,5 +1,6 @@
 """The size of a result in a form: a shape by name, "Auto", or width × height by hand."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +16,11 @@ FREE = "free"
 """Its value for a size that is written by hand."""
 
 
-def sizes_of(model: Model, chosen: str | None = None, *, auto: bool) -> dict[str, Any]:
+def sizes_of(model: Model, chosen: str | None = None, *, auto: bool, exact: bool = True) -> dict[str, Any]:
     """The size radio with that model, as its options: what it offers, and the chosen one, else Auto or the default.
 
     "Auto" is offered where `auto` says so, where the model chooses, and where there is nothing else. A chosen size
-    that has no name there is one by hand, where that can be.
+    that has no name there is one by hand, where that can be; if it needn't be `exact`, rather the name of its shape.
     """
     choices: list[tuple[Any, str]] = [(size.ratio, size.name) for size in model.sizes]
     if auto or model.chooses or not choices:
@@ -27,8 +28,11 @@ def sizes_of(model: Model, chosen: str | None = None, *, auto: bool) -> dict[str
     if model.any_size:
         choices.append((t("size_free"), FREE))
     value = AUTO if auto else model.default_size or AUTO
-    if chosen and model.sized(chosen):
-        value = chosen if chosen in model.size_names else FREE
+    if chosen in model.size_names:
+        value = str(chosen)
+    elif chosen:
+        alike = None if exact and model.sized(chosen) else model.like(chosen)
+        value = alike or (FREE if model.sized(chosen) else value)
     return {"choices": choices, "value": value, "interactive": len(choices) > 1}
 
 
@@ -44,8 +48,11 @@ def told_size(model: Model, written: str, language: str) -> str:
     if not written.strip():
         return translate(language, "size_free_hint")
     try:
-        size = checked_size(model, written).replace("x", "×")
+        size = checked_size(model, written)
     except InvalidRequest as error:
         return describe(error, language)
     multiple = model.any_size.multiple if model.any_size else 1
-    return translate(language, "size_made" if multiple == 1 else "size_rounded", size=size, multiple=multiple)
+    rounded = re.findall(r"\d+", written) != size.split("x")
+    return translate(
+        language, "size_rounded" if rounded else "size_made", size=size.replace("x", "×"), multiple=multiple
+    )

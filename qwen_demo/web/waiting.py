@@ -85,14 +85,16 @@ def _app(state: list[EngineAway], *, told: bool) -> Starlette:
 
     def page(request: Request) -> Response:
         language = preferred(request.headers.get("accept-language", ""), request.cookies.get("language", ""))
-        key = "engine_locked" if state and state[0].locked else "engine_away"
         asked_here = request.url.hostname in ("localhost", "127.0.0.1", "::1")  # by no foreign page under its own name
-        host = state[0].host if state and told and asked_here else translate(language, "engine_here")
+        host = state[0].host if state and told and asked_here else ""
+        keys = ("engine_away_hidden", "engine_away")
+        if state and state[0].locked:
+            keys = ("engine_locked_hidden", "engine_locked")
         nonce = secrets.token_urlsafe(16)
         html = _PAGE.format(
             language=language,
             title=escape(texts(language)["title"]),
-            words=escape(translate(language, key, host=host)),
+            words=escape(translate(language, keys[bool(host)], host=host)),
             state=reason(),
             nonce=nonce,
         )

@@ -167,6 +167,15 @@ async def test_a_tab_that_no_model_can_do_says_so(new_context: NewContext, apps:
     await expect(page.get_by_text("takes no two pictures at once")).to_be_visible()
     await tab(page, "Text to image")
     await expect(page.locator("#text-run")).to_be_visible()
+    # What would lead there isn't offered, or says why it can't be.
+    assert await page.locator("#feed [data-act=example]").count() == 2
+    await fill(page, "Text to image", "text")
+    card = await run_and_wait(page, "text")
+    await card.locator("[data-act=open]").click()
+    await page.locator("#viewer[open] [data-act=edit]").click()
+    await expect(page.get_by_text("The model that is served here edits no pictures.").last).to_be_visible()
+    await expect(page.get_by_text("The picture is in the Edit tab now.")).to_be_hidden()
+    await page.keyboard.press("Escape")
     await expect(page.locator("#engine")).to_contain_text("vLLM-Omni · offline · openai")
     await page.context.close()
 
@@ -194,6 +203,8 @@ async def test_a_models_limits_follow_the_choice_and_so_does_the_count(
     await fill(page, "Text to image", "text")
     prompt = page.locator("#text-prompt")
     await prompt.locator("textarea").fill("a cat 猫")
+    await page.locator("#text-size").get_by_role("radio", name="9:16").check()
+    await page.locator("#text-negative textarea").fill("blur")
     await expect(prompt).to_have_attribute("data-count", "7/800")
     await page.locator("#text-model input").click()
     await page.get_by_role("option", name="qwen-image-2.0", exact=True).click()
@@ -204,6 +215,8 @@ async def test_a_models_limits_follow_the_choice_and_so_does_the_count(
     await expect(page.locator("#text-optimize input")).not_to_be_checked()  # costs more there
     await expect(page.locator("#text-watermark input")).to_be_disabled()
     await expect(page.locator("#text-negative textarea")).to_be_disabled()
+    # What was written there before is no reason to refuse the order, and the shape stays.
+    await expect(page.locator("#text-size input:checked")).to_have_attribute("value", "768x1376")
     await run_and_wait(page, "text")
     (order,) = apps["dashscope"].orders
     assert order["parameters"].keys() == {"size", "n", "seed", "prompt_extend"}

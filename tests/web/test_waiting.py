@@ -69,7 +69,7 @@ async def test_it_speaks_chinese_and_tells_strangers_no_address() -> None:
 
 async def test_a_refused_key_is_told_and_never_shown() -> None:
     (page, ready, *_), _ = await looked_at(LOCKED, told=True)
-    assert "Set QWEN_API_KEY and start the app again." in page.text
+    assert "Set QWEN_API_KEY to the right one and start the app again." in page.text
     assert ready.text == "the engine refuses the key"
     assert KEY not in page.text
 

@@ -57,10 +57,10 @@ _OWN = Model(
     extra={"output_format": "png"},  # SGLang makes a JPEG otherwise
 )  # fmt: skip
 # A proxy, or OpenAI itself: how results travel is for it to say, else it refuses the request.
-_PROXIED = replace(_OWN, formats=(), references=MOST_REFERENCES, addresses=False, tunable=False, extra={})
+_PROXIED = replace(_OWN, formats=(), references=4, addresses=False, tunable=False, extra={})
 _OPENAIS = replace(
     _PROXIED, sizes=(Size(1536, 1024, "3:2"), Size(1024, 1024, "1:1"), Size(1024, 1536, "2:3")), any_size=None,
-    negative=False, seeded=False, max_prompt=8000,
+    references=MOST_REFERENCES, negative=False, seeded=False, max_prompt=8000,
 )  # fmt: skip
 _TASKS: dict[str, tuple[Task, ...]] = {
     "T2I": ("generations",),
@@ -85,11 +85,16 @@ def served(models: object) -> Served | None:
     owner = str(named[0].get("owned_by"))
     own = owner in _OWN_ENGINES
     return Served(
-        models=tuple(_row(entry) for entry in drawing or named),
+        models=tuple(_row(entry) for entry in sorted(drawing or named, key=_draws)),
         row=_OWN if own else _PROXIED,
         title=_OWN_ENGINES.get(owner, ""),
         own=own,
     )
+
+
+def _draws(entry: Mapping[str, Any]) -> bool:
+    """Those that are made for edits come first: they are the better ones for edits, and do nothing else."""
+    return "edit" not in entry["id"].lower()
 
 
 def _is_named(entry: object) -> bool:
@@ -100,8 +105,9 @@ def _row(entry: Mapping[str, Any]) -> Model:
     name = str(entry["id"])
     lower = name.rpartition("/")[2].lower()
     if str(entry.get("owned_by")) not in _OWN_ENGINES:
-        qwens = re.search("qwen|z-image|flux", lower)
-        return replace(_PROXIED if qwens else _OPENAIS, name=name, tasks=_tasks(lower, usual=_TASKS["TI2I"]))
+        if re.search("qwen|z-image|z-turbo|flux", lower):
+            return replace(_PROXIED, name=name, tasks=_tasks(lower, usual=_TASKS["T2I"]))
+        return replace(_OPENAIS, name=name, tasks=_tasks(lower, usual=_TASKS["TI2I"]))
     tasks = _TASKS.get(str(entry.get("task_type"))) or _tasks(lower, usual=_TASKS["T2I"])
     takes_one = "edit" in lower and not re.search(r"edit.*(plus|\d{4})", lower)  # later ones take several
     multiple = 32 if re.search(r"-[2-9]\.\d", lower) else 16  # seen: SGLang with Qwen-Image-2.1

@@ -138,7 +138,7 @@ function newCard(id, first, look, now) {
     h("header", {}, h("h2", {}, prompt), state, buttons.forget), usual,
     h("div", { class: `slots of-${Math.min(first.n, 6)}` }, slots.map((slot) => slot.element)),
     said, notes, revised,
-    h("footer", {}, buttons.again, buttons.stop, buttons.fetch, buttons.raw, buttons.lost, newCode(id), usage, meta));
+    h("footer", {}, buttons.again, buttons.stop, buttons.fetch, buttons.raw, buttons.lost, newCode(id, card.billed), usage, meta));
   usual.style.setProperty("--since", `${Math.min(0, first.at - now())}s`);
 
   const come = () => Object.values(card.slots).filter((slot) => slot.id).length;
@@ -283,11 +283,11 @@ async function loaded(image, slot) {
   await image.decode().catch(() => { image.src = small(slot); });
 }
 
-/** The order as code, in four forms, asked for when it is unfolded. @param {string} order */
-function newCode(order) {
+/** The order as code, in four forms, asked for when it is unfolded. @param {string} order @param {boolean} billed */
+function newCode(order, billed) {
   const text = h("pre", { tabindex: 0 });
   const choice = h("div", { class: "forms", role: "radiogroup", "aria-label": words.code_forms });
-  const body = h("div", { hidden: true }, choice, text, h("p", {}, words.code_note));
+  const body = h("div", { hidden: true }, choice, text, h("p", {}, billed ? words.code_note : words.code_note_own));
   /** @type {Record<string, string>} */
   let forms = {};
   const choose = (/** @type {string} */ form) => {
