@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import pytest
 
@@ -24,10 +25,12 @@ from qwen_demo.models import read_models
 from qwen_demo.order import State
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
+from qwen_demo.recipe import Recipe
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
 from qwen_demo.snippets import all_forms
 from qwen_demo.ui.endpoints import _body
+from qwen_demo.ui.form import Form
 from qwen_demo.ui.mcp import AgentServer
 from qwen_demo.ui.messages import describe, engine_html
 from qwen_demo.ui.sizes import sizes_of
@@ -474,3 +477,30 @@ async def test_a_prompt_that_is_only_repeated_was_not_rewritten(tmp_path: Path) 
 def test_all_addresses_of_a_form_are_in_its_details() -> None:
     form = (("prompt", "a"), ("url[]", URL), ("url[]", f"{URL}?2"))
     assert _body(Prepared(path="images/edits", form=form)) == {"prompt": "a", "url[]": [URL, f"{URL}?2"]}
+
+
+async def proxys_form() -> Form:
+    """The first tab's form over a proxy, whose models have and lack all kinds of things."""
+    told = {"data": [{"id": one, "owned_by": "x"} for one in ("gpt-image-1", "qwen-image", "qwen-image-2.0")]}
+    engine = await find("http://proxy/v1", "", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=told)))
+    with gr.Blocks():
+        return Form("text", TextToImage, engine.catalog, [], "prompt_text_hint", "run")
+
+
+@pytest.mark.parametrize("name", ["gpt-image-1", "qwen-image", "elsewhere"])
+async def test_all_that_a_form_fills_is_among_what_it_may_change(name: str) -> None:
+    form = await proxys_form()
+    recipe = Recipe(kind="text_to_image", prompt="a", model=name, size="1664x928", seed=7, watermark=True, steps=9)
+    assert set(form.fill(recipe)) <= set(form.outputs())
+    assert set(form._follow_model(name, "1024x1024")) <= set(form.outputs())
+
+
+@pytest.mark.parametrize(("name", "negative", "seed"), [("gpt-image-1", None, None), ("qwen-image", "b", 7)])
+async def test_what_a_model_lacks_is_not_sent_though_it_was_written_before(
+    name: str, negative: str | None, seed: int | None
+) -> None:
+    form = await proxys_form()
+    held = {"model": name, "negative_prompt": "b", "seed": 7}
+    given = {key: getattr(part, "value", None) for key, part in form.controls().items()} | held
+    fields = form.fields(given)
+    assert (fields["negative_prompt"], fields["seed"], fields["watermark"]) == (negative, seed, None)

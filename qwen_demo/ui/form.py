@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from ..api import catalog
@@ -173,10 +174,8 @@ class Form:
         limits = {model.name: [model.max_prompt, model.in_tokens] for model in self._models}
         counts = f"page.count('{self.prompt.elem_id}', {json.dumps(limits)})"
         on([self.prompt.change, self.model.change], None, inputs=[self.prompt, self.model], js=counts)
-        counts = (
-            f"page.count('{self.negative_prompt.elem_id}', {json.dumps({'': [catalog.MAX_NEGATIVE_PROMPT, False]})})"
-        )
-        on(self.negative_prompt.change, None, inputs=self.negative_prompt, js=counts)
+        negative, limit = self.negative_prompt, json.dumps({"": [catalog.MAX_NEGATIVE_PROMPT, False]})
+        on(negative.change, None, inputs=negative, js=f"page.count('{negative.elem_id}', {limit})")
         # Only where a visitor chooses: what fills the form sets these too.
         on(
             self.model.input,
@@ -226,14 +225,11 @@ class Form:
         }
         return {**self.controls(), **places, "background": self.background}
 
-    def outputs(self) -> list[Component]:
+    def outputs(self) -> list[Block]:
         """All that `fill` may change."""
         places = [part for slot in self.slots for part in slot.outputs()]
-        return [
-            *self.controls().values(),
-            *places,
-            *(part for _, slot in self._varying for part in (slot.column, *slot.companions)),
-        ]
+        depends = [part for part in self._suited(self._first) if part not in self.controls().values()]
+        return [*self.controls().values(), *places, *depends]
 
     def held(self, given: Mapping[str, Any]) -> list[tuple[Upload, str]]:
         """The picture and the address of each slot that the chosen model takes a picture from."""
@@ -271,11 +267,9 @@ class Form:
         model = self.catalog.find(recipe.model, self.request_type.kind)
         suited = model or self._first
         optimize = suited.rewrites_unasked if recipe.optimize_prompt is None else recipe.optimize_prompt
-        updates: Updates = (
-            self._suited(suited, recipe.size)
-            if model
-            else {self.size: sizes_of(suited, recipe.size, auto=bool(self.slots))["value"]}
-        )
+        # Of another engine, the shape counts more than the pixels.
+        sizes = sizes_of(suited, recipe.size, auto=bool(self.slots), exact=model is not None)
+        updates: Updates = self._suited(suited, recipe.size) if model else {self.size: sizes["value"]}
         values: Updates = {
             self.prompt: recipe.prompt,
             self.model: model.name if model else gr.skip(),
@@ -295,9 +289,10 @@ class Form:
             if name in told:
                 can = getattr(suited, ABILITIES[name])
                 without = "" if isinstance(told[name], str) else False
-                values[part] = gr.update(value=told[name] if can else without, interactive=can)
+                values[part] = gr.update(value=told[name] if can else without)
+                values[part] |= {"interactive": can} if model else {}
         if self.free_size:
-            by_hand = sizes_of(suited, recipe.size, auto=bool(self.slots))["value"] == FREE
+            by_hand = sizes["value"] == FREE
             values[self.free_size] = gr.update(value=recipe.size if by_hand else "", visible=by_hand)
         updates |= values
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
