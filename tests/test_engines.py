@@ -179,6 +179,7 @@ async def test_what_is_lost_on_an_own_engine_is_tried_again_and_then_failed_with
     assert isinstance(problem, ConnectionFailed)
     money = {"en": "billed", "zh-CN": "费"}
     said = [money[language] in describe(problem, language) for language in LANGUAGES]
+    assert ("See whether it still runs." in describe(problem, "en")) == (not billed)
     if billed:
         assert (posts, bool(order.lost), said, await service.left(ANN)) == (1, True, [True, True], 4)
     else:

@@ -74,7 +74,7 @@ def families() -> dict[str, Iterable[str]]:
 def error_keys(kind: type[QwenDemoError] = QwenDemoError) -> Iterator[str]:
     """The keys that errors are looked for under; not each has a text, but each has a parent with one."""
     yield f"error_{kind.__name__}"
-    yield from (f"error_{kind.__name__}_{whose}" for whose in ("visitor", "total"))
+    yield from (f"error_{kind.__name__}_{whose}" for whose in ("visitor", "total", "own"))
     for child in kind.__subclasses__():
         yield from error_keys(child)
 

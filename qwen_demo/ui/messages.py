@@ -52,6 +52,8 @@ def said(error: QwenDemoError, language: str) -> str:
         facts["time"] = wait(error.seconds, language)
     if isinstance(error, BadResponse):
         facts["message"] = translate(language, f"failing_{error.problem}", **error.facts)
+    if error.may_be_billed is None and f"{key}_own" in texts(language):  # on an engine that its owner can look after
+        key += "_own"
     if key == "error_APIError" and facts["status"] == 200:  # of a task, or of a gateway that is always polite
         key = "error_refused_politely"
     if isinstance(error, APIError) and error.retry_after:
