@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
+from gradio_client import Client
 
 from qwen_demo.api import client as clients
 from qwen_demo.api.catalog import MAKER, MAKER_SIZES, Catalog, Model
@@ -36,7 +37,7 @@ from qwen_demo.ui.messages import describe, engine_html
 from qwen_demo.ui.sizes import sizes_of
 from qwen_demo.visitors import OwnKeys, UnknownHost, Visitor
 from qwen_demo.web import Addresses
-from tests.conftest import Backend
+from tests.conftest import Backend, launched
 from tests.test_journal import ANN, KEY, answer, dropped, png
 
 OWN_KEY = "sk-own-0123456789abcdef"
@@ -505,3 +506,21 @@ async def test_what_a_model_lacks_is_not_sent_though_it_was_written_before(
     given = {key: getattr(part, "value", None) for key, part in form.controls().items()} | held
     fields = form.fields(given)
     assert (fields["negative_prompt"], fields["seed"], fields["watermark"]) == (negative, seed, None)
+
+
+async def test_programs_may_say_steps_and_guidance_where_a_model_takes_them(tmp_path: Path) -> None:
+    backend = Backend()
+    engine = await own_engine(backend)
+
+    def ask(url: str) -> list[Any]:
+        client = Client(url, verbose=False, download_files=str(tmp_path))
+        told = client.view_api(return_format="dict", print_info=False)
+        assert isinstance(told, dict)
+        names = {parameter["parameter_name"] for parameter in told["named_endpoints"]["/text_to_image"]["parameters"]}
+        assert {"steps", "guidance"} <= names
+        files, details = client.predict(prompt="a", size="512x512", steps=12, guidance=2.5, api_name="/text_to_image")
+        client.close()
+        return [len(files), details["request"]["body"]["num_inference_steps"]]
+
+    with launched(make(tmp_path, engine, backend)) as url:
+        assert await asyncio.to_thread(ask, url) == [1, 12]

@@ -1,6 +1,7 @@
 """The functions for programs: three named endpoints beside the page, callable with gradio_client."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -170,7 +171,20 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         pictures = images if isinstance(images, list) else [images]
         return await _deliver(service, ImageFusion.kind, pictures, n, http, _shared(locals()))
 
-    return text_to_image, edit_image, fuse_images
+    endpoints = (text_to_image, edit_image, fuse_images)
+    if not any(model.tunable for model in models.models):
+        for endpoint in endpoints:
+            _leave_out(endpoint, "steps", "guidance")
+    return endpoints
+
+
+def _leave_out(endpoint: Endpoint, *names: str) -> None:
+    """Take parameters out of an endpoint's signature, as callers, Gradio and agents see it. They have defaults."""
+    signature = inspect.signature(endpoint)
+    kept = [parameter for name, parameter in signature.parameters.items() if name not in names]
+    endpoint.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    for name in names:
+        del endpoint.__annotations__[name]
 
 
 def _shared(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,8 +60,6 @@ def test_there_are_these_three_and_no_others(client: Client) -> None:
         "optimize_prompt": True,
         "watermark": False,
         "response_format": "url",
-        "steps": None,
-        "guidance": None,
     }
     edits = {"prompt": None, "model": EDIT_MODEL, "size": None, **common}
     assert parameters == {
