@@ -164,6 +164,9 @@ class Service:
             TooManyOrders: of this visitor.
             ShuttingDown: the app takes no new orders.
         """
+        shape = await _shape(request)
+        if request.references and not request.size and not request.row.keeps_shape and shape != (1, 1):
+            request = replace(request, size=request.row.at_a_megapixel(*shape))  # what Auto promises
         requests = split(request, n)
         n = sum(request.n for request in requests)
         references = await self._aside(names_of, request.references) if request.references else ()
@@ -175,7 +178,7 @@ class Service:
             terms = Terms(
                 references=references,
                 sources=tuple(sources),
-                shape=await _shape(request),
+                shape=shape,
                 own_key=bool(key),
                 host=host,
                 billed=self.engine.billed or bool(key),

@@ -12,6 +12,7 @@ import gradio as gr
 import httpx
 import pytest
 from gradio_client import Client
+from PIL import Image
 
 from qwen_demo.api import client as clients
 from qwen_demo.api.catalog import MAKER, MAKER_SIZES, Catalog, Model
@@ -524,3 +525,21 @@ async def test_programs_may_say_steps_and_guidance_where_a_model_takes_them(tmp_
 
     with launched(make(tmp_path, engine, backend)) as url:
         assert await asyncio.to_thread(ask, url) == [1, 12]
+
+
+async def test_auto_gives_the_pictures_shape_where_the_engine_would_not(tmp_path: Path) -> None:
+    """Seen: SGLang with Qwen-Image-2.1 makes 1024x1024 of any picture, unless it is told a size."""
+    told = {"data": [{"id": "Qwen/Qwen-Image-2.1", "owned_by": "sglang", "task_type": "TI2I"}]}
+    engine = await find("http://gpu/v1", "", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=told)))
+    bodies: list[bytes] = []
+
+    def carry(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.content)
+        return answer()
+
+    photo = tmp_path / "wide.png"
+    Image.new("RGB", (1600, 800), "red").save(photo)
+    service = make(tmp_path / "out", engine, carry)
+    order = await (await service.order_from("edit", [photo], 1, ANN, prompt="a")).finish()
+    assert (order.problems, order.request.size) == ([], "1440x704")
+    assert b'name="size"\r\n\r\n1440x704\r\n' in bodies[0]

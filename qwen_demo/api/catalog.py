@@ -102,6 +102,7 @@ class Model:
         any_size: those that may be asked for besides; None for no others.
         chooses: whether a picture from words may leave the size to the model.
         references: reference pictures that one edit takes, at most.
+        keeps_shape: whether an edit without a size has the shape of its picture.
         addresses: whether these may be https:// addresses, which the engine fetches.
         rewrites: whether it can optimize the prompt.
         rewrites_unasked: whether it should, where nothing is said of it.
@@ -123,6 +124,7 @@ class Model:
     any_size: AnySize | None = None
     chooses: bool = False
     references: int = 3
+    keeps_shape: bool = True
     addresses: bool = True
     rewrites: bool = True
     rewrites_unasked: bool = True
@@ -159,6 +161,12 @@ class Model:
             return size
         written = _SIZE.fullmatch(size) if self.any_size else None
         rounded = self.any_size.rounded(int(written[1]), int(written[2])) if self.any_size and written else None
+        return f"{rounded[0]}x{rounded[1]}" if rounded else None
+
+    def at_a_megapixel(self, width: int, height: int) -> str | None:
+        """The size of about one megapixel in that shape; None where it takes none by hand."""
+        scale = math.sqrt(2**20 / (width * height))
+        rounded = self.any_size.rounded(round(width * scale), round(height * scale)) if self.any_size else None
         return f"{rounded[0]}x{rounded[1]}" if rounded else None
 
     def like(self, size: str) -> str | None:

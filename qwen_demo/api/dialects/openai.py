@@ -110,10 +110,10 @@ def _row(entry: Mapping[str, Any]) -> Model:
         return replace(_OPENAIS, name=name, tasks=_tasks(lower, usual=_TASKS["TI2I"]))
     tasks = _TASKS.get(str(entry.get("task_type"))) or _tasks(lower, usual=_TASKS["T2I"])
     takes_one = "edit" in lower and not re.search(r"edit.*(plus|\d{4})", lower)  # later ones take several
-    multiple = 32 if re.search(r"-[2-9]\.\d", lower) else 16  # seen: SGLang with Qwen-Image-2.1
-    return replace(
-        _OWN, name=name, tasks=tasks, references=1 if takes_one else 4, any_size=AnySize(multiple),
-    )  # fmt: skip
+    # Seen: SGLang with Qwen-Image-2.1 rounds to 32, and without a size an edit has 1024x1024.
+    multiple = 32 if re.search(r"-[2-9]\.\d", lower) else 16
+    sizes = {"any_size": AnySize(multiple), "keeps_shape": multiple == 16}
+    return replace(_OWN, name=name, tasks=tasks, references=1 if takes_one else 4, **sizes)
 
 
 def _tasks(name: str, *, usual: tuple[Task, ...]) -> tuple[Task, ...]:
