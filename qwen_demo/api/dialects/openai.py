@@ -112,7 +112,7 @@ def _row(entry: Mapping[str, Any]) -> Model:
     takes_one = "edit" in lower and not re.search(r"edit.*(plus|\d{4})", lower)  # later ones take several
     # Seen: SGLang with Qwen-Image-2.1 rounds to 32, and without a size an edit has 1024x1024.
     multiple = 32 if re.search(r"-[2-9]\.\d", lower) else 16
-    sizes = {"any_size": AnySize(multiple), "keeps_shape": multiple == 16}
+    sizes: dict[str, Any] = {"any_size": AnySize(multiple), "keeps_shape": multiple == 16}
     return replace(_OWN, name=name, tasks=tasks, references=1 if takes_one else 4, **sizes)
 
 
