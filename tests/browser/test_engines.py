@@ -92,7 +92,7 @@ async def test_all_three_tabs_bring_a_picture_with_the_controls_that_there_are(
     for label, prefix in TABS:
         await fill(page, label, prefix)
         if "steps" in has:
-            await page.get_by_role("button", name="Advanced").locator("visible=true").click()
+            await open_advanced(page)
         for name in has:
             await expect(control(page, prefix, name)).to_be_visible()
         for name in lacks:
@@ -114,7 +114,7 @@ async def test_steps_guidance_and_a_size_by_hand_are_sent_and_told(
     await field.fill("1000 × 700")
     await field.blur()
     await expect(page.locator("#text-free-size")).to_contain_text("Made at 992×688: sides are multiples of 16.")
-    await page.get_by_role("button", name="Advanced").locator("visible=true").click()
+    await open_advanced(page)
     await page.locator("#text-steps input").fill("12")
     await page.locator("#text-guidance input").fill("2,5")
     card = await run_and_wait(page, "text")
@@ -124,7 +124,7 @@ async def test_steps_guidance_and_a_size_by_hand_are_sent_and_told(
     # All of it is there again after a reload, and in "Use again".
     await page.reload(wait_until="domcontentloaded")
     await expect(field).to_have_value("1000 × 700")
-    await page.get_by_role("button", name="Advanced").locator("visible=true").click()
+    await open_advanced(page)
     await expect(page.locator("#text-steps input")).to_have_value("12")
     await page.locator("#text-size").get_by_role("radio", name="1:1").check()
     await page.locator("#feed [data-act=again]").first.click()
@@ -137,6 +137,10 @@ async def test_steps_guidance_and_a_size_by_hand_are_sent_and_told(
     await run_refused(page, "Steps: 'many' doesn't work. Choose a whole number from 1 to 200.")
     assert len(apps["openai"].orders) == 1
     await page.context.close()
+
+
+async def open_advanced(page: Page) -> None:
+    await page.get_by_role("button", name="Advanced").locator("visible=true").click()
 
 
 async def run_refused(page: Page, words: str) -> None:
