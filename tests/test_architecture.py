@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
     {"api", "containers", "colour", "line"},
-    {"i18n", "visitors", "images", "snippets", "logs", "disk", "models"},
+    {"i18n", "visitors", "images", "region", "snippets", "logs", "disk", "models"},
+    {"inpaint"},
     {"recipe", "decoding", "quota", "offline", "settings", "order"},
     {"orders", "library", "environment"},
     {"usage", "journal", "archive", "search", "lineage"},
@@ -78,7 +79,7 @@ def test_every_module_has_a_layer_and_imports_only_from_below(path: Path) -> Non
         ("orders.py", "from .library import Library"),
         ("order.py", "from .orders import Orders"),
         ("line.py", "from .order import Order"),
-        ("search.py", "from .lineage import before"),
+        ("search.py", "from .lineage import family"),
         ("library.py", "from .search import Search"),
         ("web/pictures.py", "from ..ui.files import publish"),
     ],
