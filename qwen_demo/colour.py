@@ -27,6 +27,16 @@ def srgb(image: Image.Image) -> Image.Image:
     return picture
 
 
+def into(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """An sRGB picture, RGB, in the colours of a profile: as it is where there is none, or none that can be used."""
+    with suppress(ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        if profile:
+            screen, own = ImageCms.createProfile("sRGB"), ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            transform = ImageCms.buildTransform(screen, own, "RGB", "RGB")
+            return (ImageCms.applyTransform(image, transform) if _changes(transform) else None) or image
+    return image
+
+
 def _changes(transform: ImageCms.ImageCmsTransform) -> bool:
     """Whether a transform does more than to round: what a profile is called says nothing about what it does."""
     levels = (0, 8, 16, 32, 64, 128, 192, 255)

@@ -7,6 +7,7 @@ what it has made: whatever a picture may do to it, there is nothing that this on
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,25 @@ async def prepare(upload: Path, background: str = "white") -> Reference:
     Raises:
         InvalidRequest: as there; or it takes too long, or too much memory.
     """
-    facts, data = await _apart("prepare", upload, background)
-    (width, height), (wide, high) = facts["size"], facts["came_with"]
-    mime = "image/png" if data.startswith(PNG) else "image/jpeg"
-    came_with = int(wide), int(high)
-    return Reference(data, mime, (int(width), int(height)), str(facts["came_as"]), came_with, bool(facts["located"]))
+    return _reference(*await _apart("prepare", upload, background))
+
+
+async def original(upload: Path) -> Reference:
+    """A stranger's upload at its full size, see `images.original`.
+
+    Raises:
+        InvalidRequest: as there; or it takes too long, or too much memory.
+    """
+    return _reference(*await _apart("original", upload))
+
+
+async def mask(upload: Path) -> Reference:
+    """A stranger's mask, see `images.mask`.
+
+    Raises:
+        InvalidRequest: as there; or it takes too long, or too much memory.
+    """
+    return _reference(*await _apart("mask", upload))
 
 
 async def crop(upload: Path, place: str) -> bytes:
@@ -46,7 +61,14 @@ async def crop(upload: Path, place: str) -> bytes:
     return data
 
 
-async def _apart(work: str, upload: Path, how: str) -> tuple[dict[str, Any], bytes]:
+def _reference(facts: Mapping[str, Any], data: bytes) -> Reference:
+    (width, height), (wide, high) = facts["size"], facts["came_with"]
+    mime = "image/png" if data.startswith(PNG) else "image/jpeg"
+    size, came_with = (int(width), int(height)), (int(wide), int(high))
+    return Reference(data, mime, size, str(facts["came_as"]), came_with, bool(facts["located"]), str(facts["lost"]))
+
+
+async def _apart(work: str, upload: Path, how: str = "") -> tuple[dict[str, Any], bytes]:
     """What the process says, and what it has made."""
     import asyncio  # here, for the process itself has no use for it, and would take twice as long to start
 
@@ -77,6 +99,9 @@ async def _apart(work: str, upload: Path, how: str) -> tuple[dict[str, Any], byt
     return facts, data
 
 
+_WHOLE = {"original": images.original, "mask": images.mask}
+
+
 def _environ() -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     # glibc sets memory aside for each thread, and a decoder has one for each processor.
@@ -96,9 +121,9 @@ def _main(work: str, upload: Path, how: str) -> None:
         if work == "crop":
             data = images.crop(upload, how)
         else:
-            reference = images.prepare(upload, how)
-            data, facts["located"] = reference.data, reference.located
-            facts |= {name: getattr(reference, name) for name in ("size", "came_as", "came_with")}
+            reference = images.prepare(upload, how) if work == "prepare" else _WHOLE[work](upload)
+            data = reference.data
+            facts |= {name: getattr(reference, name) for name in ("size", "came_as", "came_with", "located", "lost")}
     except InvalidRequest as error:
         facts = {"problem": error.problem, **error.facts}
     sys.stdout.buffer.write(json.dumps(facts).encode() + b"\n" + data)

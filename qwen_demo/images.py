@@ -14,15 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from . import containers
 from .api.errors import BadResponse, InvalidRequest
 from .colour import srgb
 
 Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made")
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "AVIF", "HEIF")  # the last four make Pillow load what it has
 """The formats that are read, by content and never by name; no other parser is open to what comes from outside."""
@@ -33,6 +34,7 @@ MAX_JPEG_PIXELS = 100_000_000  # of one that can be decoded at half its sides, o
 MAX_RATIO = 8  # of the longer side to the shorter
 MIN_SIDE, MAX_SIDE = 384, 3072  # px of a reference picture as the API takes it (maker)
 MAX_SENT_BYTES = 10_000_000  # of a reference picture as it is sent (maker)
+MAX_MASK_SIDE = 2048  # px of a mask: its edge is softened by more than a pixel of it
 PLACES = {"top": 0.0, "left": 0.0, "middle": 0.5, "bottom": 1.0, "right": 1.0}
 """Where a part lies in a picture that is too long: how much of what is cut off is in front of it."""
 
@@ -51,6 +53,8 @@ class Reference:
         came_as: the upload's format as Pillow names it.
         came_with: the upload's width and height, upright.
         located: whether the upload said where it was taken. What is sent doesn't.
+        lost: what of the upload's colours could not be kept, though all its pixels were: `depth` where it had more than
+            8 bits a channel, `inks` where it was not made of red, green and blue; else "".
     """
 
     data: bytes
@@ -59,6 +63,7 @@ class Reference:
     came_as: str
     came_with: tuple[int, int]
     located: bool
+    lost: str = ""
 
     @property
     def url(self) -> str:
@@ -109,6 +114,53 @@ def prepare(path: Path, background: str = "white") -> Reference:
     return Reference(data, mime, picture.size, came_as, came_with, located)
 
 
+def original(path: Path) -> Reference:
+    """An upload at its full size, of which a part is to change: upright, 8 bits a channel, in its own colour profile.
+
+    Args:
+        path: the upload.
+
+    Raises:
+        InvalidRequest: as for `prepare`; of a JPEG too, every pixel is decoded.
+    """
+    with _turn(path):
+        bare = containers.bare(path.read_bytes())
+        with opened(bare.data) as image:
+            came_with, lies = _looked_at(image, bare, path.name, MAX_UPLOAD_PIXELS)
+            depth = (
+                image.info.get("bit_depth", 8) > 8 or image.mode[0] in "IF" or "16" in str(getattr(image, "tile", ""))
+            )
+            profile, plain = image.info.get("icc_profile"), _plain(image)
+            own = plain.mode in ("RGB", "RGBA")
+            picture = _turned(plain if own else srgb(plain), lies)
+        picture.info = {"icc_profile": profile} if own and profile else {}
+        data = saved(picture, "PNG", compress_level=1)
+        lost = "depth" if depth else "" if own or plain.mode in ("L", "LA") else "inks"
+        return Reference(data, "image/png", picture.size, image.format or "", came_with, bare.located, lost)
+
+
+def mask(path: Path) -> Reference:
+    """A mask that a program brings, as a grey PNG of at most 2048 px: white where a photo may change.
+
+    What is transparent in it, if anything is, may change, as OpenAI's edits have it; else what is rather white.
+
+    Raises:
+        InvalidRequest: as for `prepare`.
+    """
+    with _turn(path):
+        bare = containers.bare(path.read_bytes())
+        with opened(bare.data) as image:
+            came_with, lies = _looked_at(image, bare, path.name, MAX_UPLOAD_PIXELS)
+            plain = _plain(image)
+            alpha = plain.getchannel("A") if "A" in plain.getbands() else None
+            holes = alpha is not None and alpha.getextrema()[0] != 255
+            grey = ImageChops.invert(alpha) if alpha and holes else plain.convert("L")
+            grey.thumbnail((MAX_MASK_SIDE, MAX_MASK_SIDE), Image.Resampling.BOX)
+            picture = _turned(grey.point(lambda value: 255 * (value > 127)), lies)
+        data = saved(picture, "PNG")
+        return Reference(data, "image/png", picture.size, image.format or "", came_with, bare.located)
+
+
 def crop(path: Path, place: str) -> bytes:
     """The part that can be used of an upload that is too long for its width: as much as the ratio allows, as a PNG.
 
@@ -120,7 +172,7 @@ def crop(path: Path, place: str) -> bytes:
         InvalidRequest: it is no picture that can be read, or too large.
     """
     with _turn(path):
-        return _saved(_upload(path, PLACES[place]).picture, "PNG", compress_level=1)
+        return saved(_upload(path, PLACES[place]).picture, "PNG", compress_level=1)
 
 
 def verify(data: bytes) -> Verified:
@@ -136,7 +188,7 @@ def verify(data: bytes) -> Verified:
     try:
         is_png = data.startswith(containers.PNG)
         data = containers.mended(data) if is_png else data
-        with _opened(data if is_png else containers.bare(data).data) as image:
+        with opened(data if is_png else containers.bare(data).data) as image:
             if image.width * image.height > MAX_UPLOAD_PIXELS:
                 raise BadResponse("too_many_pixels", width=image.width, height=image.height)
             if not is_png:
@@ -155,7 +207,7 @@ def data_url(path: Path) -> str:
 def shape(reference: str) -> tuple[int, int] | None:
     """Width and height of a picture in a `data:` text; None for an address, or where it can't be read."""
     try:
-        with _opened(containers.bare(base64.b64decode(reference.partition(",")[2])).data) as image:
+        with opened(containers.bare(base64.b64decode(reference.partition(",")[2])).data) as image:
             return image.size
     except (*_UNREADABLE, binascii.Error):
         return None
@@ -174,11 +226,11 @@ def _data_url(data: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def _given_back(work: Callable[Arguments, bytes]) -> Callable[Arguments, bytes]:
+def given_back(work: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
     """The same work, after which freed memory goes back to the system: glibc would keep hundreds of MB of pictures."""
 
     @wraps(work)
-    def done(*args: Arguments.args, **named: Arguments.kwargs) -> bytes:
+    def done(*args: Arguments.args, **named: Arguments.kwargs) -> Made:
         try:
             return work(*args, **named)
         finally:
@@ -188,24 +240,25 @@ def _given_back(work: Callable[Arguments, bytes]) -> Callable[Arguments, bytes]:
     return done
 
 
-@_given_back
+@given_back
 def as_png(data: bytes) -> bytes:
     """A verified picture of another format as a PNG of the same pixels."""
-    with DECODES, _opened(containers.bare(data).data) as image:
+    with DECODES, opened(containers.bare(data).data) as image:
         picture = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else image.convert("RGB")
-        return _saved(picture, "PNG", compress_level=1)
+        return saved(picture, "PNG", compress_level=1)
 
 
-@_given_back
+@given_back
 def preview(path: Path, side: int) -> bytes:
     """A picture, at most `side` px wide and high, as a light WebP.
 
     Raises:
         OSError: the file is gone, or is no picture.
     """
-    with DECODES, _opened(path.read_bytes()) as image:
+    with DECODES, opened(path.read_bytes()) as image:
         image.thumbnail((side, side))
-        return _saved(image, "WEBP", quality=80, method=2)
+        shown = srgb(image) if image.info.get("icc_profile") else image
+        return saved(shown, "WEBP", quality=80, method=2)
 
 
 # What Pillow and its decoders raise on damaged files. SyntaxError is how its PNG reader reports what it can't read.
@@ -234,7 +287,7 @@ def _turn(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
+def opened(data: bytes) -> Iterator[Image.Image]:
     """Open a picture's header; pixels are decoded when they are first used."""
     *others, _ = FORMATS
     if is_heif := data[4:8] == b"ftyp":
@@ -252,16 +305,10 @@ def _upload(path: Path, cut: float | None = None) -> Upload:
     they are scaled, when there are fewer.
     """
     bare = containers.bare(path.read_bytes())
-    with _opened(bare.data) as image:
-        # From the header alone: a decompression bomb costs neither memory nor time.
+    with opened(bare.data) as image:
         limit = MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_UPLOAD_PIXELS
-        if (width := image.width) * (height := image.height) > limit:
-            raise InvalidRequest("image", "picture_pixels", path.name, limit=limit // 1_000_000)
-        lies = containers.told(image.info.get("exif", b""))[0] if image.format == "AVIF" else bare.orientation
-        came_with = (height, width) if lies >= 5 else (width, height)
-        if cut is None and max(came_with) > MAX_RATIO * min(came_with):
-            facts = {"width": came_with[0], "height": came_with[1], "limit": MAX_RATIO}
-            raise InvalidRequest("image", "picture_ratio", path.name, **facts)
+        came_with, lies = _looked_at(image, bare, path.name, limit, any_ratio=cut is not None)
+        width, height = image.size
         box = _part(image.size, cut or 0, lies)
         size = _within_limits((box[2] - box[0], box[3] - box[1]))
         if image.format == "JPEG":
@@ -270,10 +317,32 @@ def _upload(path: Path, cut: float | None = None) -> Upload:
         plain = _plain(image)
         left, right = (min(plain.width, edge * plain.width / width) for edge in box[::2])
         top, bottom = (min(plain.height, edge * plain.height / height) for edge in box[1::2])
-        picture = srgb(plain.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom)))
-        picture = picture.transpose(_TURNS[lies]) if lies in _TURNS else picture
+        picture = _turned(srgb(plain.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))), lies)
         picture.info.clear()  # Pillow would write comments and profiles again
         return Upload(picture, image.format or "", came_with, bare.located)
+
+
+def _looked_at(
+    image: Image.Image, bare: containers.Bare, name: str, limit: int, *, any_ratio: bool = False
+) -> tuple[tuple[int, int], int]:
+    """Width and height of an upload as people see it, upright, and how it lies in its file: EXIF's number, 1 to 8.
+
+    From the header alone: a decompression bomb costs neither memory nor time.
+
+    Raises:
+        InvalidRequest: it has more pixels than `limit`, or is too long for its width.
+    """
+    if image.width * image.height > limit:
+        raise InvalidRequest("image", "picture_pixels", name, limit=limit // 1_000_000)
+    lies = containers.told(image.info.get("exif", b""))[0] if image.format == "AVIF" else bare.orientation
+    width, height = image.size[::-1] if lies >= 5 else image.size
+    if not any_ratio and max(width, height) > MAX_RATIO * min(width, height):
+        raise InvalidRequest("image", "picture_ratio", name, width=width, height=height, limit=MAX_RATIO)
+    return (width, height), lies
+
+
+def _turned(image: Image.Image, lies: int) -> Image.Image:
+    return image.transpose(_TURNS[lies]) if lies in _TURNS else image
 
 
 _TURNS = dict(enumerate((
@@ -324,14 +393,14 @@ def _encoded(image: Image.Image, *, lossy: bool) -> tuple[Image.Image, bytes, st
     if image.width * image.height * 3 <= MAX_SENT_BYTES or (not lossy and _png_may_fit(image)):
         attempts.insert(0, ("PNG", {"compress_level": 1}))
     for format, options in attempts:
-        data = _saved(image, format, **options)
+        data = saved(image, format, **options)
         if len(data) < MAX_SENT_BYTES:
             break
     while len(data) >= MAX_SENT_BYTES:
         scale = 0.98 * math.sqrt(MAX_SENT_BYTES / len(data))
         width, height = (max(MIN_SIDE, round(side * scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.LANCZOS)
-        data = _saved(image, format, **options)
+        data = saved(image, format, **options)
     return image, data, f"image/{format.lower()}"
 
 
@@ -342,10 +411,11 @@ def _png_may_fit(image: Image.Image) -> bool:
     sample = Image.new("RGB", (image.width, band * len(tops)))
     for number, top in enumerate(tops):
         sample.paste(image.crop((0, top, image.width, top + band)), (0, band * number))
-    return len(_saved(sample, "PNG", compress_level=1)) * image.height / sample.height <= MAX_SENT_BYTES
+    return len(saved(sample, "PNG", compress_level=1)) * image.height / sample.height <= MAX_SENT_BYTES
 
 
-def _saved(image: Image.Image, format: str, **options: Any) -> bytes:
+def saved(image: Image.Image, format: str, **options: Any) -> bytes:
+    """A picture as a file of that format; `options` are Pillow's."""
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()

@@ -20,6 +20,7 @@ from typing import Any
 from .api.catalog import PROVIDER, Catalog, widest
 from .api.errors import BadResponse, InvalidRequest, QwenDemoError
 from .api.requests import asked, make
+from .inpaint import region_of
 from .order import Call, Order, Picture, State, Terms
 from .visitors import Visitor
 
@@ -162,6 +163,8 @@ def _entry(order: Order) -> dict[str, Any]:
             {
                 "n": call.request.n,
                 "seed": call.request.seed,
+                "prompt": call.request.prompt,
+                "region": asdict(call.region) if call.region else None,
                 "state": call.state,
                 "answered": call.answered.isoformat() if call.answered else None,
                 "headers": dict(call.headers),
@@ -194,6 +197,7 @@ def _terms(entry: Mapping[str, Any]) -> Terms:
     told = entry.get("terms", entry)
     values: dict[str, Any] = {field.name: told[field.name] for field in fields(Terms) if field.name in told}
     values |= {name: tuple(values[name]) for name in ("references", "sources", "shape") if name in values}
+    values["regions"] = tuple(filter(None, map(region_of, values.get("regions", ()))))
     return Terms(**values)
 
 
@@ -206,18 +210,21 @@ def _order(entry: Mapping[str, Any], catalog: Catalog) -> Order:
     # Pictures that were sent are not kept here: what is asked again reads them from the library.
     terms = _terms(entry)
     stand_ins = [name if name.startswith("https://") else "data:image/png;base64,…" for name in terms.references]
-    each = [{**entry["asked"], "n": call["n"], "seed": call["seed"]} for call in entry["calls"]]
+    own = ("n", "seed", "prompt")  # files of earlier versions have one prompt for all
+    each = [{**entry["asked"], **{name: call[name] for name in own if name in call}} for call in entry["calls"]]
     requests = [make(entry["kind"], stand_ins, **named, catalog=catalog) for named in each]
     visitor = Visitor(entry["visitor"], tuple(entry["counted"]))
     order = Order(requests, visitor, terms, id=entry["id"])
     order.placed = datetime.fromisoformat(entry["placed"])
     order.cancelled = entry["cancelled"]
     for index, facts in entry["pictures"].items():
-        order.numbered[int(index)] = Picture(**{**facts, "path": Path(facts["path"])})
+        told = {**facts, "path": Path(facts["path"]), "region": region_of(facts.get("region"))}
+        order.numbered[int(index)] = Picture(**told)
     for call, facts in zip(order.calls, entry["calls"], strict=True):
         call.state, call.headers, call.reason = State(facts["state"]), facts["headers"], facts["reason"]
         call.usage, call.request_id, call.unbilled = facts["usage"], facts["request_id"], facts["unbilled"]
         call.answered = datetime.fromisoformat(facts["answered"]) if facts["answered"] else None
+        call.region = region_of(facts.get("region"))
         if call.state is State.WAITING and not order.cancelled:
             order.fail(NotSent(), call.places)
         elif call.state is State.SENT:

@@ -18,6 +18,7 @@ from typing import Any
 from .api.errors import QwenDemoError
 from .api.requests import ImageRequest
 from .api.responses import ImagesResponse, add_usage
+from .inpaint import Region
 from .line import Line
 from .logs import InternalError
 from .visitors import Visitor
@@ -44,7 +45,7 @@ class NotSaved(QwenDemoError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A finished picture: its file, its size in pixels, and how it was asked for."""
+    """A finished picture: its file, its size in pixels, how it was asked for, and where it alone was to change."""
 
     path: Path
     width: int
@@ -52,6 +53,7 @@ class Picture:
     seed: int | None
     request_id: str | None
     revised_prompt: str | None = None
+    region: Region | None = None
 
 
 class State(str, Enum):
@@ -74,6 +76,8 @@ class Call:
         headers: of its answer.
         usage: what the API reported for it, and its id there.
         reason: why it failed, in English.
+        region: where alone the photo may change.
+        after: the call whose picture that goes into.
     """
 
     request: ImageRequest
@@ -85,6 +89,8 @@ class Call:
     usage: Mapping[str, Any] = field(default_factory=dict)
     request_id: str | None = None
     reason: str = ""
+    region: Region | None = None
+    after: "Call | None" = None
     task: asyncio.Task[None] | None = None
 
     @property
@@ -104,6 +110,7 @@ class Terms:
         own_key: whether the visitor's own key pays for it.
         host: where that key belongs; "" for the usual host.
         billed: whether anybody pays.
+        regions: where alone the photo may change: a call each, one after the other, for each picture that is asked for.
     """
 
     references: tuple[str, ...] = ()
@@ -112,6 +119,7 @@ class Terms:
     own_key: bool = False
     host: str = ""
     billed: bool = True
+    regions: tuple[Region, ...] = ()
 
 
 class Order:
@@ -155,6 +163,9 @@ class Order:
         self.calls: list[Call] = []
         for request in requests:
             self.calls.append(Call(request, sum(call.request.n for call in self.calls), unbilled=request.n))
+        for number, call in enumerate(self.calls if self.terms.regions else ()):
+            step = number % len(self.terms.regions)
+            call.region, call.after = self.terms.regions[step], self.calls[number - 1] if step else None
         self.numbered: dict[int, Picture] = {}
         self.problems: list[QwenDemoError] = []
         self.reasons: dict[int, QwenDemoError] = {}
@@ -212,6 +223,25 @@ class Order:
     def lost(self) -> list[Call]:
         """The calls that were sent, and of whose answer nobody knows."""
         return [call for call in self.calls if self.finished and call.state is State.SENT]
+
+    async def ended(self, call: Call | None) -> None:
+        """Wait until that call, if there is one, has come to its end."""
+        if call and call.task:
+            await asyncio.wait([call.task])
+
+    def latest(self, call: Call) -> Picture | None:
+        """The picture that has all regions so far, of the photo that this call changes a region of."""
+        step = self.calls.index(call) % max(1, len(self.terms.regions))
+        chain = self.calls[self.calls.index(call) - step :][: len(self.terms.regions)]
+        return next((self.numbered[one.first] for one in reversed(chain) if one.first in self.numbered), None)
+
+    def ground(self, call: Call) -> Picture | None:
+        """The picture that this call's is to be put into, as far as the calls before it have brought one."""
+        while call.after:
+            call = call.after
+            if call.first in self.numbered:
+                return self.numbered[call.first]
+        return None
 
     @asynccontextmanager
     async def turn(self, call: Call) -> AsyncIterator[None]:

@@ -25,6 +25,8 @@ from .api.errors import InvalidRequest, QwenDemoError
 from .api.requests import ASKED, ImageRequest, asked, make
 from .api.responses import ImagesResponse, ResultImage
 from .containers import MOST_PARTS, PNG
+from .inpaint import Region
+from .strokes import mask_of
 
 KEYWORD = b"qwen-image-demo"
 MAX_BYTES = 100_000
@@ -50,6 +52,7 @@ class Recipe:
         n: pictures of the one request that this picture came from.
         references: the reference pictures in their order: the SHA-256 of each one's bytes, or its https:// address.
         sources: which pictures of the library those are, by their ids; "" for one that is none.
+        region: where alone the first of them was to change.
         usage: what the API reported for that request, as it came.
         revised_prompt: what the API made of the prompt, as far as it said so.
         created: local time, ISO 8601 to the second.
@@ -69,6 +72,7 @@ class Recipe:
     guidance: float | None = None
     references: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    region: Region | None = None
     request_id: str | None = None
     usage: Mapping[str, Any] | None = None
     revised_prompt: str | None = None
@@ -84,13 +88,15 @@ class Recipe:
         response: ImagesResponse,
         image: ResultImage,
         at: datetime,
+        region: Region | None = None,
     ) -> "Recipe":
-        """What goes into a picture of an answer that came at that local time; references and sources as above."""
+        """What goes into a picture of an answer that came at that local time; the others as above."""
         return cls(
             kind=request.kind,
             **asked(request),
             references=tuple(references),
             sources=tuple(sources),
+            region=region,
             request_id=response.request_id,
             usage=response.usage,
             revised_prompt=image.prompt,
@@ -168,9 +174,11 @@ def check_foreign(recipe: Recipe) -> None:
     named = {name: getattr(recipe, name) for name in ASKED}
     try:
         make(recipe.kind, ["https://"] * len(recipe.references), **named, catalog=widest(recipe.model))
-    except InvalidRequest as error:
+        mask_of(recipe.region.strokes if recipe.region else (), (1, 1))
+    except ValueError as error:
         raise BadRecipe("broken") from error
-    if _MARKUP.search(f"{recipe.prompt} {recipe.negative_prompt or ''}"):
+    words = recipe.region.words if recipe.region else ""
+    if _MARKUP.search(f"{recipe.prompt} {recipe.negative_prompt or ''} {words}"):
         raise BadRecipe("markup")
 
 

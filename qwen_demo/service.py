@@ -16,12 +16,13 @@ from .api import catalog
 from .api.answer import SMALL
 from .api.client import QwenClient
 from .api.engine import PROVIDER_ENGINE, Engine
-from .api.errors import APIError, QwenDemoError, Refused, Unauthorized
-from .api.requests import ImageRequest, asked, make, split
+from .api.errors import APIError, InvalidRequest, QwenDemoError, Refused, Unauthorized
+from .api.requests import ImageEdit, ImageRequest, asked, make, next_seed, split, whole
 from .api.responses import Begun, ImagesResponse
 from .archive import Archives
 from .disk import DiskFull, Room
 from .images import Verified
+from .inpaint import Region
 from .journal import Journal
 from .library import Entry, Library, elsewhere
 from .lineage import ids_of, references_of
@@ -29,6 +30,7 @@ from .order import Call, NotSaved, Order, Picture, State, Terms
 from .orders import Orders
 from .quota import Charge, Limit, Quota, TooManyAttempts
 from .recipe import Recipe, check_foreign, names_of, read
+from .retouching import NotPutIn, Retouching
 from .upkeep import Upkeep
 from .uploads import Uploads, stand_in
 from .usage import Ledger, Prices
@@ -86,6 +88,7 @@ class Service:
         self.own_keys = OwnKeys(self._other_hosts) if keyed else None
         self.public = public
         self.uploads = Uploads(self.library, public=public)
+        self.retouching = Retouching(self.library, self.uploads, public=public)
         self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
         self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
         self._room = Room(library.root)
@@ -112,9 +115,14 @@ class Service:
         n: int,
         visitor: Visitor,
         background: str = "white",
+        regions: Sequence[Region] = (),
+        mask: Path | str | None = None,
         **fields: Any,
     ) -> Order:
         """Make the reference pictures ready, and order. What can be refused without a look at them is refused first.
+
+        Where regions or a mask are given, only there the one picture of an edit changes; it is sent in parts, and the
+        results have its size. Several regions are changed one after the other, in a call each, with words of their own.
 
         Args:
             kind: of the request, as `make` takes it.
@@ -122,6 +130,8 @@ class Service:
             n: pictures, 1 to 6.
             visitor: who asks.
             background: the colour behind what is transparent.
+            regions: where alone the picture may change, 1 to 4.
+            mask: the same as a picture, as `Uploads.mask` takes it.
             fields: of the request.
 
         Raises:
@@ -130,10 +140,34 @@ class Service:
         """
         fields["catalog"] = self.engine.catalog
         with self._unpaid():
+            if regions or mask is not None:
+                regions = [replace(region, background=background) for region in regions or [Region()]]
+                return await self._order_regions(kind, sources, n, visitor, regions, mask, fields)
             await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
             references = [await self.uploads.reference(source, visitor, background) for source in sources]
             ids = await self._aside(ids_of, self.library(visitor.name), sources) if sources else ()
             return await self.order(make(kind, references, **fields), n, visitor, ids)
+
+    async def _order_regions(
+        self,
+        kind: str,
+        sources: Sequence[Path | str],
+        n: int,
+        visitor: Visitor,
+        regions: Sequence[Region],
+        mask: Path | str | None,
+        fields: dict[str, Any],
+    ) -> Order:
+        if kind != ImageEdit.kind or len(sources) != 1:
+            raise InvalidRequest("mask", "mask_words", kind)
+        if fields.get("size"):
+            raise InvalidRequest("size", "mask_size", fields["size"])
+        requests = _requests_for(regions, n, stand_in(sources[0]), fields)
+        await self._admit(requests, visitor)
+        wanted = await self.retouching.take_in(sources[0], regions, mask, visitor)
+        ids = await self._aside(ids_of, self.library(visitor.name), sources)
+        terms = Terms(references=(wanted.photo,), sources=tuple(ids), shape=wanted.size, regions=wanted.regions)
+        return await self._place(requests, visitor, terms)
 
     async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
         """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
@@ -167,22 +201,19 @@ class Service:
         shape = await _shape(request)
         if request.references and not request.size and not request.row.keeps_shape and shape != (1, 1):
             request = replace(request, size=request.row.at_a_megapixel(*shape))  # what Auto promises
-        requests = split(request, n)
-        n = sum(request.n for request in requests)
         references = await self._aside(names_of, request.references) if request.references else ()
+        terms = Terms(references=references, sources=tuple(sources), shape=shape)
+        return await self._place(split(request, n), visitor, terms)
+
+    async def _place(self, requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms) -> Order:
+        """Count an order of these requests, and begin it. Raises as `order`."""
+        n = sum(request.n for request in requests)
         key, host = self._paid_by(visitor)
+        terms = replace(terms, own_key=bool(key), host=host, billed=self.engine.billed or bool(key))
         await self._check((visitor.name, *visitor.counted), key, host, n)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
             await self.attempts.charge(visitor, len(requests))
-            terms = Terms(
-                references=references,
-                sources=tuple(sources),
-                shape=shape,
-                own_key=bool(key),
-                host=host,
-                billed=self.engine.billed or bool(key),
-            )
             order = self.orders.place(requests, visitor, terms)
         except QwenDemoError:
             await charge.give_back(n)
@@ -221,6 +252,9 @@ class Service:
     async def _send(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
         """The answer to a call in its turn, written down as it came. Memory for pictures inside of it is `held`."""
         try:
+            if call.region:
+                await order.ended(call.after)
+                await self.retouching.cut_out(order, call)
             async with order.turn(call):
                 async with order.noting:  # one after the other: they reach the API in their order
                     await self._check((order.visitor, *order.counted), key, order.terms.host)
@@ -280,16 +314,24 @@ class Service:
         image, at = response.images[number - call.first], call.answered or datetime.now()
         if image.prompt == call.request.prompt:  # SGLang repeats it: nothing was rewritten
             image = replace(image, prompt=None)
-        recipe = Recipe.of(call.request, order.terms.references, order.terms.sources, response, image, at)
-        library = self.library(order.visitor)
+        library, region = self.library(order.visitor), None
+        problems: list[QwenDemoError] = []
         async with self._in_memory:
             data = await self._client_for(order).fetch(image)
             picture = await asyncio.to_thread(images.verify, data)
+            if call.region:
+                try:
+                    picture, region = await self.retouching.put_in(order, call, picture)
+                except NotPutIn as error:
+                    problems.append(error)
+            sources = (region.onto,) if region and region.onto else order.terms.sources
+            recipe = Recipe.of(call.request, order.terms.references, sources, response, image, at, region)
             path, problem = await asyncio.to_thread(_save, library, picture, recipe, number, at, order.taken_back)
-        if problem:
-            order.fail(problem, [number])
+        for found in (*problems, problem):
+            if found:
+                order.fail(found, [number])
         size, seed = (picture.width, picture.height), call.request.seed
-        order.add(number, Picture(path, *size, seed, response.request_id, image.prompt))
+        order.add(number, Picture(path, *size, seed, response.request_id, image.prompt, region))
         self.upkeep.preview_later(library, path)
 
     async def _check(self, names: Iterable[str], key: str, host: str, pictures: int = 0) -> None:
@@ -355,6 +397,7 @@ class Service:
 
         async def take_up(call: Call) -> None:
             try:
+                await order.ended(call.after)
                 content = await self._aside(self.journal.answer, order, call)
                 async with self._answers if len(content) > SMALL else nullcontext():  # a task may take long
                     await self._take_in(order, call, content, key)
@@ -386,9 +429,12 @@ class Service:
         for call in order.lost if place is None else [call for call in order.calls if place in call.places]:
             fields = asked(call.request)
             n = fields.pop("n")
-            placed.append(
-                await self.order_from(order.request.kind, sources, n if place is None else 1, visitor, **fields)
-            )
+            if call.region:
+                latest = order.latest(call)
+                sources = [latest.path] if latest else sources
+                fields["regions"] = [call.region.asked]
+            again = self.order_from(order.request.kind, sources, n if place is None else 1, visitor, **fields)
+            placed.append(await again)
             if call.state is State.SENT:
                 call.state = State.FAILED
                 order.tell()
@@ -461,6 +507,19 @@ async def _shape(request: ImageRequest) -> tuple[int, int]:
         return catalog.pixels(request.size)
     found = [await asyncio.to_thread(images.shape, last) for last in request.references[-1:]]
     return next(filter(None, found), (1, 1))
+
+
+def _requests_for(regions: Sequence[Region], n: int, photo: str, fields: Mapping[str, Any]) -> tuple[ImageRequest, ...]:
+    """The requests that change these regions of `n` pictures: of several, one after the other in the same seed.
+
+    Raises:
+        InvalidRequest: that is more than an order has, or a field breaks its rule.
+    """
+    n = whole("n", n, 1, catalog.MAX_PICTURES // len(regions))
+    each = [make(ImageEdit.kind, [photo], **{**fields, "prompt": one.words or fields["prompt"]}) for one in regions]
+    if len(each) == 1:
+        return split(each[0], n)
+    return tuple(replace(one, seed=next_seed(one.seed, number)) for number in range(n) for one in each)
 
 
 def _refused(order: Order) -> int:

@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from . import decoding, images
@@ -44,6 +45,50 @@ class Uploads:
             TooMuchKept: the visitor had enough of them kept.
         """
 
+        return await self._keep(upload, visitor, lambda path: decoding.prepare(path, background))
+
+    async def original(self, source: Path | str, visitor: Visitor) -> tuple[str, tuple[int, int], str]:
+        """An upload at its full size, see `images.original`, kept as a reference picture.
+
+        Returns its SHA-256, its width and height, and what could not be kept of its colours.
+
+        Raises:
+            InvalidRequest: it can't be used, or is an address; the error says why.
+            TooMuchKept: as for `prepare`.
+        """
+        library = self._library_of(visitor.name)
+        if isinstance(source, Path) and (known := await asyncio.to_thread(library.known_reference, source)):
+            return known.stem, await asyncio.to_thread(images.size_of, known), ""
+        reference = await self._whole(source, visitor, decoding.original)
+        return reference.sha256, reference.size, reference.lost
+
+    async def mask(self, source: Path | str, visitor: Visitor) -> tuple[str, tuple[int, int]]:
+        """A mask, see `images.mask`, kept as a reference picture. Returns its SHA-256, and its size as it came.
+
+        Raises:
+            InvalidRequest, TooMuchKept: as for `original`; the error names the mask.
+        """
+        try:
+            reference = await self._whole(source, visitor, decoding.mask)
+        except InvalidRequest as error:
+            raise InvalidRequest("mask", error.problem, Path(source).name[:40], **error.facts) from error
+        return reference.sha256, reference.came_with
+
+    async def _whole(
+        self, source: Path | str, visitor: Visitor, make: Callable[[Path], Awaitable[Reference]]
+    ) -> Reference:
+        """A picture that is never sent as it is, and so has to be here."""
+        if not holds_picture(source):
+            raise InvalidRequest("image", "picture_here" if source else "picture_missing", source)
+        async with _as_file(source) as path:
+            reference, _ = await self._keep(path, visitor, make)
+        return reference
+
+    async def _keep(
+        self, upload: Path, visitor: Visitor, make: Callable[[Path], Awaitable[Reference]]
+    ) -> tuple[Reference, Path]:
+        """What is made of an upload, and the file in which that is kept."""
+
         def keep() -> Path:
             try:
                 return self._library_of(visitor.name).keep_reference(reference)
@@ -51,7 +96,7 @@ class Uploads:
                 return elsewhere().keep_reference(reference)
 
         await self.kept.check(visitor, images.MAX_SENT_BYTES)
-        reference = await self._made_ready(upload, visitor, background)
+        reference = await self._made_ready(upload, visitor, make)
         if not await asyncio.to_thread(self._library_of(visitor.name).find_reference, reference.sha256):
             await self.kept.charge(visitor, len(reference.data))
         return reference, await asyncio.to_thread(keep)
@@ -85,13 +130,24 @@ class Uploads:
             return reference.url
         if not holds_picture(source):
             return stand_in(source)
-        with tempfile.TemporaryDirectory() as folder:
-            upload = await asyncio.to_thread(_unpacked, source, Path(folder))
-            return (await self._made_ready(upload, visitor, background)).url
+        async with _as_file(source) as upload:
+            return (await self._made_ready(upload, visitor, lambda path: decoding.prepare(path, background))).url
 
-    async def _made_ready(self, upload: Path, visitor: Visitor, background: str) -> Reference:
+    async def _made_ready(
+        self, upload: Path, visitor: Visitor, make: Callable[[Path], Awaitable[Reference]]
+    ) -> Reference:
         async with self._line.turn(upload, visitor.counted):
-            return await decoding.prepare(upload, background)
+            return await make(upload)
+
+
+@asynccontextmanager
+async def _as_file(source: Path | str) -> AsyncIterator[Path]:
+    """A picture as a file, which one in a `data:` text is for as long as the block runs."""
+    if isinstance(source, Path):
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield await asyncio.to_thread(_unpacked, source, Path(folder))
 
 
 def holds_picture(source: Path | str) -> bool:

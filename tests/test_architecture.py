@@ -11,13 +11,14 @@ from qwen_demo.api.dialects import DIALECTS
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
-    {"api", "containers", "colour", "line"},
+    {"api", "containers", "colour", "line", "strokes"},
     {"i18n", "visitors", "images", "region", "snippets", "logs", "disk", "models"},
     {"inpaint"},
     {"recipe", "decoding", "quota", "offline", "settings", "order"},
     {"orders", "library", "environment"},
     {"usage", "journal", "archive", "search", "lineage"},
     {"upkeep", "uploads"},
+    {"retouching"},
     {"service"},
     {"web"},
     {"ui"},
