@@ -53,7 +53,7 @@ async def test_it_edits_what_a_form_brings(client: httpx.AsyncClient, several: b
     files = [(name, ("a.png", png(), "image/png"))] * (2 if several else 1)
     fields = {"prompt": "翻转", "model": EDIT, "n": "1", "seed": "7", "response_format": "b64_json"}
     answer = await client.post(EDITS, data=fields, files=files)
-    assert (answer.status_code, answer.json()["size"], len(images_of(answer.json()))) == (200, "400x500", 1)
+    assert (answer.status_code, answer.json()["size"], len(images_of(answer.json()))) == (200, "912x1152", 1)
     texts = {**fields, "url[]" if several else "url": [DATA] * len(files)}
     assert (await client.post(EDITS, data=texts)).json()["data"] == answer.json()["data"]
 

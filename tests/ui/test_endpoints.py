@@ -172,7 +172,7 @@ def test_edit_image_takes_an_upload(client: Client, app: RunningApp) -> None:
     )
     (order,) = app.orders
     assert (order["n"], order["response_format"], len(order["image"])) == (2, "b64_json", 1)
-    assert sizes(files) == [(640, 427)] * 2
+    assert sizes(files) == [(1248, 832)] * 2
     (shown,) = details["request"]["body"]["image"]
     assert len(shown) == 64
 
