@@ -1,37 +1,58 @@
-"""Where a picture comes from, and what was made of it: recipes name their sources."""
+"""The family of a picture: what it was made from, and what was made of it. Recipes name their sources."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from .library import Entry, Library
-from .recipe import Recipe
 
-MOST = 50  # steps back
+MOST = 50
+"""Members of a family that are told."""
 
 
-def before(library: Library, recipe: Recipe | None) -> list[Entry]:
-    """What a picture with that recipe was made from, as far as it is still there, the oldest first.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A member of a family.
 
-    A single source leads on to its own. What somebody brought along is an entry without a recipe.
+    Attributes:
+        depth: how many steps it is from where the family begins, which is 0.
+        entry: the picture.
     """
-    steps: list[Entry] = []
-    while recipe and recipe.references and len(steps) < MOST:
-        found = [entry for at in range(len(recipe.references)) if (entry := _source(library, recipe, at))]
-        found = [entry for entry in found if entry not in steps]
-        steps = found + steps
-        recipe = found[0].recipe if len(found) == len(recipe.references) == 1 else None
-    return steps
+
+    depth: int
+    entry: Entry
 
 
-def after(library: Library, entry: Entry) -> list[Entry]:
-    """What was made from a picture, the oldest first."""
-    newer = (
-        takewhile(lambda other: other.day >= entry.day, library.newest_first())
-        if entry.recipe
-        else (library.newest_first())
-    )
-    return [other for other in newer if other.recipe and _names(other.recipe, entry)][::-1]
+def family(library: Library, entry: Entry) -> list[Step]:
+    """A picture, what it was made from, and what was made of all these: depth-first, the oldest first, at most `MOST`.
+
+    A single source leads on to its own. Several, as a fusion's, stand above as they are. What somebody brought along is
+    an entry without a recipe. What led to the picture is always among them; then come its nearest relatives.
+    """
+    chain = _chain(library, entry)
+    above = [source for source in _sources(library, chain[0]) if source not in chain][: MOST - len(chain)]
+    children = _children(library, chain)
+    kept = _nearest(chain, children, MOST - len(above)) - {source.id for source in above}
+    members = [Step(0, source) for source in above]
+    waiting = [Step(1 if above else 0, chain[0])]
+    while waiting:
+        step = waiting.pop()
+        if step.entry.id in kept:
+            kept.remove(step.entry.id)
+            members.append(step)
+            made = children.get(step.entry.id, ())  # the newest first, so that the oldest is taken next
+            waiting += [Step(step.depth + 1, child) for child in made]
+    return members
+
+
+def steps(library: Library, entry: Entry) -> list[Entry]:
+    """The edits from an original to this picture, the oldest first; none where it is no edit.
+
+    The only source of the first one is the original, which is still there: a picture, a reference or an address.
+    """
+    return list(takewhile(lambda member: _can_be_repeated(library, member), reversed(_chain(library, entry))))[::-1]
 
 
 def ids_of(library: Library, sources: Iterable[Path | str]) -> list[str]:
@@ -49,10 +70,55 @@ def references_of(library: Library, references: Sequence[str], sources: Sequence
     return [name if name.startswith("https://") else library.find(id) or library.reference(name) for name, id in pairs]
 
 
-def _source(library: Library, recipe: Recipe, at: int) -> Entry | None:
-    known = library.find(recipe.sources[at]) if at < len(recipe.sources) else None
-    return known or library.reference(recipe.references[at])
+def _chain(library: Library, entry: Entry) -> list[Entry]:
+    """A picture, and what it was made from as long as that is a single one; the oldest first."""
+    chain = [entry]
+    while len(chain) < MOST and len(_references(chain[0])) == 1:
+        found = _sources(library, chain[0])
+        if not found or found[0] in chain:
+            break
+        chain = found + chain
+    return chain
 
 
-def _names(recipe: Recipe, entry: Entry) -> bool:
-    return entry.id in recipe.sources or entry.id in (f"reference-{name}" for name in recipe.references)
+def _sources(library: Library, entry: Entry) -> list[Entry]:
+    """What a picture was made from, as far as it is still there, each once and in its order."""
+    recipe = entry.recipe
+    found = references_of(library, recipe.references, recipe.sources) if recipe else []
+    return list({source.id: source for source in found if isinstance(source, Entry)}.values())
+
+
+def _children(library: Library, chain: Sequence[Entry]) -> Mapping[str, Sequence[Entry]]:
+    """What was made of each picture, the newest first, by its id. Looks at no pictures from before the chain."""
+    children: defaultdict[str, list[Entry]] = defaultdict(list)
+    since = min(member.day for member in chain) if chain[0].recipe else ""
+    for entry in takewhile(lambda entry: entry.day >= since, library.newest_first()):
+        references = [f"reference-{name}" for name in _references(entry)]
+        for parent in {*references, *(entry.recipe.sources if entry.recipe else ())}:
+            children[parent].append(entry)
+    return children
+
+
+def _nearest(chain: Sequence[Entry], children: Mapping[str, Sequence[Entry]], most: int) -> set[str]:
+    """The ids of a chain and of what was made of it: of its end first, and of many the newest."""
+    kept = {member.id for member in chain}
+    for start in reversed(chain):
+        waiting = deque([start])
+        while waiting:
+            for child in children.get(waiting.popleft().id, ()):
+                if len(kept) < most and child.id not in kept:
+                    kept.add(child.id)
+                    waiting.append(child)
+    return kept
+
+
+def _references(entry: Entry) -> Sequence[str]:
+    return entry.recipe.references if entry.recipe else ()
+
+
+def _can_be_repeated(library: Library, entry: Entry) -> bool:
+    """Whether it is an edit whose source is still there."""
+    recipe = entry.recipe
+    if recipe is None or recipe.kind != "edit" or len(recipe.references) != 1:
+        return False
+    return references_of(library, recipe.references, recipe.sources) != [None]

@@ -14,7 +14,7 @@ from PIL import Image
 from qwen_demo.api.client import QwenClient
 from qwen_demo.images import Reference
 from qwen_demo.library import Entry, Library
-from qwen_demo.lineage import MOST, after, before
+from qwen_demo.lineage import MOST, family, steps
 from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.recipe import Recipe, embed, parse, read
@@ -58,11 +58,19 @@ class Shelf:
         assert entry
         return entry
 
-    def before(self, entry: Entry) -> list[Entry]:
-        return before(self.library, entry.recipe)
+    def keep(self, entry: Entry, recipe: Recipe) -> Entry:
+        """Give a picture another recipe. Gives it as a library that never saw it before finds it."""
+        entry.path.write_bytes(embed(picture().data, recipe))
+        self.library = Library(self.library.root)
+        found = self.library.find(entry.id)
+        assert found
+        return found
 
-    def after(self, entry: Entry) -> list[Entry]:
-        return after(self.library, entry)
+    def family(self, entry: Entry) -> list[tuple[int, Entry]]:
+        return [(step.depth, step.entry) for step in family(self.library, entry)]
+
+    def steps(self, entry: Entry) -> list[Entry]:
+        return steps(self.library, entry)
 
 
 def name_of(entry: Entry) -> str:
@@ -74,92 +82,120 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "outputs")
 
 
-def test_a_chain_of_edits_is_told_the_oldest_first_up_and_down(shelf: Shelf) -> None:
+def test_a_chain_of_edits_is_one_family_wherever_it_is_looked_at(shelf: Shelf) -> None:
     first = shelf.put()
     second = shelf.put(EDIT, first)
     third = shelf.put(EDIT, second)
-    shelf.put()
-    assert (shelf.before(first), shelf.after(third)) == ([], [])
-    assert [shelf.before(entry) for entry in (second, third)] == [[first], [first, second]]
-    assert [shelf.after(entry) for entry in (first, second)] == [[second], [third]]
+    stranger = shelf.put()
+    told = [(0, first), (1, second), (2, third)]
+    assert [shelf.family(entry) for entry in (first, second, third)] == [told] * 3
+    assert shelf.family(stranger) == [(0, stranger)]
+    assert [shelf.steps(entry) for entry in (first, second, third)] == [[], [second], [second, third]]
 
 
-def test_a_fusion_shows_its_pictures_in_their_order_and_not_what_those_were_made_from(shelf: Shelf) -> None:
+def test_branches_stand_under_what_they_grew_from_the_oldest_first(shelf: Shelf) -> None:
+    photo = shelf.bring(b"a photo")
+    warmer, colder = shelf.put(EDIT, photo), shelf.put(EDIT, photo)
+    late = shelf.put(EDIT, warmer)
+    later = shelf.put(EDIT, late)
+    other = shelf.put(EDIT, warmer)
+    told = [(0, photo), (1, warmer), (2, late), (3, later), (2, other), (1, colder)]
+    assert [shelf.family(entry) for _, entry in told] == [told] * 6
+    assert (shelf.steps(later), shelf.steps(other)) == ([warmer, late, later], [warmer, other])
+
+
+def test_a_fusions_pictures_stand_above_it_in_their_order_without_what_those_were_made_from(shelf: Shelf) -> None:
     one, other = shelf.put(), shelf.put()
     edited = shelf.put(EDIT, one)
     fused = shelf.put(replace(EDIT, kind="fusion"), other, edited)
-    assert shelf.before(fused) == [other, edited]
     again = shelf.put(EDIT, fused)
-    assert shelf.before(again) == [other, edited, fused]
-    assert [shelf.after(entry) for entry in (one, other, edited, fused)] == [[edited], [fused], [fused], [again]]
+    told = [(0, other), (0, edited), (1, fused), (2, again)]
+    assert [shelf.family(entry) for entry in (fused, again)] == [told] * 2
+    assert shelf.family(edited) == [(0, one), (1, edited), (2, fused), (3, again)]
+    assert shelf.family(other) == [(0, other), (1, fused), (2, again)]
+    assert [shelf.steps(entry) for entry in (fused, again)] == [[], [again]]  # no edit leads over a fusion
 
 
-def test_of_one_picture_all_that_was_made_is_told_the_oldest_first(shelf: Shelf) -> None:
+def test_of_a_picture_that_was_fused_with_itself_one_stands_above(shelf: Shelf) -> None:
     source = shelf.put()
-    made = [shelf.put(EDIT, source) for _ in range(3)]
     twice = shelf.put(replace(EDIT, kind="fusion"), source, source)
-    assert shelf.after(source) == [*made, twice]
-    assert shelf.before(twice) == [source, source]
+    assert shelf.family(twice) == [(0, source), (1, twice)]
+    assert shelf.family(source) == [(0, source), (1, twice)]
 
 
-def test_a_picture_that_somebody_brought_is_told_and_has_what_was_made_of_it(shelf: Shelf) -> None:
+def test_what_was_made_of_a_photo_and_an_address_has_the_photo_above(shelf: Shelf) -> None:
     brought = shelf.bring(b"a photo")
     assert (brought.recipe, brought.size) == (None, (256, 256))
-    made = [shelf.put(EDIT, brought), shelf.put(replace(EDIT, kind="fusion"), brought, ADDRESS)]
-    last = shelf.put(EDIT, made[0])
-    assert [shelf.before(entry) for entry in (*made, last)] == [[brought], [brought], [brought, made[0]]]
-    assert shelf.after(brought) == made
+    edited, fused = shelf.put(EDIT, brought), shelf.put(replace(EDIT, kind="fusion"), brought, ADDRESS)
+    assert shelf.family(brought) == [(0, brought), (1, edited), (1, fused)]
+    assert shelf.family(fused) == [(0, brought), (1, fused)]
 
 
-def test_an_address_is_no_picture_of_the_library(shelf: Shelf) -> None:
-    assert shelf.before(shelf.put(EDIT, ADDRESS)) == []
+def test_an_address_is_no_picture_of_the_library_but_an_original_that_is_still_there(shelf: Shelf) -> None:
+    first = shelf.put(EDIT, ADDRESS)
+    second = shelf.put(EDIT, first)
+    assert shelf.family(first) == [(0, first), (1, second)]
+    assert shelf.steps(second) == [first, second]
 
 
 def test_where_a_source_was_deleted_the_kept_reference_stands_for_it(shelf: Shelf) -> None:
     source, kept = shelf.put(), shelf.bring(b"as it was sent")
-    made = shelf.put(replace(EDIT, sources=(source.id,)), kept)
     recipe = replace(EDIT, references=(name_of(kept),), sources=(source.id,))
-    assert before(shelf.library, recipe) == [source]
+    made = shelf.keep(shelf.put(), recipe)
+    last = shelf.put(EDIT, made)
+    assert shelf.family(last) == [(0, source), (1, made), (2, last)]
     shelf.library.delete(source)
-    assert before(shelf.library, recipe) == [kept]
+    assert shelf.family(last) == [(0, kept), (1, made), (2, last)]
+    assert shelf.steps(last) == [made, last]
     assert shelf.library.restore(source.id)
-    assert before(shelf.library, recipe) == [source]
+    assert shelf.family(made) == [(0, source), (1, made), (2, last)]
     shelf.library.delete(source)
     kept.path.unlink()
-    assert before(shelf.library, recipe) == []
-    assert shelf.before(made) == []
+    assert shelf.family(last) == [(0, made), (1, last)]
+    assert shelf.steps(last) == [last]  # the edit whose source is gone is the original now
+    shelf.library.delete(last)
+    assert shelf.family(made) == [(0, made)]
+    assert shelf.steps(made) == []
 
 
 def test_a_circle_of_recipes_ends(shelf: Shelf) -> None:
     one = shelf.put()
     other = shelf.put(EDIT, one)
-    circle = replace(EDIT, references=(name_of(other),), sources=(other.id,))
-    one.path.write_bytes(embed(picture().data, circle))
-    anew = Library(shelf.library.root)
-    found = anew.find(one.id)
-    assert found
-    assert found.recipe == circle
-    assert before(anew, circle) == [found, other]
-    itself = replace(EDIT, references=("f" * 64,), sources=(one.id,))
-    one.path.write_bytes(embed(picture().data, itself))
-    anew = Library(shelf.library.root)
-    assert before(anew, itself) == [anew.find(one.id)]
+    one = shelf.keep(one, replace(EDIT, references=(name_of(other),), sources=(other.id,)))
+    assert shelf.family(one) == [(0, other), (1, one)]
+    assert shelf.family(other) == [(0, one), (1, other)]
+    assert shelf.steps(one) == [other, one]
+    itself = shelf.keep(one, replace(EDIT, references=("f" * 64,), sources=(one.id,)))
+    assert shelf.family(itself) == [(0, itself), (1, other)]
+    fused = shelf.keep(one, replace(EDIT, kind="fusion", references=("f" * 64,) * 2, sources=(one.id, other.id)))
+    assert shelf.family(fused) == [(0, other), (1, fused)]
 
 
-def test_a_chain_without_end_is_followed_for_a_while(shelf: Shelf) -> None:
+def test_of_a_chain_without_end_the_last_ones_are_told(shelf: Shelf) -> None:
     chain = [shelf.put()]
     for _ in range(MOST + 2):
         chain.append(shelf.put(EDIT, chain[-1]))
-    assert shelf.before(chain[-1]) == chain[-MOST - 1 : -1]
+    assert shelf.family(chain[-1]) == list(enumerate(chain[-MOST:]))
+    assert shelf.family(chain[0]) == list(enumerate(chain[:MOST]))
+    assert shelf.steps(chain[-1]) == chain[-MOST:]
+
+
+def test_of_a_large_family_what_led_to_the_picture_is_told_then_its_nearest_relatives(shelf: Shelf) -> None:
+    photo = shelf.bring(b"a photo")
+    first = shelf.put(EDIT, photo)
+    cousins = [shelf.put(EDIT, photo) for _ in range(MOST)]
+    child = shelf.put(EDIT, first)
+    assert shelf.family(first) == [(0, photo), (1, first), (2, child), *((1, cousin) for cousin in cousins[3:])]
+    assert len(shelf.family(first)) == MOST
 
 
 @pytest.mark.parametrize("sources", [("../../etc/passwd",), ("2026-11-22-" + "f" * 24,), ("",), (), ("a", "b", "c")])
 def test_what_a_foreign_recipe_names_is_looked_for_here_alone(shelf: Shelf, sources: tuple[str, ...]) -> None:
-    other = Shelf(shelf.library.root / "visitor-other")
-    theirs = other.put()
-    recipe = replace(EDIT, references=("f" * 64,), sources=sources)
-    assert before(shelf.library, recipe) == []
-    assert before(shelf.library, replace(recipe, sources=(theirs.id,))) == []
+    theirs = Shelf(shelf.library.root / "visitor-other").put(replace(DRAWN, prompt="theirs"))
+    for named in (sources, (theirs.id,)):
+        made = shelf.keep(shelf.put(), replace(EDIT, references=("f" * 64,), sources=named))
+        assert shelf.family(made) == [(0, made)]
+        assert shelf.steps(made) == []
 
 
 # With an order
@@ -194,7 +230,8 @@ async def test_an_order_writes_down_which_pictures_it_was_made_from(service: Ser
     brought = library.reference(recipe.references[1])
     assert made
     assert brought
-    assert (before(library, recipe), after(library, first)) == ([first, brought], [made])
+    assert [(step.depth, step.entry) for step in family(library, made)] == [(0, first), (0, brought), (1, made)]
+    assert [(step.depth, step.entry) for step in family(library, first)] == [(0, first), (1, made)]
     # The file itself, as an order that is placed again names it, and a link nowhere.
     edit = await ordered(service, "edit", made.path)
     assert read(edit.pictures[0].path).sources == (made.id,)
@@ -207,9 +244,11 @@ async def test_nobody_elses_picture_is_named_as_a_source(service: Service, tmp_p
     assert theirs
     order = await ordered(service, "edit", Path(aside(publish_entry, theirs)))  # whoever has the file may use it
     assert order.terms.sources == ("",)
-    assert before(service.library("ann"), read(order.pictures[0].path)) == [
-        service.library("ann").reference(order.terms.references[0])
-    ]
+    library = service.library("ann")
+    made = library.entry_of(order.pictures[0].path)
+    assert made
+    told = [(step.depth, step.entry) for step in family(library, made)]
+    assert told == [(0, library.reference(order.terms.references[0])), (1, made)]
 
 
 def test_recipes_of_before_have_no_sources_and_are_read(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What the browser is told of orders and pictures: plain data, whose changes are small."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from ..api.errors import shorten
 from ..i18n import texts, translate
 from ..library import Entry, Library
-from ..lineage import after, before
+from ..lineage import Step, family, steps
 from ..order import Order, State
 from ..service import Service
 from ..usage import total_cost
@@ -97,7 +97,7 @@ class Cards:
         return [entry.id, *entry.size, int(starred), prompt, self._token(entry.id).get("token", "")]
 
     def detail(self, entry: Entry) -> Told:
-        """All that is known of a picture, with what it was made from, and what was made of it."""
+        """All that is known of a picture, with its family."""
         stars, recipe = self._library.starred(), entry.recipe
         tabs = {"text_to_image": "text", "edit": "edit", "fusion": "fusion"}
         usable = bool(recipe and recipe.kind in tabs)
@@ -109,9 +109,15 @@ class Cards:
             "facts": list(self._facts(entry)),
             "usable": usable,
             "link": write(recipe, tabs[recipe.kind]) if recipe and usable else "",
-            "before": [self.picture(other, other.name in stars) for other in before(self._library, recipe)],
-            "after": [self.picture(other, other.name in stars) for other in after(self._library, entry)],
+            "family": [self._member(step, stars) for step in family(self._library, entry)],
+            "steps": len(steps(self._library, entry)),
+            "provable": bool(recipe and recipe.kind == "edit"),
         }
+
+    def _member(self, step: Step, stars: Collection[str]) -> Told:
+        recipe = step.entry.recipe
+        words = shorten(recipe.prompt, SHORT) if recipe else ""
+        return {"depth": step.depth, "picture": self.picture(step.entry, step.entry.name in stars), "words": words}
 
     def _say(self, key: str, **facts: object) -> str:
         return translate(self._language, key, **facts)

@@ -427,7 +427,9 @@ async def test_two_of_unlike_sizes_share_their_middle_and_their_area(page: Page)
         assert wide.middle == pytest.approx(square.middle, abs=0.002), step
         if step == "dragged":
             assert wide.middle != pytest.approx((0.5, 0.5), abs=0.01)
-    await close(page, feed[2])
+    await page.keyboard.press("Escape")
+    await shows(page, feed[1])
+    await close(page, feed[1])
 
 
 async def test_keys_wheel_and_double_click_zoom_and_the_point_under_the_pointer_stays(page: Page) -> None:
@@ -688,14 +690,22 @@ async def test_a_copied_link_fills_the_form_of_who_opens_it(page: Page, studio: 
     await page.keyboard.press("Escape")
 
 
-async def lineage(view: Locator) -> dict[str, list[str]]:
-    """What a picture was made from, itself, and what was made of it: the pictures by their labels."""
+async def family(view: Locator) -> list[tuple[int, str, str]]:
+    """The members of a picture's family: their depths, ids and words. The current one's depth is told as -1 - depth."""
     await expect(view.locator("#viewer-recipe")).not_to_have_attribute("aria-busy", "true")
-    rows: list[tuple[str, list[str]]] = await view.locator(".lineage h2").evaluate_all(
-        """titles => titles.map((title) => [title.textContent, [...title.nextSibling.querySelectorAll("img")].map(
-            (image) => new URL(image.src).pathname.split("/").pop())])"""
+    rows: list[tuple[int, str, str]] = await view.locator(".family li").evaluate_all(
+        """rows => rows.filter((row) => row.checkVisibility()).map((row) => {
+            const depth = Number(row.style.getPropertyValue("--depth"));
+            const { dataset, ariaCurrent, textContent } = row.firstChild;
+            return [ariaCurrent === "true" ? -1 - depth : depth, dataset.id, textContent];
+        })"""
     )
-    return dict(rows)
+    return [(depth, id, words) for depth, id, words in rows]
+
+
+def here(told: list[tuple[int, str, str]], id: str) -> list[tuple[int, str, str]]:
+    """A family, as it is told where that one is shown."""
+    return [(-1 - depth if member == id else depth, member, words) for depth, member, words in told]
 
 
 async def test_the_steps_of_an_edit_are_gone_through_compared_and_gone_back_to(page: Page, studio: Studio) -> None:
@@ -708,23 +718,29 @@ async def test_the_steps_of_an_edit_are_gone_through_compared_and_gone_back_to(p
     view = await look(page, first)
     one = (await ids(page, 7))[0]
     await shows(page, one)
-    before = await lineage(view)
-    (photo,) = before.pop("Made from")
+    (_, photo, _), *_ = await family(view)
     assert photo.startswith("reference-")
-    assert before == {"This one": [one]}
+    assert await family(view) == [(0, photo, "Reference picture"), (-2, one, "warmer")]
+    at_once = view.locator("[data-act=all-at-once]")
+    await expect(at_once).to_be_hidden()
     assert await edit_shown(page) == studio.file(one).read_bytes()
     await page.locator("#edit-prompt textarea").fill("as a pencil drawing")
     second = await run_and_wait(page, "edit")
     view = await look(page, second)
     two = (await ids(page, 8))[0]
     await shows(page, two)
-    assert await lineage(view) == {"Made from": [photo, one], "This one": [two]}
-    steps = view.locator(".lineage button")
-    await steps.last.click()
+    told = [(0, photo, "Reference picture"), (1, one, "warmer"), (2, two, "as a pencil drawing")]
+    assert await family(view) == here(told, two)
+    await expect(at_once).to_be_visible()
+    await expect(view.locator(".whole p")).to_contain_text("all 2 steps at once, on the original")
+    steps = view.locator(".family [data-act=show]")
+    await steps.nth(1).click()
+    await expect(steps.nth(1)).to_be_focused()
     await shows(page, one)
     assert (await recipe(view))["Kind"] == "Edit"
     await expect(view.locator(".prompt").first).to_have_text("warmer")
-    assert await lineage(view) == {"Made from": [photo], "This one": [one], "Made into": [two]}
+    assert await family(view) == here(told, one)
+    await expect(at_once).to_be_hidden()
     feed = await ids(page, 8)
     assert feed[:2] == [two, one]
     await page.keyboard.press("c")
@@ -733,26 +749,54 @@ async def test_the_steps_of_an_edit_are_gone_through_compared_and_gone_back_to(p
     await shows(page, one, two)
     await steps.first.click()
     await shows(page, one, photo)
-    assert await lineage(view) == {"This one": [photo], "Made into": [one]}
+    assert await family(view) == here(told, photo)
     assert await strip(page) == [two, photo, *feed[1:]]
     await expect(view.locator(".actions > :visible")).to_have_text(["Edit this", "Add to fusion", "Download"])
     await page.keyboard.press("Delete")  # what somebody brought stays with what was made of it
     await page.keyboard.press("f")
-    await page.keyboard.press("Home")
-    await shows(page, one, two)
-    await page.keyboard.press("c")
-    await shows(page, two)
-    await steps.first.click()
-    await page.keyboard.press("c")
-    await view.locator(f'.strip [data-id="{two}"]').click()
-    await shows(page, photo, two)
-    await steps.last.click()
-    await page.keyboard.press("c")
+    await page.keyboard.press("Escape")  # back to what was looked at before two were compared
     await shows(page, one)
-    assert await edit_shown(page) == studio.file(one).read_bytes()
     assert studio.file(photo).exists()
+    await close(page, one)
     await forget(page, second)
     await forget(page, first)
+
+
+async def test_a_member_of_the_family_is_compared_and_edited_on_from_its_row(page: Page, studio: Studio) -> None:
+    await tab(page, "Edit")
+    await page.locator("#edit-prompt textarea").fill("colder")
+    card = await run_and_wait(page, "edit")
+    view = await look(page, card)
+    three = (await ids(page, 7))[0]
+    told = await family(view)
+    (_, photo, _), (_, one, _) = told[:2]
+    assert [words for *_, words in told] == ["Reference picture", "warmer", "as a pencil drawing", "colder"]
+    assert [depth for depth, *_ in told] == [0, 1, 2, -3]
+    rows = view.locator(".family li")
+    acts = rows.nth(1).locator(".acts")
+    await expect(acts).to_have_css("opacity", "0")
+    await expect(rows.nth(3).locator(".acts")).to_be_hidden()  # the current one's
+    await rows.nth(1).hover()
+    await expect(acts).to_have_css("opacity", "1")
+    await rows.nth(1).locator("[data-act=compare-with]").click()
+    await shows(page, three, one)
+    await expect(view.locator(".pane .label")).to_have_text(["Pinned", "2"])
+    await expect(rows.nth(1).locator("[data-act=show]")).to_be_focused()
+    assert (await recipe(view))["Kind"] == "Edit"
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await expect(rows.nth(2).locator("[data-act=compare-with]")).to_be_focused()
+    await expect(rows.nth(2).locator(".acts")).to_have_css("opacity", "1")
+    await page.keyboard.press("Escape")
+    await shows(page, three)
+    assert await family(view) == told
+    await rows.first.hover()
+    await rows.first.locator("[data-act=edit-on]").click()
+    await opened(page, "Edit")
+    await said(page, "The picture is in the Edit tab now.")
+    await expect(page.locator("#edit-image img")).to_be_visible()
+    await forget(page, card)
+    assert studio.file(photo).exists()
 
 
 async def test_the_library_is_gone_through_and_the_last_ones_tile_gets_the_focus_however_far_away(

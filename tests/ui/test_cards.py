@@ -460,6 +460,12 @@ def test_all_that_is_known_of_a_picture_is_told_with_its_lineage(tmp_path: Path)
     house.library.star([child], True)
     detail = house.cards().detail(entry)
     reference = {"id": f"reference-{brought.stem}", "w": 256, "h": 256, "prompt": "", "starred": False}
+    made = {"id": child.id, "w": 256, "h": 256, "prompt": "hat", "starred": True}
+    family = [
+        {"depth": 0, "picture": reference, "words": ""},
+        {"depth": 1, "picture": detail["picture"], "words": f"{CAT.prompt[:79]}…"},
+        {"depth": 2, "picture": made, "words": "hat"},
+    ]
     assert detail == {
         "picture": {"id": entry.id, "w": 256, "h": 256, "prompt": CAT.prompt, "starred": False},
         "name": entry.path.name,
@@ -476,8 +482,9 @@ def test_all_that_is_known_of_a_picture_is_told_with_its_lineage(tmp_path: Path)
         ],
         "usable": True,
         "link": detail["link"],
-        "before": [reference],
-        "after": [{"id": child.id, "w": 256, "h": 256, "prompt": "hat", "starred": True}],
+        "family": family,
+        "steps": 1,
+        "provable": True,
     }
     assert detail["link"].startswith("?tab=edit&prompt=a+cute+cat+")
     kept = house.library.find(f"reference-{brought.stem}")
@@ -490,9 +497,11 @@ def test_all_that_is_known_of_a_picture_is_told_with_its_lineage(tmp_path: Path)
         "facts": [("Size", "256×256")],
         "usable": False,
         "link": "",
-        "before": [],
-        "after": [detail["picture"]],
+        "family": family,
+        "steps": 0,
+        "provable": False,
     }
+    assert house.cards().detail(child)["steps"] == 2
 
 
 def test_a_picture_without_a_recipe_or_of_an_unknown_kind_is_told_and_cannot_be_used(tmp_path: Path) -> None:

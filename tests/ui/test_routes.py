@@ -492,17 +492,17 @@ def test_a_picture_is_told_with_its_story(http: httpx.Client, library: Library) 
     assert child
     told = http.get("/board/picture", params={"id": child.id}).json()
     assert list(told) == [
-        *("picture", "name", "prompt", "revised_prompt", "facts", "usable", "link", "before", "after")
+        *("picture", "name", "prompt", "revised_prompt", "facts", "usable", "link", "family", "steps", "provable")
     ]
     assert told["picture"] == {"id": child.id, "w": 256, "h": 256, "prompt": "a cute cat", "starred": False}
-    assert (told["name"], told["usable"], told["after"]) == (path.name, True, [])
-    assert [other["id"] for other in told["before"]] == [source.id]
+    assert (told["name"], told["usable"], told["steps"], told["provable"]) == (path.name, True, 1, True)
+    assert [(step["depth"], step["picture"]["id"]) for step in told["family"]] == [(0, source.id), (1, child.id)]
     assert told["facts"] == [
         *(["Size", "256×256"], ["Kind", "Edit"], ["Model", "qwen-image-plus"], ["Seed", "42"]),
     ]
     assert told["link"] == "?tab=edit&prompt=a+cute+cat&model=qwen-image-plus&n=1&seed=42"
     back = http.get("/board/picture", params={"id": source.id}).json()
-    assert ([other["id"] for other in back["after"]], back["before"]) == ([child.id], [])
+    assert (back["family"], back["steps"], back["provable"]) == (told["family"], 0, False)
 
 
 @pytest.mark.parametrize("id", ["", "x", "../x", "2026-11-22-" + "f" * 24, "reference-" + "f" * 64, "x" * 1000, "\0"])

@@ -2,7 +2,7 @@
 import { attention, ended } from "./attention.js";
 import { acceptDrops } from "./drop.js";
 import { followOrders } from "./orders.js";
-import { act, addressed, ask, button, copy, h, icon, large, language, news, notice, page, say, small, tell, words, write } from "./shared.js";
+import { act, addressed, ask, button, copy, h, icon, inFeed, language, news, notice, page, say, small, tell, words, write } from "./shared.js";
 import { openViewer } from "./viewer.js";
 
 /** @typedef {import("./orders.js").Card} Card */
@@ -279,7 +279,7 @@ const near = (element) => new Promise((resolve) => {
 
 /** Load a picture: the light one where the large one isn't asked for at once. @param {HTMLImageElement} image @param {Slot} slot */
 async function loaded(image, slot) {
-  image.src = large(slot);
+  image.src = inFeed(slot);
   await image.decode().catch(() => { image.src = small(slot); });
 }
 

@@ -1,12 +1,15 @@
 // The right side of the viewer: how a picture was made, and what can be done with it.
-import { ask, button, copy, download, h, icon, news, notice, original, small, star, words, write } from "./shared.js";
-import { isReference, nameOf, thumbOf } from "./thumbs.js";
+import { newFamily } from "./family.js";
+import { newProof } from "./proof.js";
+import { ask, button, copy, download, h, icon, news, notice, original, star, words, write } from "./shared.js";
+import { isReference, nameOf } from "./thumbs.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
 /**
- * What the server tells of a picture: the name to download it under, whether it has settings, what it was made from and into …
+ * What the server tells of a picture: the name to download it under, whether it has settings, its family, the edits from an
+ * original to it, whether it can be proved what an edit left alone …
  * @typedef {{ picture: Picture, name: string, prompt: string, revised_prompt: string | null, facts: [string, string][],
- *   usable: boolean, link: string, before: Picture[], after: Picture[] }} Details
+ *   usable: boolean, link: string, family: import("./family.js").Member[], steps: number, provable: boolean }} Details
  */
 
 const BLANK = "\u00a0";
@@ -14,8 +17,17 @@ const title = (/** @type {string} */ text) => h("h2", {}, text);
 const rows = (/** @type {[string, string][]} */ pairs) =>
   pairs.flatMap(([label, value]) => [h("dt", {}, label || BLANK), h("dd", {}, String(value))]);
 
-/** @param {{ fill: (what: object) => void, visit: (picture: Picture) => void, removeShown: () => void }} viewer what it can do */
-export function newRecipe({ fill, visit, removeShown }) {
+/**
+ * @typedef {object} Viewer what it can do
+ * @property {(what: object) => void} fill a form, which lies behind it
+ * @property {(picture: Picture) => void} visit
+ * @property {(picture: Picture) => void} compareWith pin the shown one, and show that one beside it
+ * @property {(pair: import("./proof.js").Pair) => void} togglePair
+ * @property {() => void} removeShown
+ */
+
+/** @param {Viewer} viewer */
+export function newRecipe({ fill, visit, compareWith, togglePair, removeShown }) {
   /** The one that is told of. @type {Picture | undefined} */
   let picture;
   /** @type {Map<string, Promise<Details>>} */
@@ -47,9 +59,12 @@ export function newRecipe({ fill, visit, removeShown }) {
     button("fuse", words.fuse, () => fill({ act: "fuse", ids: [picture?.id] })),
     settingsTool, downloadLink, starTool, copyTool, linkTool);
   const facts = h("dl");
-  const lineage = h("div", { class: "lineage" });
+  const family = newFamily({ fill, visit, compareWith });
+  const proof = newProof({ fill, visit, togglePair });
+  /** As it is drawn. @type {Details | undefined} */
+  let details;
   const element = h("section", { id: "viewer-recipe", class: "recipe", "aria-label": words.viewer_info },
-    texts, actions, h("div", { class: "others" }, seedTool, deleteTool), facts, lineage, h("p", { class: "keys" }, words.viewer_keys));
+    texts, actions, h("div", { class: "others" }, seedTool, deleteTool), facts, family.element, proof.element, h("p", { class: "keys" }, words.viewer_keys));
 
   new ResizeObserver(markScrollable).observe(element);
   news.addEventListener("starred", (event) => {
@@ -70,7 +85,7 @@ export function newRecipe({ fill, visit, removeShown }) {
 
   /** What is known at once. What isn't keeps its place, so that no button moves away under the pointer. */
   function outline(/** @type {Picture} */ of) {
-    for (const one of [texts, lineage]) one.style.minHeight = `${one.offsetHeight}px`;
+    texts.style.minHeight = `${texts.offsetHeight}px`;
     writeTexts(nameOf(of), "");
     downloadLink.href = original(of);
     downloadLink.download = "";
@@ -80,7 +95,9 @@ export function newRecipe({ fill, visit, removeShown }) {
     element.setAttribute("aria-busy", "true");
     if (!facts.querySelector("dd")) facts.replaceChildren(...rows(Array(5).fill(["", ""])));
     for (const value of facts.querySelectorAll("dd")) value.textContent = BLANK;
-    lineage.replaceChildren();
+    family.outline(of);
+    proof.clear();
+    details = undefined;
   }
 
   function writeDetails(/** @type {Details} */ told) {
@@ -92,7 +109,14 @@ export function newRecipe({ fill, visit, removeShown }) {
     if (!stars.has(told.picture.id)) stars.set(told.picture.id, Boolean(told.picture.starred));
     drawStar();
     facts.replaceChildren(...rows(told.facts));
-    drawLineage(told);
+    family.draw(told.picture, told.family, told.steps);
+    details = told;
+    prove();
+  }
+
+  /** What is hidden needs no proof, which costs the server some work. */
+  function prove() {
+    if (details?.provable && element.checkVisibility()) proof.tell(details.picture);
   }
 
   function writeTexts(/** @type {string} */ text, /** @type {string} */ revised) {
@@ -110,14 +134,6 @@ export function newRecipe({ fill, visit, removeShown }) {
     }
   }
 
-  function drawLineage(/** @type {Details} */ { picture, before, after }) {
-    const row = (/** @type {string} */ label, /** @type {any[]} */ steps) => (steps.length ? [title(label), h("div", {}, steps)] : []);
-    const thumbs = (/** @type {Picture[]} */ pictures) => pictures.map((one) => thumbOf(one, visit));
-    const current = h("img", { class: "current", src: small(picture), alt: nameOf(picture) });
-    lineage.replaceChildren(...row(words.viewer_before, thumbs(before)),
-      ...row(words.viewer_this, before.length || after.length ? [current] : []), ...row(words.viewer_after, thumbs(after)));
-  }
-
   const isStarred = (/** @type {Picture} */ { id, starred }) => stars.get(id) ?? Boolean(starred);
   function drawStar() {
     if (picture) starTool.setAttribute("aria-pressed", String(isStarred(picture)));
@@ -129,6 +145,8 @@ export function newRecipe({ fill, visit, removeShown }) {
   return {
     element,
     toggleStar,
+    prove,
+    mark: proof.mark,
     /** Tell of a picture. @param {Picture} next @param {Promise<void>} [settled] what isn't known yet is asked for after it */
     async tell(next, settled) {
       const another = next.id !== picture?.id;
@@ -141,14 +159,15 @@ export function newRecipe({ fill, visit, removeShown }) {
       const told = await detailsOf(next).catch((error) => error);
       if (next.id !== picture?.id) return;
       element.removeAttribute("aria-busy");
-      texts.style.minHeight = lineage.style.minHeight = "";
+      texts.style.minHeight = "";
       if (told instanceof Error) facts.replaceChildren(...rows([[told.message, ""]]));
       else writeDetails(told);
     },
     /** Ask again from now on: what was made from a picture may have changed too. */
     renew: () => known.clear(),
     reset() {
-      picture = undefined;
+      picture = details = undefined;
+      proof.reset();
       known.clear();
       stars.clear();
     },

@@ -21,8 +21,10 @@
  * @property {(name: string, then: () => void) => void} watch
  */
 
-/** The side in px of the small previews, as in `library.py`. */
-const SMALL = 512;
+/** The sides in px of the previews, as in `library.py`. */
+const SMALL = 512, FULL = 3072;
+/** Pixels of a picture that is only loaded where it is looked at closely: a file of 12 megapixels has 20 MB. */
+const HEAVY = 6e6;
 /** Pictures that one message may be about: less than what `routes.py` takes. */
 const MOST = 5000;
 /** Seconds until what was deleted is gone for good: the server waits a little longer. */
@@ -71,15 +73,23 @@ export function write(element, text) {
 }
 
 const ICONS = {
+  bin: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
+  brush: "M19.5 4.5L11 13M9 21c-2 0-4-.5-5-1.5 1.5-.5 1-2 1.5-3.5a3.2 3.2 0 1 1 4.5 4.5c-.3.3-.6.5-1 .5zM21 3c-3 1-7 5-9 8l1 1c3-2 7-6 8-9z",
   check: "M5 12.5l4.5 4.5L19 7.5",
   close: "M5 5l14 14M19 5L5 19",
   compare: "M12 4v16M4 6h5v12H4zM15 6h5v12h-5z",
+  edit: "M4 20l1-4.5L16 4.5l3.5 3.5L8.5 19zM14 6.5l3.5 3.5",
+  eraser: "M8 20h12M4.5 15.5l10-10a2 2 0 0 1 2.8 0l2.7 2.7a2 2 0 0 1 0 2.8L11 20H8l-3.5-3.5a.7.7 0 0 1 0-1zM9.5 10.5l5.5 5.5",
   info: "M12 11v6M12 7.5v.5M12 3a9 9 0 1 0 .01 0",
+  larger: "M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7",
   left: "M15 5l-7 7 7 7",
   minus: "M5 12h14",
   plus: "M12 5v14M5 12h14",
+  redo: "M15 5l5 5-5 5M20 10H10a5.5 5.5 0 0 0 0 11h3",
   right: "M9 5l7 7-7 7",
+  smaller: "M20 10h-6V4M14 10l6-6M4 14h6v6M10 14l-6 6",
   star: "M12 4l2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z",
+  undo: "M9 5l-5 5 5 5M4 10h10a5.5 5.5 0 0 1 0 11h-3",
 };
 
 /** @param {keyof typeof ICONS} name @returns {SVGElement} a drawn one, in the colour of the text */
@@ -102,7 +112,9 @@ function address({ id, token, url }, asked = {}) {
 /** The address of the file itself. @param {Picture} picture */
 export const original = (picture) => address(picture);
 /** The address of what is looked at closely: in public a light one. @param {Picture} picture */
-export const large = (picture) => address(picture, page.light ? { w: 3072 } : {});
+export const large = (picture) => address(picture, page.light ? { w: FULL } : {});
+/** The address of what stands among others at its whole width: of a camera's picture a light one does. @param {Picture} picture */
+export const inFeed = (picture) => (picture.w * picture.h > HEAVY ? address(picture, { w: FULL }) : large(picture));
 /** The address of a small preview. @param {Picture} picture */
 export const small = (picture) => address(picture, { w: SMALL });
 

@@ -1,5 +1,5 @@
 // The stage: one picture, or two at the same place and zoom.
-import { button, h, large, words, write } from "./shared.js";
+import { button, h, inFeed, large, words, write } from "./shared.js";
 import { nameOf, preview } from "./thumbs.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
@@ -41,7 +41,7 @@ let anchor;
 setMode("side");
 new ResizeObserver(draw).observe(stage);
 
-function setMode(/** @type {"side" | "slider"} */ mode) {
+export function setMode(/** @type {"side" | "slider"} */ mode) {
   stage.dataset.mode = mode;
   for (const one of modes.children) one.setAttribute("aria-pressed", String(one.dataset.act === mode));
   draw();
@@ -50,34 +50,35 @@ function setMode(/** @type {"side" | "slider"} */ mode) {
 // --- the panes ---
 
 /**
- * Put a picture on the stage, beside the pinned one, if there is one.
+ * Put a picture on the stage, beside the pinned one, if there is one. What is there already stays as it is, at its place.
  * @param {object} scene
  * @param {Picture} scene.picture
  * @param {Picture} [scene.pinned]
- * @param {string} scene.label what the picture is called beside the pinned one
+ * @param {string[]} scene.labels what the panes are called, from the first on
  * @param {(Picture | undefined)[]} scene.neighbours the next one and the one before
  * @param {Promise<void>} [scene.settled] what isn't loaded yet waits for it
  */
-export function present({ picture, pinned, label, neighbours, settled }) {
+export function present({ picture, pinned, labels, neighbours, settled }) {
   beside = neighbours;
-  if (!pinned && panes.length === 2) { // what was beside the pinned one is loaded already, and stays at its place
-    view.zoom = scale(panes[1].picture);
-    drop(panes.splice(0, 1));
-  }
-  put(0, pinned ?? picture, pinned ? words.viewer_pinned : "", settled);
-  if (pinned) put(1, picture, label, settled);
+  const left = new Set(panes);
+  const next = (pinned ? [pinned, picture] : [picture]).map((wanted) => {
+    const there = [...left].find((pane) => pane.picture.id === wanted.id);
+    if (there) left.delete(there);
+    return there ?? newPane(wanted);
+  });
+  const stays = next.find((pane) => panes.includes(pane));
+  const began = next.filter((pane) => !panes.includes(pane));
+  const size = stays ? scale(stays.picture) : 0;
+  panes.splice(0, panes.length, ...next);
+  drop([...left]);
+  if (stays) view.zoom = size / scale(stays.picture, 1);
+  else view.fit = true;
+  panes.forEach((pane, index) => {
+    if (stage.children[index] !== pane.element) stage.insertBefore(pane.element, stage.children[index]);
+    write(pane.label, labels[index]);
+  });
+  for (const pane of began) load(pane, settled);
   draw();
-}
-
-/** @param {number} index @param {Picture} picture @param {string} label @param {Promise<void>} [settled] */
-function put(index, picture, label, settled) {
-  if (panes[index]?.picture.id !== picture.id) {
-    drop(panes.splice(index, 1, newPane(picture)));
-    stage.insertBefore(panes[index].element, stage.children[index]);
-    load(panes[index], settled);
-    if (!index) view.fit = true;
-  }
-  write(panes[index].label, label);
 }
 
 function newPane(/** @type {Picture} */ picture) {
@@ -113,7 +114,12 @@ function sharpen(/** @type {Pane} */ pane) {
   pane.sharp = true;
   draw();
   requestAnimationFrame(() => requestAnimationFrame(() => under?.remove()));
-  if (pane === panes.at(-1)) beside.forEach((one, index) => { if (one) ahead[index].src = large(one); });
+  if (pane === panes.at(-1)) beside.forEach(loadAhead);
+}
+
+/** What is heavy isn't loaded before it is looked at. @param {Picture | undefined} picture @param {number} index */
+function loadAhead(picture, index) {
+  if (picture && large(picture) === inFeed(picture)) ahead[index].src = large(picture);
 }
 
 export function clearStage() {

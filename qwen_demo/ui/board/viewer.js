@@ -3,10 +3,11 @@ import { followHands } from "./hands.js";
 import { newRecipe } from "./recipe.js";
 import { newSequence } from "./sequence.js";
 import { button, h, icon, moveNotices, news, page, remove, say, words, write, writes } from "./shared.js";
-import { clearStage, modes, narrow, percent, present, stage, zoomActual, zoomBy, zoomFit } from "./stage.js";
+import { clearStage, modes, narrow, percent, present, setMode, stage, zoomActual, zoomBy, zoomFit } from "./stage.js";
 import { drawStrip, isReference, nameOf, strip } from "./thumbs.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
+/** @typedef {import("./proof.js").Pair} Pair */
 
 const STEP = 1.25;
 /** In ms: less is between two steps of somebody who leafs through. */
@@ -20,6 +21,10 @@ let shown;
 let at = 0;
 /** @type {Picture | undefined} */
 let pinned;
+/** What of the proof is looked at; it ends where one leafs on. @type {Pair | undefined} */
+let pair;
+/** What was looked at before two were compared. @type {Picture | undefined} */
+let single;
 /** Pictures that are being deleted: a second key press means the same. @type {Set<string>} */
 const removing = new Set();
 let removedHere = "";
@@ -44,7 +49,7 @@ function step(/** @type {number} */ by) {
   if (pictures[passed]) show(pictures[passed]);
 }
 
-/** Show a picture of the strip, or of the lineage, which the list needn't have. */
+/** Show a picture of the strip, or one that the list needn't have. */
 function visit(/** @type {Picture} */ picture) {
   sequence.join(picture, shown?.id);
   show(refresh().find(({ id }) => id === picture.id) ?? picture);
@@ -52,9 +57,31 @@ function visit(/** @type {Picture} */ picture) {
 
 function toggleCompare() {
   refresh();
-  pinned = pinned ? undefined : shown;
-  const other = pinned && (pictures[at + 1] ?? pictures[at - 1]);
-  show(other ?? /** @type {Picture} */ (shown));
+  if (pinned) endCompare();
+  else compareWith(pictures[at + 1] ?? pictures[at - 1] ?? shown);
+}
+
+/** Pin the shown one, and show another beside it. */
+function compareWith(/** @type {Picture} */ other) {
+  single ??= shown;
+  pinned = shown;
+  pair = undefined;
+  visit(other);
+}
+
+/** Show two pictures of the proof, or no longer. The shown one stays the one that all is for. */
+function togglePair(/** @type {Pair} */ wanted) {
+  if (wanted === pair) return endCompare();
+  single ??= shown;
+  pinned = wanted.pinned;
+  pair = wanted;
+  setMode(wanted.mode);
+  show(/** @type {Picture} */ (shown));
+}
+
+function endCompare(next = /** @type {Picture} */ (shown)) {
+  pinned = pair = single = undefined;
+  visit(next);
 }
 
 let stepped = 0;
@@ -67,13 +94,19 @@ function noteStep() {
 }
 
 function show(/** @type {Picture} */ picture) {
-  if (picture.id !== shown?.id) noteStep();
+  if (picture.id !== shown?.id) {
+    noteStep();
+    if (pair?.other) pinned = single = undefined;
+    pair = undefined;
+  }
   shown = picture;
   refresh();
   drawWords(picture);
-  const label = picture.id === pinned?.id ? words.viewer_pick : String(at + 1);
-  present({ picture, pinned, label, neighbours: [pictures[at + 1], pictures[at - 1]], settled });
+  const place = picture.id === pinned?.id ? words.viewer_pick : String(at + 1);
+  const labels = pair?.labels ?? (pinned ? [words.viewer_pinned, place] : [""]);
+  present({ picture: pair?.other ?? picture, pinned, labels, neighbours: [pictures[at + 1], pictures[at - 1]], settled });
   recipe.tell(picture, settled);
+  recipe.mark(pair);
   drawStrip(pictures, at, visit);
   keepFocus();
 }
@@ -81,7 +114,7 @@ function show(/** @type {Picture} */ picture) {
 function drawWords(/** @type {Picture} */ picture) {
   const facts = { at: at + 1, count: pictures.length, prompt: nameOf(picture) };
   write(count, `${facts.at} / ${facts.count}`);
-  write(heard, say(pinned ? "viewer_compared" : "viewer_heard", facts));
+  write(heard, pair?.labels.join(" | ") ?? say(pinned ? "viewer_compared" : "viewer_heard", facts));
   compareTool.setAttribute("aria-pressed", String(Boolean(pinned)));
   dialog.classList.toggle("comparing", Boolean(pinned));
   dialog.classList.toggle("alone", pictures.length < 2);
@@ -118,6 +151,7 @@ function toggleRecipe() {
 function showRecipe(/** @type {boolean} */ visible) {
   dialog.classList.toggle("bare", !visible);
   infoTool.setAttribute("aria-expanded", String(visible));
+  recipe.prove();
 }
 
 // --- news ---
@@ -138,7 +172,8 @@ hear("came", () => shown);
 hear("gone", (/** @type {string[]} */ ids) => {
   const next = nextWithout(new Set(ids));
   sequence.lose(ids);
-  if (pinned && [...ids, next?.id].includes(pinned.id)) pinned = undefined;
+  if (pinned && [...ids, next?.id].includes(pinned.id)) pinned = single = undefined;
+  if (single && ids.includes(single.id)) single = undefined;
   return next;
 });
 hear("back", (/** @type {string[]} */ ids) => {
@@ -195,8 +230,8 @@ const bar = h("div", { class: "bar" },
     tool("actual", "1:1", words.viewer_actual, "1", zoomActual)),
   h("div", { class: "end" }, infoTool, tool("close", icon("close"), words.viewer_close, "Esc", () => leave())));
 const heard = h("p", { class: "heard", role: "status" });
-const recipe = newRecipe({ fill, visit, removeShown });
-const dialog = h("dialog", { id: "viewer", "aria-label": words.viewer, onclose: () => dialog.open || leave() },
+const recipe = newRecipe({ fill, visit, compareWith, togglePair, removeShown });
+const dialog = h("dialog", { id: "viewer", "aria-label": words.viewer, oncancel: goBack, onclose: () => dialog.open || leave() },
   heard, bar, stage, recipe.element, strip);
 const forgetFingers = followHands(step);
 addEventListener("keydown", press, true); // not on the dialog: where a focused button has gone, the keys come from the body
@@ -216,7 +251,7 @@ export function openViewer({ list, start, from, pin, closed }) {
   sequence = newSequence(list);
   origin = from;
   focusTile = closed;
-  shown = undefined;
+  shown = pair = single = undefined;
   pinned = pin;
   removedHere = "";
   clearStage();
@@ -233,12 +268,19 @@ export function openViewer({ list, start, from, pin, closed }) {
   recipe.element.scrollTop = 0;
 }
 
+/** From a comparison, Escape goes back to what was looked at before; else it closes. */
+function goBack(/** @type {Event} */ event) {
+  if (!single) return;
+  event.preventDefault();
+  endCompare(single);
+}
+
 /** Close it, if it isn't closed yet, and tidy up. */
 function leave(back = true) {
   const last = shown;
   dialog.close();
   if (!last) return;
-  shown = pinned = undefined;
+  shown = pinned = pair = single = undefined;
   clearStage();
   recipe.reset(); // what is gone isn't asked about any more
   strip.replaceChildren();
