@@ -13,7 +13,7 @@ from qwen_demo.api import catalog
 from qwen_demo.api.errors import FAILINGS, RULES, QwenDemoError
 from qwen_demo.api.requests import ASKED, ImageEdit, ImageFusion, TextToImage
 from qwen_demo.i18n import LANGUAGES, browser_codes, preferred, texts, translate
-from qwen_demo.ui import board, controls, examples
+from qwen_demo.ui import controls, examples, parts
 
 PACKAGE = Path(service.__file__).parent
 REQUESTS = (TextToImage, ImageEdit, ImageFusion)
@@ -106,7 +106,7 @@ def test_every_key_that_is_put_together_has_words(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_word_that_the_board_says_is_in_the_file_that_it_loads(language: str) -> None:
-    words = json.loads(board._files()[f"words.{language}.json"])
+    words = json.loads(parts._files()[f"words.{language}.json"])
     assert len(said_on_the_board()) > 50
     assert sorted(said_on_the_board() - words.keys()) == []
     # Keys that it puts together: of these families, all of which are there.
@@ -117,7 +117,7 @@ def test_every_word_that_the_board_says_is_in_the_file_that_it_loads(language: s
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_boards_words_are_text_and_no_html(language: str) -> None:
-    assert [text for text in json.loads(board._files()[f"words.{language}.json"]).values() if "<" in text] == []
+    assert [text for text in json.loads(parts._files()[f"words.{language}.json"]).values() if "<" in text] == []
 
 
 def test_english_is_the_first_and_no_two_languages_answer_to_one_code() -> None:

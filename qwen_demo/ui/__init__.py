@@ -19,7 +19,7 @@ from ..settings import Settings
 from ..visitors import kept_secret
 from ..web import Addresses, bound_connections, count_scripts, door, health_routes
 from .archive import archive_route
-from .board import Feed, board_files, draw_library
+from .board import Feed, draw_library
 from .controls import small_button
 from .edit import edit_tab
 from .endpoints import add_endpoints
@@ -29,6 +29,7 @@ from .gradio_patch import GRADIO_ROUTES, ROUTES, App, KnownStreams, OwnRanges, b
 from .link import choose_language, follow_links
 from .messages import engine_html, t
 from .own_key import own_key_panel
+from .parts import board_files
 from .routes import Board
 from .text_to_image import text_to_image_tab
 from .theme import CSS, drawn, make_theme

@@ -24,6 +24,7 @@ from .events import Updates, language_of, on
 from .examples import Example
 from .files import uploaded
 from .messages import t
+from .painter import Painted, Painter, original_in, painted_in, repainted
 from .sizes import FREE, size_in, sizes_of, told_size
 from .slot import Slot, Upload
 
@@ -223,7 +224,8 @@ class Form:
         places = {
             f"{name}_{at}": getattr(slot, name) for at, slot in enumerate(self.slots) for name in ("image", "address")
         }
-        return {**self.controls(), **places, "background": self.background}
+        painted = {"painted": self.painter.part} if self.painter else {}
+        return {**self.controls(), **places, **painted, "background": self.background}
 
     def outputs(self) -> list[Block]:
         """All that `fill` may change."""
@@ -247,22 +249,51 @@ class Form:
             sources.pop()
         return sources
 
+    @property
+    def painter(self) -> Painter | None:
+        """Where its picture can be painted on."""
+        return next((slot.painter for slot in self.slots if slot.painter), None)
+
+    def painted(self, given: Mapping[str, Any]) -> Painted | None:
+        """What of the picture is to change; None for all of it.
+
+        Raises:
+            InvalidRequest: only a part shall change, and none is painted.
+        """
+        return painted_in(given.get("painted"))
+
+    def original(self, given: Mapping[str, Any]) -> Path | None:
+        """The file of the picture, as it was uploaded; None where there is an address, or nothing.
+
+        Raises:
+            InvalidRequest: it is not there any more.
+        """
+        (source, *_) = self.sources(given) or [""]
+        return (original_in(given.get("painted")) or source) if isinstance(source, Path) else None
+
     def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What the request has besides, by its names."""
         model = self._chosen(given["model"])
         able = [name for name in SENT if name not in ABILITIES or getattr(model, ABILITIES[name])]
         sent = {name: given.get(name) if name in able else None for name in SENT}
-        sent["size"] = size_in(given)
+        sent["size"] = None if self.painted(given) else size_in(given)  # then the result has the picture's
         sent |= {name: _number(sent[name]) for name in ("steps", "guidance")}
         return sent | {"negative_prompt": sent["negative_prompt"] or None}
 
     def _chosen(self, name: object) -> Model:
         return self.catalog.find(name, self.request_type.kind) or self._first
 
-    def fill(self, recipe: Recipe, pictures: Sequence[Entry | Path | str | None] = (), *, seed: bool = True) -> Updates:
+    def fill(
+        self,
+        recipe: Recipe,
+        pictures: Sequence[Entry | Path | str | None] = (),
+        *,
+        seed: bool = True,
+        painted: Mapping[str, Any] | None = None,
+    ) -> Updates:
         """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays.
 
-        Without `seed` the form's own stays, drawn or chosen.
+        Without `seed` the form's own stays, drawn or chosen. What was `painted` is so again, as `repainted` takes it.
         """
         model = self.catalog.find(recipe.model, self.request_type.kind)
         suited = model or self._first
@@ -297,6 +328,8 @@ class Form:
         updates |= values
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
             updates |= slot.fill(picture)
+        if self.painter:
+            updates[self.painter.part] = repainted(updates[self.painter.part], painted)
         return updates
 
     def fill_example(self, example: Example, language: str) -> Updates:

@@ -13,6 +13,7 @@ from ..service import Service, draw_seed
 from .events import Updates, language_of, on, visitor
 from .form import Form
 from .messages import problem_html, status_html
+from .painter import regions_in
 from .slot import colour
 
 
@@ -30,13 +31,16 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
         given["seed"] = draw_seed() if given["random_seed"] else given["seed"]
         told: Updates = {form.seed: given["seed"], form.status: status_html("")}
         try:
+            painted, original = form.painted(given), form.original(given)
+            only_there: dict[str, Any] = {"painted": painted} if painted else {}
             await service.order_from(
                 form.request_type.kind,
-                form.sources(given),
+                [original] if painted and original else form.sources(given),
                 given["n"],
                 visitor(http),
                 colour(given["background"]),
                 **form.fields(given),
+                **only_there,
             )
         except Exception as error:  # noqa: BLE001 - the last door: whatever it was, it is said where one looks
             told[form.status] = problem_html(error, language_of(http))
@@ -46,9 +50,9 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
         count = await service.left(visitor(http))
         return "" if count is None else _line(translate(language_of(http), "quota_left", count=count))
 
-    def estimate(model: str, count: int) -> str:
+    def estimate(model: str, n: int, painted: object = None) -> str:
         prices = service.ledger.prices
-        cost = prices.cost(model, count)
+        cost = prices.cost(model, n * regions_in(painted))
         return "" if cost is None else _line(f"≈ {prices.written(cost)}")
 
     ran = on(
@@ -64,8 +68,9 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
     asked = [demo.load, form.run.click]
     on(asked, None, inputs=form.prompt, outputs=form.recent, js=f"page.keepPrompt('{form.tab}')")
     if shown := form.below.get("estimate"):
-        costs, changes = [form.model, form.n], [demo.load, form.model.change, form.n.change]
-        on(changes, estimate, inputs=costs, outputs=shown, trigger_mode="always_last")
+        costs = {name: part for name, part in form.inputs().items() if name in ("model", "n", "painted")}
+        changes = [demo.load, form.model.change, form.n.change, *([form.painter.part.input] if form.painter else [])]
+        on(changes, estimate, inputs_kwargs=costs, outputs=shown, trigger_mode="always_last")
     if shown := form.below.get("left"):
         for moment in (demo.load, ran.then):
             on(moment, left, outputs=shown)

@@ -11,12 +11,13 @@ from gradio.components import Component
 
 from ..api.errors import InvalidRequest
 from ..i18n import translate
-from ..images import PLACES
+from ..images import PLACES, size_of
 from ..library import Entry
 from ..service import Service
 from .events import Updates, language_of, nothing, on, visitor
 from .files import fresh_folder, publish, publish_entry, uploaded
 from .messages import problem_html, reference_html, t
+from .painter import Painter, photo_value
 
 Upload = dict[str, Any] | None
 """What a slot's image is to a handler: Gradio's dict with its path, or None."""
@@ -53,15 +54,29 @@ class Slot:
             self._note = gr.HTML("", elem_id=f"{elem_id}-note", elem_classes="slot-note", js_on_load=told)
         self.companions: list[gr.Button] = []
         """What goes with it: buttons that name it, or move what is in it."""
+        self.painter: Painter | None = None
+        """Where its picture can be painted on."""
         self._original = gr.State("")
         """The upload as it came, to be made ready once more on another background."""
 
     def outputs(self) -> list[Component]:
-        return [self.image, self.address, self._note, self._original]
+        parts: list[Component] = [self.image, self.address, self._note, self._original]
+        return [*parts, self.painter.part] if self.painter else parts
 
-    def put(self, image: str | None, address: str = "", note: str = "", original: str = "") -> Updates:
-        """What `outputs` are, anew."""
-        return dict(zip(self.outputs(), (image, address, note, original), strict=True))
+    def put(
+        self,
+        image: str | None,
+        address: str = "",
+        note: str = "",
+        original: str = "",
+        came_with: tuple[int, int] | None = None,
+    ) -> Updates:
+        """What `outputs` are, anew. `came_with` is the size of the original, where that is another than the image's."""
+        values: list[Any] = [image, address, note, original]
+        if self.painter:
+            size = came_with or (size_of(Path(image)) if image else (0, 0))
+            values.append(photo_value(image, size, original, address=bool(address)))
+        return dict(zip(self.outputs(), values, strict=True))
 
     def fill(self, picture: Entry | Path | str | None) -> Updates:
         """Put a picture of the library, a file or an https:// address in, or empty the slot."""
@@ -80,7 +95,8 @@ class Slot:
             note = problem_html(error, language_of(http)) + parts
             return self.put(None, note=note, original=str(upload) if parts else "")
         shown = await asyncio.to_thread(publish, kept)
-        return self.put(shown, note=reference_html(reference, language_of(http)), original=str(upload))
+        note = reference_html(reference, language_of(http))
+        return self.put(shown, note=note, original=str(upload), came_with=reference.came_with)
 
     def wire(self, service: Service, background: gr.ColorPicker) -> None:
         """Make uploads ready, anew when the background changes, and let picture and address take turns."""
@@ -105,10 +121,15 @@ class Slot:
         on(self.image.upload, prepare, inputs=[self.image, background], outputs=parts, preprocess=False)
         on(self._note.click, cut, inputs=[self._original, background], outputs=parts)
         on(background.change, prepare, inputs=[self._original, background], outputs=parts)
-        on(self.image.clear, lambda: ("", ""), outputs=[self._note, self._original])
-        on(self.address.input, lambda: (None, "", ""), outputs=[self.image, self._note, self._original])
+        on(self.image.clear, lambda: self._but(self.image, self.put(None)), outputs=parts)
+        typing = {"inputs": self.address, "outputs": parts}
+        on(self.address.input, lambda address: self._but(self.address, self.put(None, address)), **typing)
         typed = [self.address.blur, self.address.submit]  # not each letter: no host is asked for half an address
         on(typed, self._show_address, inputs=[self.address, self._note], outputs=self._note)
+
+    def _but(self, own: Component, updates: Updates) -> Updates:
+        """The updates of all but the part that the visitor is at."""
+        return {part: value for part, value in updates.items() if part is not own}
 
     def _show_address(self, address: str, note: str) -> str:
         return preview_html(address.strip()) or note

@@ -16,7 +16,7 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
-from qwen_demo.ui import board, fusion
+from qwen_demo.ui import fusion, parts
 from tests.browser.conftest import PHOTOS, NewContext
 from tests.browser.steps import fill_number, run, run_and_wait, said, select, tiles, upload, viewer
 from tests.conftest import KEY, Backend, RunningApp, launched
@@ -63,7 +63,7 @@ def pseudo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
         for kept in caches:
             kept.cache_clear()
         for name in ("_files", "_version"):  # the other app's stay as they are
-            patch.setattr(board, name, cache(getattr(board, name).__wrapped__))
+            patch.setattr(parts, name, cache(getattr(parts, name).__wrapped__))
         backend = Backend()
         client = QwenClient(KEY, "http://offline/v1", transport=backend)
         with launched(Service(client, Orders(8), Library(folder / "outputs"))) as url:

@@ -78,7 +78,8 @@ class Page:
         self.parts = {part: f"{form.tab} {name}" for form in forms for name, part in form.controls().items()}
         for form in forms:
             for at, slot in enumerate(form.slots):
-                for name, part in zip(("image", "address", "note", "original"), slot.outputs(), strict=True):
+                names = ("image", "address", "note", "original", *["painted"] * bool(slot.painter))
+                for name, part in zip(names, slot.outputs(), strict=True):
                     self.parts[part] = f"{form.tab} {name} {at}"
         self._filling = Filling(self.service, forms, tabs)
         self.saved = 0
@@ -127,11 +128,11 @@ def slots(form: Form, *pictures: str) -> dict[str, str | None]:
 
 
 def plain(filled: dict[str, Any]) -> dict[str, Any]:
-    """With the names of published pictures in place of their paths, and without the notes beside them."""
+    """With the names of published pictures in place of their paths, and without what is beside them."""
     stems = {
         name: Path(value).stem if " image " in name and value else value
         for name, value in filled.items()
-        if " note " not in name
+        if not {"note", "painted"} & set(name.split())
     }
     return {name: value for name, value in stems.items() if name != "open"}
 
@@ -327,7 +328,7 @@ async def test_a_dropped_picture_of_elsewhere_goes_into_the_edit_tab(page: Page,
     assert (filled.pop("open"), said, sorted(filled)) == (
         "edit",
         "",
-        ["edit address 0", "edit image 0", "edit note 0", "edit original 0"],
+        ["edit address 0", "edit image 0", "edit note 0", "edit original 0", "edit painted 0"],
     )
     assert "256×256 JPEG → 384×384" in filled["edit note 0"]
     assert data_of(filled["edit image 0"])
