@@ -255,11 +255,7 @@ class Form:
         return next((slot.painter for slot in self.slots if slot.painter), None)
 
     def painted(self, given: Mapping[str, Any]) -> Painted | None:
-        """What of the picture is to change; None for all of it.
-
-        Raises:
-            InvalidRequest: only a part shall change, and none is painted.
-        """
+        """What of the picture is to change, as the browser says it; None for all of it."""
         return painted_in(given.get("painted"))
 
     def original(self, given: Mapping[str, Any]) -> Path | None:

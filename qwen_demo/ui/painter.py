@@ -6,19 +6,17 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
-from PIL import Image
 
-from ..api.errors import InvalidRequest
+from ..inpaint import regions_of
 from ..region import part_to_send, sharpness
-from ..strokes import MAX_REGIONS, mask_of
+from ..strokes import mask_of
 from .events import on
 from .files import uploaded
 from .parts import part
 
 Painted = dict[str, Any]
-"""What is to change: `regions`, each with its `strokes` and `words` ("" where those are the prompt); whether the model
-`sees` a "part" or the "whole" photo; and how soft the `edge` is, 0 to 2."""
-_SEES = ("part", "whole")
+"""What `inpaint.regions_of` takes: `regions`, each with its `strokes` and `words` ("" where those are the prompt);
+whether the model `sees` a "part" or the "whole" photo; how soft the `edge` is, 0 to 2. Nothing of it is checked yet."""
 _LARGEST = 100_000  # px of a photo's side
 
 
@@ -69,34 +67,17 @@ def repainted(value: Mapping[str, Any], painted: Mapping[str, Any] | None) -> di
 
 
 def painted_in(value: object) -> Painted | None:
-    """What a painter's value says is to change; None where the switch is off, or there is no photo.
-
-    Raises:
-        InvalidRequest: nothing is painted, or not in strokes. The value comes from a browser.
-    """
+    """What a painter's value says of the part that is to change; None while the switch is off, or there is no photo."""
     if not isinstance(value, Mapping) or not value.get("photo") or not value.get("regions"):
         return None
-    masks = _masks(value)
-    regions = [
-        {"strokes": region["strokes"], "words": words if isinstance(words := region.get("words"), str) else ""}
-        for region, mask in zip(value["regions"], masks, strict=True)
-        if mask.getbbox()
-    ]
-    if not regions:
-        raise InvalidRequest("mask", "mask_empty", "")
-    sees, edge = value.get("sees"), value.get("edge")
-    return {
-        "regions": regions,
-        "sees": sees if sees in _SEES else _SEES[0],
-        "edge": edge if type(edge) is int and 0 <= edge <= 2 else 1,
-    }
+    return {name: value[name] for name in ("regions", "sees", "edge") if name in value}
 
 
 def regions_in(value: object) -> int:
-    """How many calls an order of one picture makes with what is painted: one a region, and at least one."""
-    regions = value.get("regions") if isinstance(value, Mapping) else None
-    strokes = [region.get("strokes") for region in regions or [] if isinstance(region, Mapping)]
-    return max(1, sum(map(bool, strokes)))
+    """How many regions have paint, at least one: an order of one picture makes as many calls."""
+    regions = (painted_in(value) or {}).get("regions")
+    told = regions if isinstance(regions, list) else []
+    return max(1, sum(bool(region.get("strokes")) for region in told if isinstance(region, Mapping)))
 
 
 def original_in(value: object) -> Path | None:
@@ -111,29 +92,19 @@ def original_in(value: object) -> Path | None:
 
 def sharpnesses(value: object) -> dict[str, float]:
     """Of the photo's own sharpness, the share that what is painted will have at least: as a "part", as the "whole"."""
-    try:
-        if not painted_in(value) or not isinstance(value, Mapping):
-            return {}
-    except InvalidRequest:
+    painted = painted_in(value)
+    if not painted or not isinstance(value, Mapping):
         return {}
-    size, masks = _size(value), [mask for mask in _masks(value) if mask.getbbox()]
-    return {
-        sees: min(sharpness(*part_to_send(mask, size, everything=sees == "whole")) for mask in masks) for sees in _SEES
-    }
-
-
-def _masks(value: Mapping[str, Any]) -> list[Image.Image]:
-    regions, size = value["regions"], _size(value)
-    try:
-        if len(regions) > MAX_REGIONS:
-            raise ValueError("too many regions")
-        return [mask_of(region["strokes"], size) for region in regions]
-    except (TypeError, LookupError, ValueError) as error:
-        raise InvalidRequest("mask", "mask_strokes", regions) from error
-
-
-def _size(value: Mapping[str, Any]) -> tuple[int, int]:
     match value.get("size"):
         case [int(width), int(height)] if 0 < width <= _LARGEST and 0 < height <= _LARGEST:
-            return width, height
-    raise InvalidRequest("mask", "mask_strokes", value.get("size"))
+            size = width, height
+        case _:
+            return {}
+    try:
+        masks = [mask_of(region.strokes, size) for region in regions_of(painted)]
+        return {
+            sees: min(sharpness(*part_to_send(mask, size, everything=sees == "whole")) for mask in masks)
+            for sees in ("part", "whole")
+        }
+    except ValueError:  # nothing is painted yet, or it can't be read
+        return {}

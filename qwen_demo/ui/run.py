@@ -1,5 +1,6 @@
 """From the run button to the order, the same in every tab. How it goes on, the feed tells."""
 
+import asyncio
 from html import escape
 from typing import Any
 
@@ -9,6 +10,7 @@ from ..api import catalog
 from ..api.errors import InvalidRequest
 from ..api.requests import whole
 from ..i18n import translate
+from ..inpaint import regions_of
 from ..service import Service, draw_seed
 from .events import Updates, language_of, on, visitor
 from .form import Form
@@ -31,16 +33,17 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
         given["seed"] = draw_seed() if given["random_seed"] else given["seed"]
         told: Updates = {form.seed: given["seed"], form.status: status_html("")}
         try:
-            painted, original = form.painted(given), form.original(given)
-            only_there: dict[str, Any] = {"painted": painted} if painted else {}
+            painted = form.painted(given)
+            regions = await asyncio.to_thread(regions_of, painted) if painted else ()
+            original = form.original(given) if painted else None
             await service.order_from(
                 form.request_type.kind,
-                [original] if painted and original else form.sources(given),
+                [original] if original else form.sources(given),
                 given["n"],
                 visitor(http),
                 colour(given["background"]),
+                regions,
                 **form.fields(given),
-                **only_there,
             )
         except Exception as error:  # noqa: BLE001 - the last door: whatever it was, it is said where one looks
             told[form.status] = problem_html(error, language_of(http))
