@@ -116,6 +116,15 @@ def test_a_fusions_pictures_stand_above_it_in_their_order_without_what_those_wer
     assert [shelf.steps(entry) for entry in (fused, again)] == [[], [again]]  # no edit leads over a fusion
 
 
+def test_what_was_put_into_another_one_of_the_same_photo_stands_under_that(shelf: Shelf) -> None:
+    photo = shelf.bring(b"a photo")
+    hat = shelf.put(EDIT, photo)
+    lamp = shelf.keep(shelf.put(), replace(EDIT, references=(name_of(photo),), sources=(hat.id,)))
+    told = [(0, photo), (1, hat), (2, lamp)]
+    assert [shelf.family(entry) for entry in (photo, hat, lamp)] == [told] * 3
+    assert shelf.steps(lamp) == [hat, lamp]
+
+
 def test_of_a_picture_that_was_fused_with_itself_one_stands_above(shelf: Shelf) -> None:
     source = shelf.put()
     twice = shelf.put(replace(EDIT, kind="fusion"), source, source)

@@ -1040,6 +1040,7 @@ LABELS = {
     "info": "配方与操作",
     "close": "关闭",
     "take": "使用此提示词",
+    "all-at-once": "一次说完",
     "edit": "编辑这张",
     "fuse": "加入融合",
     "settings": "使用这些设置",

@@ -20,7 +20,7 @@ export function newFamily({ fill, visit, compareWith }) {
   const list = h("ol");
   const hint = h("p");
   const whole = h("div", { class: "whole" }, button("all-at-once", words.family_at_once, () =>
-    fill({ act: "all_at_once", id: list.querySelector("[aria-current]")?.dataset.id })), hint);
+    fill({ act: "all_at_once", id: currentRow()?.dataset.id })), hint);
   const element = h("div", { class: "family" }, h("h2", { id: "viewer-family" }, words.family), list, whole);
   list.setAttribute("aria-labelledby", "viewer-family");
 
@@ -28,23 +28,25 @@ export function newFamily({ fill, visit, compareWith }) {
     const prompt = told || nameOf(picture);
     const open = button("show", [preview(picture, { loading: "lazy" }), h("span", {}, prompt)], () => visit(picture),
       { "data-id": picture.id, "aria-label": say("open", { prompt }) });
-    const more = (/** @type {string} */ act, /** @type {SVGElement} */ drawing, /** @type {string} */ label, /** @type {() => void} */ run) =>
-      button(act, drawing, run, { title: label, "aria-label": `${label}: ${prompt}` });
+    const named = (/** @type {string} */ label) => ({ title: label, "aria-label": label });
     const acts = h("div", { class: "acts" },
-      more("compare-with", icon("compare"), words.family_compare, () => {
+      button("compare-with", icon("compare"), () => {
         open.focus(); // it is the current one then, and has no actions
         compareWith(picture);
-      }),
-      more("edit-on", icon("edit"), words.family_edit, () => fill({ act: "edit", id: picture.id })));
+      }, named(say("family_compare", { prompt }))),
+      button("edit-on", icon("edit"), () => fill({ act: "edit", id: picture.id }), named(say("family_edit", { prompt }))));
     return h("li", { style: `--depth: ${depth}` }, open, acts);
   }
 
   const rows = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[data-id]")]);
+  const currentRow = () => rows().find((row) => row.ariaCurrent);
+  /** Mark the current one, and have it in the part of the list that is seen. */
   function mark(/** @type {string} */ id) {
-    for (const row of rows()) {
-      if (row.dataset.id === id) row.setAttribute("aria-current", "true");
-      else row.removeAttribute("aria-current");
-    }
+    for (const row of rows()) row.ariaCurrent = row.dataset.id === id ? "true" : null;
+    const line = currentRow()?.parentElement;
+    if (!line) return;
+    const above = line.offsetTop < list.scrollTop, below = line.offsetTop + line.offsetHeight > list.scrollTop + list.clientHeight;
+    if (above || below) list.scrollTop = line.offsetTop - (list.clientHeight - line.offsetHeight) / 2;
   }
 
   return {
@@ -59,15 +61,13 @@ export function newFamily({ fill, visit, compareWith }) {
     draw({ id }, members, steps) {
       const told = JSON.stringify(members);
       const focused = list.contains(document.activeElement);
-      if (told !== drawn) list.replaceChildren(...members.map(rowOf));
-      drawn = told;
       element.hidden = members.length < 2;
+      if (told !== drawn) list.replaceChildren(...(element.hidden ? [] : members.map(rowOf)));
+      drawn = told;
       whole.hidden = steps < SEVERAL;
       hint.textContent = say("family_at_once_hint", { count: steps });
       mark(id);
-      const current = rows().find((row) => row.dataset.id === id);
-      if (focused && !list.contains(document.activeElement)) current?.focus();
-      if (current) list.scrollTop = Math.min(list.scrollTop, current.offsetTop);
+      if (focused && !list.contains(document.activeElement)) currentRow()?.focus();
     },
   };
 }

@@ -67,6 +67,7 @@ function compareWith(/** @type {Picture} */ other) {
   pinned = shown;
   pair = undefined;
   visit(other);
+  clearSight();
 }
 
 /** Show two pictures of the proof, or no longer. The shown one stays the one that all is for. */
@@ -77,6 +78,7 @@ function togglePair(/** @type {Pair} */ wanted) {
   pair = wanted;
   setMode(wanted.mode);
   show(/** @type {Picture} */ (shown));
+  clearSight();
 }
 
 function endCompare(next = /** @type {Picture} */ (shown)) {
@@ -146,6 +148,13 @@ function toggleRecipe() {
   const wanted = dialog.classList.contains("bare");
   if (!narrow.matches) recipeWanted = wanted;
   showRecipe(wanted);
+}
+
+/** The sheet would cover the two. */
+function clearSight() {
+  if (!narrow.matches) return;
+  showRecipe(false);
+  stage.focus();
 }
 
 function showRecipe(/** @type {boolean} */ visible) {
