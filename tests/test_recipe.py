@@ -28,7 +28,7 @@ PICTURE = "data:image/png;base64," + base64.b64encode(b"picture").decode()
 HASH, ADDRESS = hashlib.sha256(b"picture").hexdigest(), "https://example.com/b.png"
 EDIT = "qwen-image-edit-plus"
 SOURCE = "2026-11-21-0123456789abcdef01234567"
-SOURCES = {"references": (ADDRESS, HASH), "sources": ("", SOURCE)}
+SOURCES = {"references": (ADDRESS, HASH), "sources": ("", SOURCE), "region": None}
 FACTS: dict[str, Any] = {**ASKED, **TOLD, **WORDS, "kind": "fusion", "model": EDIT, **SOURCES}
 FULL = Recipe(**FACTS)
 DRAWN = Recipe(kind="text_to_image", prompt="a cat", model="qwen-image-plus", size="1328x1328")
