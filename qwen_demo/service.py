@@ -441,6 +441,21 @@ class Service:
                 await self._note(order)
         return placed
 
+    async def apply_again(self, entry: Entry, painted: Mapping[str, Any], visitor: Visitor) -> Entry | None:
+        """A picture made anew with other paint, which takes its place in the visitor's orders.
+
+        Raises as `Retouching.apply_again`.
+        """
+        made = self.library(visitor.name).entry_of(await self.retouching.apply_again(entry, painted, visitor))
+        for order in self.orders.of(visitor.name):
+            for number, picture in order.numbered.items():
+                if made and picture.path == entry.path:
+                    region = made.recipe.region if made.recipe else None
+                    order.add(number, replace(picture, path=made.path, region=region))
+                    await self._note(order)
+                    break
+        return made
+
     async def forget(self, order: Order) -> None:
         """Nobody wants what is unread of it."""
         self.orders.forget(order)

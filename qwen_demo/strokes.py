@@ -12,6 +12,8 @@ MAX_REGIONS = 4  # of an order, each with strokes of its own
 MAX_STROKES, MAX_POINTS = 500, 5000  # of a region, together
 MAX_RADIUS = 200
 SIDE = 1024  # px of a mask's longer side
+EVERYWHERE = tuple((200.0, 0.0, 0.0, y, 1000.0, y) for y in (150.0, 500.0, 850.0))
+"""Strokes that leave nothing of a photo out."""
 
 
 def mask_of(strokes: object, shape: tuple[int, int]) -> Image.Image:

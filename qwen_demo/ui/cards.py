@@ -15,7 +15,7 @@ from ..usage import total_cost
 from ..web import Addresses
 from .files import publish
 from .link import write
-from .messages import billed, describe, said
+from .messages import billed, describe, lost, paint_more, said
 
 Told = dict[str, Any]
 """JSON for the browser. What a key stands for is written in `board/feed.js` and `board/shared.js`, at its types."""
@@ -166,6 +166,9 @@ class Cards:
         others = [size for size in came if asked and size != asked]
         if others:
             yield self._say("other_size", asked=asked, came=", ".join(others))
+        regions = [picture.region for picture in order.pictures if picture.region]
+        told = (text for one in regions for text in (paint_more(one, self._language), *lost(one, self._language)))
+        yield from dict.fromkeys(filter(None, told))
 
     def _meta(self, order: Order) -> str:
         """An order in a line: sizes, model, seed."""

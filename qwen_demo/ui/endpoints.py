@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,9 @@ from ..api.catalog import Catalog
 from ..api.dialects import Prepared
 from ..api.engine import Engine
 from ..api.requests import ImageEdit, ImageFusion, TextToImage
+from ..library import Library
 from ..order import Order
+from ..order import Picture as Finished
 from ..service import Service, draw_seed
 from ..snippets import grouped
 from .events import in_words, visitor
@@ -36,6 +38,19 @@ Picture = Annotated[
     str | gr.FileData,
     WithJsonSchema({"type": "string", "description": "an https:// address, or a data: URL with the picture in base64"}),
 ]
+Mask = (
+    Annotated[
+        str | gr.FileData,
+        WithJsonSchema(
+            {
+                "type": "string",
+                "description": "white (or transparent) where alone the picture may change, in its shape; every other "
+                "pixel then stays as it is, at the picture's size. A data: URL with the mask in base64",
+            }
+        ),
+    ]
+    | Absent
+)
 Pictures = Annotated[
     list[Picture],
     Field(min_length=2, description="the pictures, which the prompt calls 图1 to 图{most} in their order"),
@@ -104,7 +119,8 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
     """What programs can ask for: `text_to_image`, `edit_image` and `fuse_images`.
 
     Each answers with files and a dict of `request_id, model, size, seed, n, usage, seconds, request{endpoint, body}`
-    (embedded pictures in `body` cut short, no key), and `pictures` and `problems`, a row each.
+    (embedded pictures in `body` cut short, no key), and `pictures` and `problems`, a row each. With a mask there is
+    `region{box, sent, changed, cut, identical_pixels, answer}` besides, and in each row of `pictures`.
     """
     models = service.engine.catalog
 
@@ -148,9 +164,11 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         response_format: ResponseFormat = "url",
         steps: Steps = None,
         guidance: Guidance = None,
+        mask: Mask = None,
     ) -> Answer:
         """Change a picture by words."""
-        return await _deliver(service, ImageEdit.kind, [image], n, http, _shared(locals()))
+        where = {"mask": _source(mask) or None}
+        return await _deliver(service, ImageEdit.kind, [image], n, http, _shared(locals()) | where)
 
     async def fuse_images(
         http: gr.Request,
@@ -222,10 +240,28 @@ async def _deliver(
         return gr.FileData(path=publish_entry(entry) if entry else publish(path), orig_name=path.name)
 
     files = [await asyncio.to_thread(published, picture.path) for picture in order.pictures]
-    return files, _details(order, service.engine)
+    rows = [await asyncio.to_thread(_row, library, picture) for picture in order.pictures]
+    return files, _details(order, service.engine, rows)
 
 
-def _details(order: Order, engine: Engine) -> dict[str, Any]:
+def _row(library: Library, picture: Finished) -> dict[str, Any]:
+    """What is told of a picture, where it is aside."""
+    row = {name: value for name, value in asdict(picture).items() if name not in ("path", "region")}
+    if not (region := picture.region):
+        return row
+    answer = library.reference(region.answer)
+    told = {
+        "box": region.box,
+        "sent": region.size,
+        "changed": region.changed,
+        "cut": region.cut,
+        "identical_pixels": region.identical,
+        "answer": gr.FileData(path=publish_entry(answer)).model_dump() if answer else None,
+    }
+    return row | {"region": told}
+
+
+def _details(order: Order, engine: Engine, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     request = order.request
     prepared = engine.dialect.prepare(request)
     return {
@@ -238,9 +274,8 @@ def _details(order: Order, engine: Engine) -> dict[str, Any]:
         "seconds": round(order.seconds, 3),
         # gradio_client takes any dict with a "path" for a file, and would try to fetch it.
         "request": {"endpoint": f"/{prepared.path}", "body": _body(prepared)},
-        "pictures": [
-            {name: value for name, value in asdict(picture).items() if name != "path"} for picture in order.pictures
-        ],
+        "pictures": rows,
+        **({"region": rows[0]["region"]} if "region" in rows[0] else {}),
         "problems": [describe(problem, "en") for problem in order.problems],
     }
 

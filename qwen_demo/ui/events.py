@@ -67,10 +67,10 @@ def on(trigger: Trigger | list[Trigger], handler: Callable[..., Any] | None, **o
     return bind(in_words(handler) if handler else None, **options)
 
 
-def refusal(key: str, http: gr.Request) -> gr.Error:
-    """A text of the page, to be raised in a handler."""
+def refusal(key: str, http: gr.Request, **facts: object) -> gr.Error:
+    """A text of the page, with these facts, to be raised in a handler."""
     language = language_of(http)
-    return gr.Error(translate(language, key), title=translate(language, "title_error"), print_exception=False)
+    return gr.Error(translate(language, key, **facts), title=translate(language, "title_error"), print_exception=False)
 
 
 def in_words(handler: Callable[..., Any], language: str | None = None) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import gradio as gr
 
 from ..api.requests import asked
 from ..i18n import translate
+from ..inpaint import Region
 from ..library import Entry
+from ..lineage import steps
 from ..recipe import BadRecipe, Recipe
 from ..service import Service
+from ..strokes import EVERYWHERE, MAX_REGIONS
 from .events import Updates, language_of, refusal, visitor
 from .files import uploaded
 from .form import Form
@@ -43,6 +47,8 @@ class Filling:
             "prompt": self._use_prompt,
             "example": self._use_example,
             "edit": self._edit_picture,
+            "repaint": self._repaint,
+            "all_at_once": self._ask_all_at_once,
             "fuse": self._fuse_pictures,
         }
 
@@ -70,7 +76,8 @@ class Filling:
         recipe = self._find(wanted.get("id"), http).recipe
         if recipe is None or recipe.kind not in self._forms:
             raise refusal("recipe_missing", http)
-        return self._restore(recipe, http, seed=wanted.get("seed") is True)
+        regions = [recipe.region] if recipe.region else []
+        return self._restore(recipe, http, seed=wanted.get("seed") is True, painted=_painted(regions))
 
     def _use_order(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         order = self._service.orders.find(str(wanted.get("order")), visitor(http).name)
@@ -82,8 +89,10 @@ class Filling:
             "references": order.terms.references,
             "sources": order.terms.sources,
         }
+        if regions := order.terms.regions:
+            fields["n"] = order.n // len(regions)
         recipe = Recipe(kind=order.request.kind, **fields)
-        return self._restore(recipe, http, seed=False)
+        return self._restore(recipe, http, seed=False, painted=_painted(regions))
 
     def _use_prompt(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         """The words of an order of that kind, or of that picture."""
@@ -104,6 +113,36 @@ class Filling:
         entry = self._find(wanted.get("id"), http)
         updates = {**self._edit.slots[0].fill(entry), **self._open(self._edit, http)}
         return updates, translate(language_of(http), "board_editing")
+
+    def _repaint(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
+        """The paint of a picture, to be applied again to the answer that it has."""
+        entry = self._find(wanted.get("id"), http)
+        region = entry.recipe.region if entry.recipe else None
+        if entry.recipe is None or region is None or region.box is None:
+            raise refusal("recipe_missing", http)
+        unit = 1000 / max(entry.size)
+        painted = {**_painted([region]), "of": entry.id, "box": [round(edge * unit, 1) for edge in region.box]}
+        updates, _said = self._restore(entry.recipe, http, seed=False, painted=painted)
+        return updates, translate(language_of(http), "repaint_hint")
+
+    def _ask_all_at_once(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
+        """The words of all steps to a picture, for the original of the first: edit after edit loses quality."""
+        entry = self._find(wanted.get("id"), http)
+        chain = [step.recipe for step in steps(self._service.library(visitor(http).name), entry) if step.recipe]
+        if not chain:
+            raise refusal("all_gone", http)
+        plain = numbered([recipe.prompt for recipe in chain if not recipe.region])
+        parts = [replace(recipe.region.asked, words=recipe.prompt) for recipe in chain if recipe.region]
+        # What is not painted is one region more, the whole photo: it is changed first, and the parts in it then.
+        regions = [Region(strokes=EVERYWHERE, words=plain), *parts] if plain and parts else parts
+        if len(regions) > MAX_REGIONS:
+            raise refusal("all_too_many", http, count=MAX_REGIONS - bool(plain))
+        first, last = chain[0], chain[-1]
+        words = numbered([recipe.prompt for recipe in chain])
+        whole = replace(last, prompt=words, references=first.references, sources=first.sources, n=1, size=first.size)
+        updates, _said = self._restore(whole, http, seed=False, painted=_painted(regions))
+        key = "all_at_once_parts" if parts else "all_at_once"
+        return updates, translate(language_of(http), key, count=len(chain))
 
     def _fuse_pictures(self, wanted: Mapping[str, Any], given: Given, http: gr.Request) -> Filled:
         ids = wanted.get("ids")
@@ -146,7 +185,9 @@ class Filling:
     def _full(self, http: gr.Request) -> gr.Error:
         return refusal("fusion_full" if len(self._fusion.slots) == 3 else "fusion_full_many", http)
 
-    def _restore(self, recipe: Recipe, http: gr.Request, *, seed: bool) -> Filled:
+    def _restore(
+        self, recipe: Recipe, http: gr.Request, *, seed: bool, painted: Mapping[str, Any] | None = None
+    ) -> Filled:
         form = self._forms[recipe.kind]
         pictures = self._service.pictures_of(recipe.references, recipe.sources, visitor(http).name)[: len(form.slots)]
         known = form.catalog.find(recipe.model, recipe.kind)
@@ -155,7 +196,8 @@ class Filling:
         labels = [f"image_{at + 1}" if len(form.slots) > 1 else "image" for at in range(len(pictures))]
         names = [label for label, picture in zip(labels, pictures, strict=True) if picture] + names
         gone = sum(picture is None for picture in pictures)
-        return {**form.fill(recipe, pictures, seed=seed), **self._open(form, http)}, self._said(http, names, gone)
+        updates = {**form.fill(recipe, pictures, seed=seed, painted=painted), **self._open(form, http)}
+        return updates, self._said(http, names, gone)
 
     def _said(self, http: gr.Request, names: Sequence[str], gone: int = 0) -> str:
         language = language_of(http)
@@ -173,3 +215,18 @@ class Filling:
         if entry := self._service.library(visitor(http).name).find(str(id)):
             return entry
         raise refusal("picture_gone", http)
+
+
+def numbered(words: Sequence[str]) -> str:
+    """Several instructions as one; a single one as it is."""
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(words, 1)) if len(words) > 1 else "".join(words)
+
+
+def _painted(regions: Sequence[Region]) -> dict[str, Any]:
+    """Regions as the painter shows them. One alone has the form's words; a mask that was brought has no strokes."""
+    told = [
+        {"strokes": [list(stroke) for stroke in region.strokes], "words": region.words if len(regions) > 1 else ""}
+        for region in regions
+    ]
+    first = next(iter(regions), Region())
+    return {"regions": told, "sees": "whole" if first.everything else "part", "edge": first.edge, "of": "", "box": None}

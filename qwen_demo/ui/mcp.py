@@ -98,15 +98,18 @@ async def _answer(
     endpoint: Endpoint, arguments: dict[str, Any], request: Request, address_of: Callable[[Path, Visitor], str]
 ) -> types.CallToolResult:
     """Small pictures to look at, then what an endpoint tells, with the addresses of the whole ones."""
-    root = get_root_url(request, PATH, None)
     files, details = await endpoint(gr.Request(request), **arguments)
+
+    def address(file: str) -> str:
+        return f"{get_root_url(request, PATH, None)}/{address_of(Path(file), asker(request))}"
+
     content: list[types.ContentBlock] = []
     for file in files:
         small = await asyncio.to_thread(images.preview, Path(file.path), PREVIEW)
         content.append(types.ImageContent(type="image", data=base64.b64encode(small).decode(), mimeType="image/webp"))
-    details["pictures"] = [
-        {**picture, "url": f"{root}/{address_of(Path(file.path), asker(request))}"}
-        for picture, file in zip(details["pictures"], files, strict=True)
-    ]
+    for picture, file in zip(details["pictures"], files, strict=True):
+        picture["url"] = address(file.path)
+        if region := picture.get("region"):
+            region["answer"] = address(region["answer"]["path"]) if region["answer"] else None
     content.append(types.TextContent(type="text", text=json.dumps(details, ensure_ascii=False)))
     return types.CallToolResult(content=content)

@@ -9,12 +9,17 @@ from ..api.engine import HIDDEN_URL, Engine
 from ..api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError
 from ..i18n import texts, translate
 from ..images import Reference
+from ..inpaint import Region
 from ..logs import InternalError
 from ..order import NotSaved, Order, State
 from ..quota import OverLimit, OverQuota
+from ..retouching import NotPutIn
 from ..visitors import BadKey
 
 SHORT, LONG = 120, 48 * 3600  # seconds up to which they are told as such, and from which on in days
+
+MUCH = 0.25
+"""Of what is not painted, or of that beside the paint: where a model drew more of it anew, more paint does better."""
 
 
 def t(key: str) -> I18nData:
@@ -32,7 +37,7 @@ def describe(error: Exception, language: str) -> str:
         error = InternalError(error)
     if isinstance(error, InvalidRequest):
         return _describe_invalid(error, language)
-    if isinstance(error, NotSaved | BadKey):  # the picture is there, or nothing was asked for yet
+    if isinstance(error, NotSaved | NotPutIn | BadKey):  # the picture is there, or nothing was asked for yet
         return said(error, language)
     if error.may_be_billed is None:  # nobody pays
         return said(error, language)
@@ -100,6 +105,17 @@ def billed(order: Order, language: str) -> str:
     keys = ("billed_count", "unbilled_count", "maybe_count")
     told = " · ".join(translate(language, key, count=counts[key]) for key in keys if counts[key])
     return translate(language, "billed_counts", counts=told)
+
+
+def paint_more(region: Region, language: str) -> str:
+    """What to do where the model drew much more anew than was painted; else ""."""
+    much = max(region.changed or 0, region.cut or 0) > MUCH
+    return translate(language, "proof_hint") if much else ""
+
+
+def lost(region: Region, language: str) -> list[str]:
+    """What of its photo's colours a picture can't have."""
+    return [translate(language, f"proof_lost_{region.lost}")] if region.lost in ("depth", "inks") else []
 
 
 def engine_html(engine: Engine) -> str:

@@ -35,6 +35,7 @@ from ..web import VISITOR, Addresses
 from .cards import Cards, Told, changed, library_rows
 from .events import asker, language_of
 from .messages import describe
+from .proof import drift_told, proof_told
 
 EVERY = 3.0  # seconds: so often a place in line is looked at, and whether the browser still listens
 MOST = 9000  # pictures that one action is about
@@ -53,7 +54,7 @@ class Refusal(Exception):
 class Action:
     """What the board's buttons can ask for. Of the pictures and the order only the visitor's own are found."""
 
-    act: Literal["delete", "restore", "star", "zip", "stop", "fetch", "again", "forget"]
+    act: Literal["delete", "restore", "star", "zip", "align", "stop", "fetch", "again", "forget"]
     ids: list[str] = Field(default_factory=list, max_length=MOST)
     order: str = ""
     place: int | None = None
@@ -101,6 +102,7 @@ class Board:
         return {
             "library": self._library,
             "picture": self._picture,
+            "proof": self._proof,
             "code": self._code,
             "answers.zip": self._raw_answers,
             "usage.csv": self._usage,
@@ -180,6 +182,17 @@ class Board:
             raise Refusal
         return asked.cards.detail(entry)
 
+    async def _proof(self, asked: Asked) -> Told:
+        """What the files of a picture say of it and its photo; nothing where they say nothing."""
+        entry = await asyncio.to_thread(asked.library.find, asked.param("id"))
+        if entry is None:
+            raise Refusal
+        retouching = self._service.retouching
+        if proof := await retouching.proof(entry, asked.visitor):
+            return proof_told(proof, asked.cards, asked.language)
+        drift = await retouching.drift(entry, asked.visitor)
+        return drift_told(drift, entry, asked.cards, asked.language) if drift else {}
+
     def _code(self, asked: Asked) -> Told:
         """An order as code that makes the same pictures again."""
         order = self._order(asked, asked.param("order"))
@@ -199,7 +212,7 @@ class Board:
 
     async def _act(self, asked: Asked) -> Told:
         action = _ACTION.validate_json(await asked.request.body())
-        if action.act in ("delete", "restore", "star", "zip"):
+        if action.act in ("delete", "restore", "star", "zip", "align"):
             return await self._act_on_pictures(asked, action)
         order = self._order(asked, action.order)
         match action.act:
@@ -226,6 +239,10 @@ class Board:
         match action.act:
             case "star":
                 await asyncio.to_thread(library.star, entries, action.on)
+            case "align":
+                path = await self._service.retouching.align(entries[0], asked.visitor)
+                made = await asyncio.to_thread(asked.library.entry_of, path)
+                return {"picture": asked.cards.picture(made)} if made else {}
             case "zip":
                 try:
                     return {"ticket": self._service.archives.offer(asked.visitor.name, entries)}
