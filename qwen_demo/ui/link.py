@@ -15,6 +15,7 @@ from ..recipe import Recipe
 from .events import Updates, language_of, nothing, on
 from .files import uploaded
 from .form import Form
+from .painter import kept_paint
 from .sizes import AUTO, FREE
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
@@ -32,8 +33,8 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 """What a link may carry, by the API's names. Never a key, and never a picture."""
 _KEPT = [*_READ, "random_seed", "free_size"]
-_IMAGE, _ADDRESS = "image_{}", "address_{}"
-"""What this browser keeps of a form, and of each of its slots. A link has no pictures."""
+_IMAGE, _ADDRESS, _PAINTED = "image_{}", "address_{}", "painted"
+"""What this browser keeps of a form, of each of its slots, and of its painter. A link has no pictures."""
 
 
 def write(recipe: Recipe, tab: str) -> str:
@@ -73,7 +74,8 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         updates: Updates = {}
         for draft in drafts[: len(forms)]:
             form, recipe, _ = read(draft, forms)
-            updates |= form.fill(recipe, [_kept_picture(draft, at) for at in range(len(form.slots))])
+            pictures = [_kept_picture(draft, at) for at in range(len(form.slots))]
+            updates |= form.fill(recipe, pictures, painted=kept_paint(draft.get(_PAINTED, "")))
         named = next((form for form in forms if form.tab == link.get("tab")), forms[0])
         if not named.able and link:
             updates[tabs] = gr.update(selected=named.tab)  # which says why it can't be filled
@@ -105,7 +107,10 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         told = [part.change for part in (*texts, *places)]
         changes = [*told, *(part.input for part in controls[1:])]  # type: ignore[attr-defined]  # all of these have it
         names = [*kept, *(name.format(at) for at in range(len(form.slots)) for name in (_IMAGE, _ADDRESS))]
-        on(changes, None, inputs=[*controls, *places], js=f"page.keepDraft('{form.tab}', {names})")
+        painted = [form.painter.part] if form.painter else []
+        changes += [part.input for part in painted]
+        names += [_PAINTED] * len(painted)
+        on(changes, None, inputs=[*controls, *places, *painted], js=f"page.keepDraft('{form.tab}', {names})")
 
 
 def choose_language(button: gr.Button, language: str) -> None:

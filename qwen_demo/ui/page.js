@@ -43,7 +43,8 @@ window.page = (() => {
    * @returns a function that keeps what is set in the tab's form, over reloads; of an upload, where the server has it
    */
   const keepDraft = (tab, names) => (...values) => {
-    const settings = Object.fromEntries(names.map((name, at) => [name, values[at]?.path ?? values[at]]));
+    const told = (value) => value?.path ?? (typeof value === "object" ? JSON.stringify(value) : value);
+    const settings = Object.fromEntries(names.map((name, at) => [name, told(values[at] ?? "")]));
     localStorage.setItem(`${STORE}draft-${tab}`, asQuery(tab, settings));
   };
 

@@ -1,5 +1,6 @@
 """Where a visitor paints what of a photo shall change. `board/painter.js` draws it."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from ..api.errors import InvalidRequest
 from ..inpaint import regions_of
 from ..region import part_to_send, sharpness
 from ..strokes import mask_of
@@ -66,6 +68,24 @@ def repainted(value: Mapping[str, Any], painted: Mapping[str, Any] | None) -> di
     return {**value, **(painted or {"regions": []})}
 
 
+def kept_paint(text: str) -> dict[str, Any] | None:
+    """What `repainted` takes, out of a painter's value as this browser kept it, in JSON.
+
+    None where it can't be read, or the upload is gone.
+    """
+    try:
+        value = json.loads(text)
+        told = {name: value[name] for name in ("regions", "sees", "edge") if name in value}
+        told |= {"original": str(value["original"]), "size": _size(value)} if original_in(value) else {}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    try:
+        regions_of(told)
+    except InvalidRequest:
+        told["regions"] = []
+    return told
+
+
 def painted_in(value: object) -> Painted | None:
     """What a painter's value says of the part that is to change; None while the switch is off, or there is no photo."""
     if not isinstance(value, Mapping) or not value.get("photo") or not value.get("regions"):
@@ -95,12 +115,8 @@ def sharpnesses(value: object) -> dict[str, float]:
     painted = painted_in(value)
     if not painted or not isinstance(value, Mapping):
         return {}
-    match value.get("size"):
-        case [int(width), int(height)] if 0 < width <= _LARGEST and 0 < height <= _LARGEST:
-            size = width, height
-        case _:
-            return {}
     try:
+        size = _size(value)
         masks = [mask_of(region.strokes, size) for region in regions_of(painted)]
         return {
             sees: min(sharpness(*part_to_send(mask, size, everything=sees == "whole")) for mask in masks)
@@ -108,3 +124,11 @@ def sharpnesses(value: object) -> dict[str, float]:
         }
     except ValueError:  # nothing is painted yet, or it can't be read
         return {}
+
+
+def _size(value: Mapping[str, Any]) -> tuple[int, int]:
+    """Raises ValueError where it has none."""
+    match value.get("size"):
+        case [int(width), int(height)] if 0 < width <= _LARGEST and 0 < height <= _LARGEST:
+            return width, height
+    raise ValueError("no size")

@@ -122,17 +122,21 @@ class Slot:
         on(self._note.click, cut, inputs=[self._original, background], outputs=parts)
         on(background.change, prepare, inputs=[self._original, background], outputs=parts)
         on(self.image.clear, lambda: self._but(self.image, self.put(None)), outputs=parts)
-        typing = {"inputs": self.address, "outputs": parts}
-        on(self.address.input, lambda address: self._but(self.address, self.put(None, address)), **typing)
-        typed = [self.address.blur, self.address.submit]  # not each letter: no host is asked for half an address
-        on(typed, self._show_address, inputs=[self.address, self._note], outputs=self._note)
+        on(self.address.input, self._turn, inputs=self.address, outputs=parts, trigger_mode="always_last")
+        typed = [self.address.blur, self.address.submit]  # no host is asked for half an address
+        on(typed, self._take_address, inputs=[self.address, self.image], outputs=parts, preprocess=False)
 
     def _but(self, own: Component, updates: Updates) -> Updates:
         """The updates of all but the part that the visitor is at."""
         return {part: value for part, value in updates.items() if part is not own}
 
-    def _show_address(self, address: str, note: str) -> str:
-        return preview_html(address.strip()) or note
+    def _turn(self, address: str, note: str = "") -> Updates:
+        """It is the address's turn, whatever that is."""
+        return self._but(self.address, self.put(None, address, note))
+
+    def _take_address(self, address: str, image: Upload) -> Updates:
+        """What is pasted with the mouse comes only now."""
+        return self._turn(address, preview_html(address.strip())) if address.strip() or not image else nothing()
 
 
 def preview_html(address: str) -> str:
