@@ -40,9 +40,12 @@ export function newFamily({ fill, visit, compareWith }) {
 
   const rows = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[data-id]")]);
   const currentRow = () => rows().find((row) => row.ariaCurrent);
-  /** Mark the current one, and have it in the part of the list that is seen. */
   function mark(/** @type {string} */ id) {
     for (const row of rows()) row.ariaCurrent = row.dataset.id === id ? "true" : null;
+    reveal();
+  }
+  /** Have the current one in the part of the list that is seen. */
+  function reveal() {
     const line = currentRow()?.parentElement;
     if (!line) return;
     const above = line.offsetTop < list.scrollTop, below = line.offsetTop + line.offsetHeight > list.scrollTop + list.clientHeight;
@@ -51,6 +54,7 @@ export function newFamily({ fill, visit, compareWith }) {
 
   return {
     element,
+    reveal,
     /** What is known at once: whoever goes through a family keeps it. @param {Picture} picture */
     outline({ id }) {
       element.hidden = !rows().some((row) => row.dataset.id === id);

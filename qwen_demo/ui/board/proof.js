@@ -67,7 +67,7 @@ export function newProof({ fill, visit, togglePair }) {
       align.disabled = true;
       const done = await act("align", { ids: [of.id] });
       align.disabled = false;
-      if (!done) return;
+      if (!done?.picture) return;
       tell("came", [done.picture]);
       if (picture?.id === of.id) visit(done.picture); // whoever leafed on meanwhile stays there
     });

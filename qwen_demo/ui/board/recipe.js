@@ -145,8 +145,12 @@ export function newRecipe({ fill, visit, compareWith, togglePair, removeShown })
   return {
     element,
     toggleStar,
-    prove,
     mark: proof.mark,
+    /** It was hidden, and is seen from now on. */
+    seen() {
+      family.reveal();
+      prove();
+    },
     /** Tell of a picture. @param {Picture} next @param {Promise<void>} [settled] what isn't known yet is asked for after it */
     async tell(next, settled) {
       const another = next.id !== picture?.id;

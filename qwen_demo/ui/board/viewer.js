@@ -160,7 +160,7 @@ function clearSight() {
 function showRecipe(/** @type {boolean} */ visible) {
   dialog.classList.toggle("bare", !visible);
   infoTool.setAttribute("aria-expanded", String(visible));
-  recipe.prove();
+  if (visible) recipe.seen();
 }
 
 // --- news ---
