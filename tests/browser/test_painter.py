@@ -2,15 +2,22 @@
 
 import asyncio
 import io
+import json
+from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from PIL import Image
 from playwright.async_api import CDPSession, Locator, Page, expect
 
+from qwen_demo.ui.files import publish
+from qwen_demo.ui.painter import Painter, photo_value, repainted
+from qwen_demo.ui.parts import board_files
 from tests.browser.conftest import PHOTOS, NewContext, Open
 from tests.browser.steps import drop, outside, run_and_wait, tab, upload
-from tests.conftest import RunningApp
+from tests.browser.test_access import AXE, serious
+from tests.conftest import RunningApp, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -337,6 +344,78 @@ async def test_the_painter_is_as_large_as_the_window_and_comes_back(open_page: O
     again = await surface.bounding_box()
     assert again
     assert again["width"] == small["width"]
+
+
+async def test_paint_is_adjusted_within_what_came_and_applied_again(
+    new_context: NewContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    photo = publish(PHOTOS / "rocket.jpg")
+    dot = {"strokes": [[30, 0, 300, 300]], "words": ""}
+    paint = {"regions": [dot], "sees": "whole", "edge": 2, "of": "2026-11-22-1f3a", "box": [100, 50, 600, 400]}
+    with gr.Blocks() as demo:
+        painter = Painter(800)
+        again, without, gone = (gr.Button(name, elem_id=name) for name in ("again", "without", "gone"))
+        applied = gr.Textbox(elem_id="applied")
+        again.click(lambda: repainted(photo_value(photo, (640, 427)), paint), outputs=painter.part)
+        without.click(lambda: repainted(photo_value(photo, (640, 427)), None), outputs=painter.part)
+        gone.click(lambda: repainted(photo_value(None), paint), outputs=painter.part)
+        painter.part.apply(json.dumps, inputs=painter.part, outputs=applied)
+    options: dict[str, Any] = {"app_kwargs": {"routes": [board_files()]}, "ssr_mode": False}
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=free_port(), **options)
+    context = await new_context(locale="en-US")
+    try:
+        page = await context.new_page()
+        await page.goto(url, wait_until="domcontentloaded")
+        surface, frame = page.locator("#painter .surface"), page.locator("#painter .frame")
+        await page.locator("#again").click()
+        await expect(surface).to_be_visible()
+        assert await painted(surface, 300, 300)
+        await expect(page.get_by_role("radio", name="The whole picture")).to_be_checked()
+        await expect(page.get_by_role("radio", name="Softer")).to_be_checked()
+        inner, outer = await frame.bounding_box(), await surface.bounding_box()
+        assert inner
+        assert outer
+        scale = outer["width"] / 1000
+        sides = [inner["x"] - outer["x"], inner["y"] - outer["y"], inner["width"], inner["height"]]
+        assert sides == pytest.approx([100 * scale, 50 * scale, 500 * scale, 350 * scale], abs=2)
+        await stroke(page, surface, (400, 300))
+        await expect(page.locator("#painter .applying")).to_contain_text("No new call, no charge.")
+        await act(page, "apply").click()
+        field = page.locator("#applied textarea, #applied input")
+        await expect(field).not_to_have_value("")
+        told = json.loads(await field.input_value())
+        (region,) = told["regions"]
+        assert [region["strokes"][0], len(region["strokes"]), told["of"]] == [*dot["strokes"], 2, "2026-11-22-1f3a"]
+
+        await page.locator("#without").click()
+        await expect(surface).to_be_hidden()
+        await expect(page.locator("#painter .switch input")).not_to_be_checked()
+        await page.locator("#painter .switch").click()
+        await expect(page.locator("#painter .applying")).to_be_hidden()
+        await expect(frame).to_be_hidden()
+        assert not await painted(surface, 300, 300)
+        await page.locator("#gone").click()
+        await expect(page.locator("#painter .hint")).to_have_text("Add a picture first.")
+    finally:
+        await context.close()
+        demo.close(verbose=False)
+
+
+async def test_axe_finds_nothing_serious_in_it(open_page: Open, app: RunningApp) -> None:
+    for colours in ("light", "dark"):
+        page = await open_page(colours=colours)
+        await page.evaluate(AXE)
+        surface = await opened(page)
+        assert await serious(page) == []
+        for x in (200, 700):
+            await stroke(page, surface, (x, 200))
+            await expect(page.locator("#painter .choice small").first).not_to_be_empty()
+            if await act(page, "part").count() == 0:
+                await act(page, "add-part").click()
+        assert await serious(page) == []
+        await act(page, "enlarge").click()
+        assert await serious(page) == []
 
 
 async def test_without_a_photo_it_says_what_to_do(open_page: Open, app: RunningApp) -> None:
