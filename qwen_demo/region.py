@@ -13,16 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+
+from .registration import STAY, Flags, Floats, Level, Place, cells, clipped, laid_over, levels_of, register, shown
 
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]
-Place = tuple[float, float, float, float]
-"""Move and zoom along x, then along y: what is x half-sides from the middle is found at x + move + zoom * x."""
-Level = tuple[float, float]
-Floats = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 MARGIN = 0.5  # of the painted part's longer side, on each side of it: what the model sees around it
 MIN_CROP = 512  # px of the photo that are sent at least, where it has as many
@@ -30,10 +26,9 @@ NEARLY_ALL = 0.6  # of the photo: who needs more of it sends all of it
 MIN_SENT = 384  # px of a side that is sent at least (maker)
 FEATHER = 12  # px of a 1 MP answer: as far the paint is grown; the edge is soft from 0.5 to 1.5 times as far
 STRIP = 256  # rows that are pasted at once: 40 MP at once would take another 200 MB
-GRID, CELL = 480, 8  # place, colours and changes are found on so many px squared; what changed is counted in such cells
+GRID = 480  # place, colours and changes are found on so many px squared
 CHANGED, CONTRAST = 12, 0.7  # a cell was drawn anew that is off by more of 255, and by more of its own contrast
 MIN_FREE, MIN_TOLD = 0.02, 0.1  # of what was sent, unpainted: under these nothing is found, or no share is told
-MAX_DRIFT = 0.06  # of half a side: beyond it no place is believed
 SAME_SCENE = 0.5  # of what was not painted: a picture that shows more than that anew shows something else
 # A model that makes 1 MP in its input's shape and rounds sides to multiples of 16 or 32 keeps just these as they are.
 _WIDE = ((1056, 992), (1088, 960), (1120, 928), (1184, 896), (1216, 864), (1248, 832), (1312, 800), (1376, 768),
@@ -49,10 +44,11 @@ class Match:
         place: the drift. (0, 0, 0, 0) as well where none could be told.
         levels: gain and offset of each channel that make the answer's values the source's.
         changed: the share of the unpainted part that was drawn anew; None where too little is unpainted to tell.
-        cut: the same, of what is next to the paint: a new thing there wants to be larger than was painted.
+        cut: the same, of what is next to the paint, None as well where nothing was painted: a new thing that goes on
+            there wants to be larger than was painted.
     """
 
-    place: Place = (0, 0, 0, 0)
+    place: Place = STAY
     levels: tuple[Level, ...] = ((1, 0), (1, 0), (1, 0))
     changed: float | None = None
     cut: float | None = None
@@ -91,7 +87,7 @@ def sharpness(box: Box, size: Size) -> float:
 
 
 def match(sent: Image.Image, mask: Image.Image, whole: Size, box: Box, answer: Image.Image) -> Match:
-    """Find what was not painted in the answer. Takes some 0.2 s, whatever the sizes.
+    """Find what was not painted in the answer. Takes some 0.3 s, whatever the sizes.
 
     Args:
         sent: the part that was sent, RGB, without transparency and in the answer's colours (sRGB).
@@ -105,11 +101,16 @@ def match(sent: Image.Image, mask: Image.Image, whole: Size, box: Box, answer: I
     if free.mean() < MIN_FREE:
         return Match()
     ours, theirs = _pixels(sent, size), _pixels(answer, size)
-    place = _register(ours.mean(2), theirs.mean(2), free)
-    laid = np.stack([_laid(theirs[..., channel], place) for channel in range(3)], 2)
-    free &= _seen(free.shape, place)
-    levels = tuple(_levels(ours[..., channel], laid[..., channel], free) for channel in range(3))
-    return Match(place, levels, *_changes(ours, laid, levels, free))
+    place = register(ours.mean(2), theirs.mean(2), free)
+    laid = np.stack([laid_over(theirs[..., channel], place) for channel in range(3)], 2)
+    seen = free & shown(free.shape, place)
+    levels = tuple(levels_of(ours[..., channel], laid[..., channel], seen) for channel in range(3))
+    counted = cells(seen)
+    if counted.mean() < MIN_TOLD:
+        return Match(place, levels)
+    told, anew = counted > 0.5, _drawn_anew(ours, laid, levels, seen)
+    beside = np.array(Image.fromarray(cells(free) < 1).convert("L").filter(ImageFilter.MaxFilter(3)), bool) & told
+    return Match(place, levels, float(anew[told].mean()), float(anew[beside].mean()) if beside.any() else None)
 
 
 def levelled(answer: Image.Image, match: Match) -> Image.Image:
@@ -177,7 +178,7 @@ def _crop(painted: Box, grid: Size, whole: Size) -> tuple[Box, Size] | None:
         return None
     left = min(max((start[0] + end[0] - width) / 2, 0), whole[0] - width)
     top = min(max((start[1] + end[1] - height) / 2, 0), whole[1] - height)
-    return (int(left), int(top), int(left + width), int(top + height)), size
+    return (round(left), round(top), round(left + width), round(top + height)), size
 
 
 def _sent_whole(whole: Size) -> Size:
@@ -209,7 +210,7 @@ def _white(value: int) -> int:
 def _opacity(mask: Image.Image, whole: Size, box: Box, size: Size, edge: float = 1) -> Image.Image:
     """How much of the answer is seen in the box, 0 to 255: all of it where it was painted, and a soft edge around."""
     x, y = mask.width / whole[0], mask.height / whole[1]
-    area = box[0] * x, box[1] * y, box[2] * x, box[3] * y
+    area = box[0] * x, box[1] * y, min(box[2] * x, mask.width), min(box[3] * y, mask.height)
     paint = mask.point(_white).resize(size, Image.Resampling.BILINEAR, area)
     smaller = size[0] < area[2] - area[0]  # where a thin line is only a tint of its pixels
     paint = paint.point(lambda value: 255 * (value > (0 if smaller else 127)))
@@ -217,7 +218,7 @@ def _opacity(mask: Image.Image, whole: Size, box: Box, size: Size, edge: float =
         return paint
     feather = FEATHER * edge * (size[0] * size[1]) ** 0.5 / 1024
     for along in ((1, 0), (0, 1)):
-        grow = max(1, round(feather))
+        grow = max(2, round(feather))
         paint = paint.filter(ImageFilter.BoxBlur((grow * along[0], grow * along[1]))).point(lambda v: 255 * (v > 0))
     return paint.filter(ImageFilter.BoxBlur(feather / 4)).filter(ImageFilter.BoxBlur(feather / 4))
 
@@ -252,113 +253,15 @@ def _pixels(image: Image.Image, size: Size) -> Floats:
     return np.asarray(image.convert("RGB").resize(size, Image.Resampling.HAMMING), np.float32)
 
 
-def _cells(values: NDArray[np.generic], step: int = CELL) -> Floats:
-    """The means of squares of `step` by `step`."""
-    height, width = values.shape[0] // step, values.shape[1] // step
-    return np.asarray(values.reshape(height, step, width, step).mean((1, 3), np.float32))
-
-
-def _middles(sides: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """Where the middles of rows and of columns are, in half-sides."""
-    rows, columns = (((2 * np.arange(side) + 1) / side - 1).astype(np.float32) for side in sides)
-    return rows, columns
-
-
-def _seen(shape: tuple[int, ...], place: Place) -> Flags:
-    """What of the source the answer shows."""
-    (x, zoom_x, y, zoom_y), (rows, columns) = place, _middles(shape)
-    inside = abs(rows + y + zoom_y * rows) <= 1 - 1 / shape[0], abs(columns + x + zoom_x * columns) <= 1 - 1 / shape[1]
-    return np.outer(*inside)
-
-
-def _laid(values: Floats, place: Place) -> Floats:
-    """One channel of an answer, laid over the source."""
-    (height, width), (x, zoom_x, y, zoom_y) = values.shape, place
-    how = 1 + zoom_x, 0, (x - zoom_x) * width / 2, 0, 1 + zoom_y, (y - zoom_y) * height / 2
-    image = Image.fromarray(np.ascontiguousarray(values))
-    return np.asarray(image.transform(image.size, Image.Transform.AFFINE, how, Image.Resampling.BICUBIC))
-
-
-def _register(ours: Floats, theirs: Floats, free: Flags) -> Place:
-    """Move and zoom by least squares on the brightness, from coarse to fine (the way of Lucas and Kanade)."""
-    place: Place = (0, 0, 0, 0)
-    for step, rounds in ((16, 6), (8, 5), (4, 4), (2, 4), (1, 3)):
-        a, b, clear = (_cells(values, step) for values in (ours, theirs, free))
-        for _ in range(rounds):
-            seen = (clear == 1) & _seen(a.shape, place)
-            if seen.sum() >= 64:
-                place = _nearer(a, b, seen, place, step)
-    if max(map(abs, place)) > MAX_DRIFT:
-        return (0, 0, 0, 0)
-    edges = np.hypot(*np.gradient(ours))
-    edges = edges * free >= np.percentile(edges[free], 99)
-
-    def off(place: Place) -> float:
-        rest = (ours - _laid(theirs, place))[edges & _seen(edges.shape, place)]
-        return float(np.median(abs(rest - np.median(rest))))
-
-    # Where not even the edges fall into place, it was noise that was followed.
-    return place if off(place) < 0.92 * off((0, 0, 0, 0)) else (0, 0, 0, 0)
-
-
-def _nearer(ours: Floats, theirs: Floats, seen: Flags, place: Place, step: int) -> Place:
-    """A place where the answer fits better."""
-    laid = _laid(theirs, place)
-    laid = (laid - laid[seen].mean()) * np.clip(ours[seen].std() / (laid[seen].std() + 0.1), 0.5, 2)
-    rest = (ours - ours[seen].mean() - laid)[seen]
-    down, right = np.gradient((ours + laid) / 2)
-    steep = (right * right + down * down)[seen]
-    # What is off by much more than the edges usually are was drawn anew: it has little say.
-    usual = 3 * np.median(abs(rest[steep >= np.percentile(steep, 95)])) + 0.3
-    rows, columns = _middles(ours.shape)
-    right, down = right * ours.shape[1] / 2, down * ours.shape[0] / 2
-    slopes = np.stack([values[seen] for values in (right, right * columns, down, down * rows[:, None])])
-    trusted = slopes * _trust(rest / usual)
-    # Where no texture tells, drift is likely as small as it usually is, some 1.5 % of half a side.
-    prior = 16 / step * (usual / 0.015) ** 2
-    x, zoom_x, y, zoom_y = place + np.linalg.solve(
-        trusted @ slopes.T + prior * np.eye(4), trusted @ rest - prior * np.array(place)
-    )
-    return float(x), float(zoom_x), float(y), float(zoom_y)
-
-
-def _levels(ours: Floats, theirs: Floats, free: Flags) -> Level:
-    """Gain and offset of a channel. A source of few tones says little about the gain: that then stays near 1."""
-    whole = _cells(free & ~_clipped(ours) & ~_clipped(theirs)) > 0.9
-    if whole.mean() < MIN_FREE:
-        return 1, 0
-    mine, other = _cells(ours)[whole], _cells(theirs)[whole]
-    rest = mine - other - np.median(mine - other)
-    for _ in range(4):
-        trust = _trust(rest / (3 * np.median(abs(rest)) + 1))
-        x, y = np.average(other, weights=trust), np.average(mine, weights=trust)
-        both, alone = (np.average((other - x) * values, weights=trust) for values in (mine - y, other - x))
-        gain = float(np.clip((both + 15**2) / (alone + 15**2), 0.8, 1.25))
-        rest = mine - y - gain * (other - x)
-    return gain, float(np.clip(y - gain * x, -40, 40))
-
-
-def _changes(ours: Floats, theirs: Floats, levels: tuple[Level, ...], free: Flags) -> tuple[float | None, float | None]:
-    """The shares that were drawn anew: of all that is free, and of what is next to the paint."""
-    counted = _cells(free)
-    if counted.mean() < MIN_TOLD:
-        return None, None
+def _drawn_anew(ours: Floats, theirs: Floats, levels: tuple[Level, ...], seen: Flags) -> Flags:
+    """The cells that differ by more than noise and softness do, in what is seen of them."""
+    counted = cells(seen)
     anew = np.zeros(counted.shape, bool)
     for channel, (gain, offset) in enumerate(levels):
         mine, other = ours[..., channel], theirs[..., channel]
         rest = mine - np.clip(gain * other + offset, 0, 255)
-        # What is as bright or as dark as can be may have been meant brighter or darker.
-        rest[_clipped(other) & ((rest > 0) == (other > 127))] = 0
-        off = _cells(rest**2 * free) / np.maximum(counted, 0.01)
-        anew |= off > CHANGED**2 + CONTRAST**2 * (_cells(mine**2) - _cells(mine) ** 2)
-    told = counted > 0.5
-    beside = told & np.array(Image.fromarray(counted < 1).convert("L").filter(ImageFilter.MaxFilter(3)), bool)
-    return float(anew[told].mean()), float(anew[beside].mean()) if beside.any() else None
-
-
-def _clipped(values: Floats) -> Flags:
-    return (values < 3) | (values > 252)
-
-
-def _trust(off: Floats) -> Floats:
-    return np.asarray(1 / (1 + off**2) ** 2, np.float32)
+        # A clipped value does not tell how much brighter or darker it was meant.
+        rest[clipped(other) & ((rest > 0) == (other > 127))] = 0
+        off = cells(rest**2 * seen) / np.maximum(counted, 0.01)
+        anew |= off > CHANGED**2 + CONTRAST**2 * (cells(mine**2) - cells(mine) ** 2)
+    return anew
