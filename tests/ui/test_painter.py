@@ -92,7 +92,7 @@ def test_each_region_with_paint_is_a_call(held: Any, number: int) -> None:
 
 
 def test_the_sharpness_is_that_of_the_least_sharp_region() -> None:
-    wide = {"strokes": [[30, 0, 200, 300, 600, 300]], "words": ""}
+    wide = {"strokes": [[30, 0, 400, 300, 600, 300]], "words": ""}
     small, large, both = (sharpnesses(value(*regions)) for regions in ([HAT], [wide], [HAT, wide]))
     assert small["part"] == 1
     assert 0.29 < large["whole"] < large["part"] < 1
