@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -191,18 +192,22 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
 
     endpoints = (text_to_image, edit_image, fuse_images)
     if not any(model.tunable for model in models.models):
-        for endpoint in endpoints:
-            _leave_out(endpoint, "steps", "guidance")
+        return tuple(_without(endpoint, "steps", "guidance") for endpoint in endpoints)
     return endpoints
 
 
-def _leave_out(endpoint: Endpoint, *names: str) -> None:
-    """Take parameters out of an endpoint's signature, as callers, Gradio and agents see it. They have defaults."""
-    signature = inspect.signature(endpoint)
-    kept = [parameter for name, parameter in signature.parameters.items() if name not in names]
-    endpoint.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
-    for name in names:
-        del endpoint.__annotations__[name]
+def _without(endpoint: Endpoint, *names: str) -> Endpoint:
+    """An endpoint that hasn't these parameters, as callers, Gradio and agents see it. They have defaults."""
+    whole = inspect.signature(endpoint)
+    signature = whole.replace(parameters=[one for name, one in whole.parameters.items() if name not in names])
+
+    @wraps(endpoint)
+    async def narrower(*args: Any, **named: Any) -> Answer:  # Gradio gives all by their places
+        return await endpoint(**signature.bind(*args, **named).arguments)
+
+    narrower.__signature__ = signature  # type: ignore[attr-defined]
+    narrower.__annotations__ = {name: kind for name, kind in endpoint.__annotations__.items() if name not in names}
+    return narrower
 
 
 def _shared(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from mcp.server.fastmcp.utilities.func_metadata import func_metadata
-from PIL import Image
+from PIL import Image, ImageChops
 
 from qwen_demo.api import catalog
 from qwen_demo.api.catalog import Model, Size
@@ -64,7 +65,7 @@ def test_there_are_these_three_and_no_others(client: Client) -> None:
     edits = {"prompt": None, "model": EDIT_MODEL, "size": None, **common}
     assert parameters == {
         "/text_to_image": {"prompt": None, "model": TEXT_MODEL, "size": None, **common},
-        "/edit_image": {**edits, "image": None},
+        "/edit_image": {**edits, "image": None, "mask": None},
         "/fuse_images": {**edits, "images": None},
     }
     assert api["unnamed_endpoints"] == {}
@@ -175,6 +176,61 @@ def test_edit_image_takes_an_upload(client: Client, app: RunningApp) -> None:
     assert sizes(files) == [(1248, 832)] * 2
     (shown,) = details["request"]["body"]["image"]
     assert len(shown) == 64
+
+
+def white_part(path: Path, size: tuple[int, int]) -> Path:
+    """A mask whose upper left quarter is white."""
+    mask = Image.new("L", size)
+    mask.paste(255, (0, 0, size[0] // 2, size[1] // 2))
+    mask.save(path)
+    return path
+
+
+def test_edit_image_with_a_mask_leaves_all_else_alone(client: Client, app: RunningApp, tmp_path: Path) -> None:
+    photo = PHOTOS / "rocket.jpg"
+    with Image.open(photo) as opened:
+        before = opened.convert("RGB")
+    scaled = handle_file(white_part(tmp_path / "mask.png", (before.width // 2, before.height // 2)))
+    files, details = client.predict(
+        prompt="a moon", image=handle_file(photo), mask=scaled, seed=3, api_name="/edit_image"
+    )
+    (sent,) = app.orders
+    assert "mask" not in sent
+    with Image.open(files[0]) as opened:
+        after = opened.convert("RGB")
+    assert after.size == before.size
+    differing = ImageChops.difference(before, after).convert("L").point(lambda value: 255 * (value > 0))
+    region = details["region"]
+    assert region == details["pictures"][0]["region"]
+    assert sorted(region) == ["answer", "box", "changed", "cut", "identical_pixels", "sent"]
+    box = differing.getbbox()
+    assert box is not None
+    assert box[2] <= before.width * 0.6
+    assert box[3] <= before.height * 0.6
+    assert region["identical_pixels"] == np.all(np.asarray(before) == np.asarray(after), axis=2).sum()
+    with Image.open(region["answer"] if isinstance(region["answer"], str) else region["answer"]["path"]) as answer:
+        assert list(answer.size) == region["sent"]
+
+
+def test_a_mask_that_cannot_be_used_is_refused_and_nothing_is_sent(
+    client: Client, app: RunningApp, tmp_path: Path
+) -> None:
+    photo = handle_file(PHOTOS / "rocket.jpg")
+    black = tmp_path / "black.png"
+    Image.new("L", (600, 400)).save(black)
+    cases = {
+        "Paint over what shall change": {"mask": handle_file(black)},
+        "Both must have the same shape": {"mask": handle_file(white_part(tmp_path / "tall.png", (200, 400)))},
+        "can't be read as a picture": {"mask": "data:image/png;base64,AAAA"},
+        "only a part of a picture that is here can change": {"mask": "https://example.com/mask.png"},
+        "the result has the picture's own size": {"mask": handle_file(black), "size": "1328x1328"},
+    }
+    for message, arguments in cases.items():
+        with pytest.raises(AppError, match=message):
+            client.predict(prompt="a moon", image=photo, api_name="/edit_image", **arguments)
+    with pytest.raises(AppError, match="Upload it; an address won't do"):
+        client.predict(prompt="a", image=f"{SAMPLES}/a.png", mask=handle_file(black), api_name="/edit_image")
+    assert app.orders == []
 
 
 def test_fuse_images_takes_addresses_as_they_are(client: Client, app: RunningApp) -> None:

@@ -16,10 +16,12 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import TextToImage
 from qwen_demo.images import Reference
+from qwen_demo.inpaint import Region
 from qwen_demo.library import Entry, Library
 from qwen_demo.orders import Orders
 from qwen_demo.recipe import Recipe, embed
 from qwen_demo.service import Service
+from qwen_demo.strokes import mask_of
 from qwen_demo.ui.edit import edit_tab
 from qwen_demo.ui.files import fresh_folder
 from qwen_demo.ui.filling import Filling
@@ -421,3 +423,84 @@ NO_IDS: list[object] = ["abc", [], [None], [[]], {}, 7, ["../x"]]
 )
 async def test_nonsense_is_refused_in_words(page: Page, wanted: object) -> None:
     assert await page.refused(wanted) == GONE
+
+
+PAINT = ((60.0, 0.0, 500.0, 400.0),)
+
+
+def retouched(page: Page, prompt: str, *, source: Entry | None = None, strokes: Any = PAINT) -> Entry:
+    """A picture of which only a part was to change: of that one, or of a photo that is kept."""
+    library = page.service.library("ann")
+    data = picture("JPEG").data
+    photo = library.keep_reference(Reference(data, "image/jpeg", (9, 9), "JPEG", (9, 9), False))
+    region = Region(strokes=strokes, edge=2, box=(0, 0, 5, 4), size=(1024, 1024), sent="a" * 64, answer="b" * 64)
+    sources = (source.id if source else "",)
+    return page.put(replace(EDIT, prompt=prompt, references=(photo.stem,), sources=sources, region=region))
+
+
+async def test_settings_bring_the_paint_back(page: Page) -> None:
+    filled, _ = await page.fill({"act": "settings", "id": retouched(page, "a hat").id})
+    painted = filled["edit painted 0"]
+    assert painted["regions"] == [{"strokes": [[60.0, 0.0, 500.0, 400.0]], "words": ""}]
+    assert (painted["sees"], painted["edge"], painted["of"], painted["box"]) == ("part", 2, "", None)
+    assert filled["edit prompt"] == "a hat"
+    filled, _ = await page.fill({"act": "settings", "id": page.put(EDIT).id})
+    assert filled["edit painted 0"]["regions"] == []
+
+
+async def test_the_paint_of_a_picture_is_adjusted_within_what_was_sent(page: Page) -> None:
+    entry = retouched(page, "a hat")
+    filled, said = await page.fill({"act": "repaint", "id": entry.id})
+    unit = 1000 / max(entry.size)
+    painted = filled["edit painted 0"]
+    assert (painted["of"], painted["box"]) == (entry.id, [round(edge * unit, 1) for edge in (0, 0, 5, 4)])
+    assert painted["regions"][0]["strokes"] == [[60.0, 0.0, 500.0, 400.0]]
+    assert (filled["open"], said) == (
+        "edit",
+        "Change the paint or its edge, then apply again. The words go into a new order only.",
+    )
+    assert await page.refused({"act": "repaint", "id": page.put(EDIT).id})
+    assert await page.refused({"act": "repaint", "id": entry.id}, name="bob") == GONE
+
+
+async def test_all_steps_are_asked_at_once_of_the_original(page: Page) -> None:
+    original = page.put()
+    kept = {"references": ("f" * 64,), "region": None}
+    first = page.put(replace(EDIT, prompt="warmer", sources=(original.id,), **kept))
+    second = page.put(replace(EDIT, prompt="add fog", sources=(first.id,), **kept))
+    filled, said = await page.fill({"act": "all_at_once", "id": second.id})
+    assert filled["edit prompt"] == "1. warmer\n2. add fog"
+    assert Path(filled["edit image 0"]).stem == original.id
+    assert filled["edit painted 0"]["regions"] == []
+    assert said == "The words of 2 steps, for the original. Read them once more, then edit."
+
+
+async def test_painted_steps_keep_their_paint_when_all_are_asked_at_once(page: Page) -> None:
+    first = retouched(page, "a hat")
+    second = retouched(page, "no lamp", source=first, strokes=((20.0, 0.0, 100.0, 100.0),))
+    filled, _ = await page.fill({"act": "all_at_once", "id": second.id})
+    assert filled["edit painted 0"]["regions"] == [
+        {"strokes": [[60.0, 0.0, 500.0, 400.0]], "words": "a hat"},
+        {"strokes": [[20.0, 0.0, 100.0, 100.0]], "words": "no lamp"},
+    ]
+    assert Path(filled["edit image 0"]).stem.startswith("reference-")
+
+
+async def test_unpainted_steps_go_first_over_the_whole_photo(page: Page) -> None:
+    first = retouched(page, "a hat")
+    plain = page.put(replace(EDIT, prompt="warmer", references=("f" * 64,), sources=(first.id,)))
+    filled, _ = await page.fill({"act": "all_at_once", "id": plain.id})
+    whole, part = filled["edit painted 0"]["regions"]
+    assert (whole["words"], part["words"]) == ("warmer", "a hat")
+    assert mask_of(whole["strokes"], (4, 3)).getextrema() == (255, 255)
+    assert mask_of(whole["strokes"], (3, 4)).getextrema() == (255, 255)
+
+
+async def test_more_painted_steps_than_an_order_has_regions_are_not_asked_at_once(page: Page) -> None:
+    step = None
+    for number in range(5):
+        step = retouched(page, f"step {number}", source=step)
+    assert step is not None
+    told = await page.refused({"act": "all_at_once", "id": step.id})
+    assert told == "More than 4 of these steps are painted. Go on from a later one."
+    assert await page.refused({"act": "all_at_once", "id": page.put().id}) == "The original is not here any more."

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from mcp import ClientSession, types
 from mcp.client.streamable_http import streamable_http_client
@@ -125,6 +126,26 @@ async def test_each_tool_gives_pictures_that_can_be_shown_and_fetched(running: R
                 assert re.fullmatch(rf"{running.url}/picture/\d{{4}}-\d\d-\d\d-[0-9a-f]{{24}}\?t=[\w.-]+", row["url"])
     assert running.orders[0]["seed"] == 7
     assert running.orders[2]["image"][0].startswith("data:image/")
+
+
+async def test_an_agent_changes_only_a_part(running: RunningApp) -> None:
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (40, 40, 80, 80))
+    mask.save(buffer := io.BytesIO(), "PNG")
+    photo, where = (
+        f"data:image/png;base64,{base64.b64encode(data).decode()}" for data in (PHOTO.read_bytes(), buffer.getvalue())
+    )
+    async with agent(running) as session, httpx.AsyncClient() as http:
+        result = await session.call_tool("edit_image", {"prompt": "a moon", "image": photo, "mask": where})
+        assert not result.isError
+        (row,) = json.loads(text_of(result))["pictures"]
+        whole, answer = await http.get(row["url"]), await http.get(row["region"]["answer"])
+    with Image.open(PHOTO) as before, Image.open(io.BytesIO(whole.content)) as after:
+        same = np.all(np.asarray(before.convert("RGB")) == np.asarray(after.convert("RGB")), axis=2)
+        assert same.sum() == row["region"]["identical_pixels"]
+        assert row["region"]["identical_pixels"] > 0.7 * before.width * before.height
+    with Image.open(io.BytesIO(answer.content)) as raw:
+        assert list(raw.size) == row["region"]["sent"]
 
 
 async def test_an_address_is_passed_on_as_it_is(running: RunningApp) -> None:
