@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from .api.errors import InvalidRequest
 from .colour import into, srgb
 from .images import DECODES, Reference, given_back, saved
-from .region import Box, Flags, Match, Place, Size, levelled, match, part_to_send, paste, straightened, touched
+from .region import Box, Match, Size, levelled, match, part_to_send, paste, straightened, touched
+from .registration import Flags, Place
 from .strokes import MAX_REGIONS, mask_of
 
 MAX_EDGE = 3

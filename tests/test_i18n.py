@@ -50,7 +50,7 @@ def families() -> dict[str, Iterable[str]]:
     return {
         "invalid": RULES,
         "failing": FAILINGS,
-        "field": {"tab", "image", "images", *ASKED},
+        "field": {"tab", "image", "images", "mask", *ASKED},
         "field_image": NUMBERS,
         "name": NUMBERS,
         "swap": NUMBERS[:-1],
@@ -59,6 +59,7 @@ def families() -> dict[str, Iterable[str]]:
         "response_format": catalog.RESPONSE_FORMATS,
         "usage": REPORTED,
         "recipe": called("BadRecipe", "recipe.py"),
+        "proof_lost": ("depth", "inks"),
         "board": [key for key in said_on_the_board() if f"board_{key}" in texts("en")],
         "board_ordinal": ["one", "two", "few", "other"],
         "style": [f"{style}{end}" for style in controls.STYLES for end in ("", "_words")],

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -220,7 +221,7 @@ async def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 
 async def ordered(service: Service, kind: str, *sources: Path | str) -> Order:
-    small = {} if sources else {"size": "1328x1328"}
+    small: dict[str, Any] = {} if sources else {"size": "1328x1328"}
     model = "qwen-image-edit-plus" if sources else "qwen-image-plus"
     order = await service.order_from(kind, sources, 1, ANN, prompt="a hill", model=model, seed=1, **small)
     return await order.finish()

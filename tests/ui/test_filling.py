@@ -465,9 +465,9 @@ async def test_the_paint_of_a_picture_is_adjusted_within_what_was_sent(page: Pag
 
 async def test_all_steps_are_asked_at_once_of_the_original(page: Page) -> None:
     original = page.put()
-    kept = {"references": ("f" * 64,), "region": None}
-    first = page.put(replace(EDIT, prompt="warmer", sources=(original.id,), **kept))
-    second = page.put(replace(EDIT, prompt="add fog", sources=(first.id,), **kept))
+    edit = replace(EDIT, references=("f" * 64,))
+    first = page.put(replace(edit, prompt="warmer", sources=(original.id,)))
+    second = page.put(replace(edit, prompt="add fog", sources=(first.id,)))
     filled, said = await page.fill({"act": "all_at_once", "id": second.id})
     assert filled["edit prompt"] == "1. warmer\n2. add fog"
     assert Path(filled["edit image 0"]).stem == original.id
