@@ -17,6 +17,7 @@ FLOOR = 50_000_000  # bytes that stay free
 EVERY = 1.0  # seconds between looks
 clock = time.monotonic
 PICTURE = 15_000_000  # bytes that one may take: its answer in base64, itself, its previews
+PIXELS = 4_000_000  # of such a one at most; what is larger takes as much more
 
 
 class DiskFull(QwenDemoError):

@@ -1,6 +1,7 @@
 """The thin middle: an order becomes calls, answers become pictures that are kept."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from .api.errors import APIError, InvalidRequest, QwenDemoError, Refused, Unauth
 from .api.requests import ImageEdit, ImageRequest, asked, make, next_seed, split, whole
 from .api.responses import Begun, ImagesResponse
 from .archive import Archives
-from .disk import DiskFull, Room
+from .disk import PIXELS, DiskFull, Room
 from .images import Verified
 from .inpaint import Region
 from .journal import Journal
@@ -210,7 +211,8 @@ class Service:
         n = sum(request.n for request in requests)
         key, host = self._paid_by(visitor)
         terms = replace(terms, own_key=bool(key), host=host, billed=self.engine.billed or bool(key))
-        await self._check((visitor.name, *visitor.counted), key, host, n)
+        room = n * math.ceil(terms.shape[0] * terms.shape[1] / PIXELS)
+        await self._check((visitor.name, *visitor.counted), key, host, room)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
             await self.attempts.charge(visitor, len(requests))

@@ -48,7 +48,7 @@ class Cards:
         return {
             "at": order.placed.timestamp(),
             "kind": request.kind,
-            "prompt": request.prompt,
+            "prompt": "\n".join(_words(order)),
             "model": request.model,
             "shape": _shape(order),
             "billed": order.terms.billed,
@@ -67,6 +67,7 @@ class Cards:
             "meta": self._meta(order),
             "usage": list(self._usage(order)) if order.finished else [],
             "revised": _revised(order) if order.finished else [],
+            "painted": self._painted(order) if order.finished else "",
         }
 
     def session(self) -> str:
@@ -148,6 +149,12 @@ class Cards:
             return told | {"id": f"{order.id}-{place}", "url": f"gradio_api/file={_second_name(picture.path)}"}
         return told | {"id": entry.id} | self._token(entry.id)
 
+    def _painted(self, order: Order) -> str:
+        """The id of the last picture of it whose paint can be adjusted, or ""."""
+        painted = [picture.path for picture in order.pictures if picture.region and picture.path.is_file()]
+        entry = self._library.entry_of(painted[-1]) if painted else None
+        return entry.id if entry else ""
+
     def _outcome(self, order: Order) -> str:
         """What is not as it should be, and what that costs. Beside pictures, an empty place says itself why."""
         if not order.pictures:
@@ -219,6 +226,12 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Told:
         for key, value in after.items()
         if key not in before or before[key] != value
     }
+
+
+def _words(order: Order) -> list[str]:
+    """What an order asks for: a prompt, or one for each region, by their numbers."""
+    steps = [call.request.prompt for call in order.calls[: len(order.terms.regions)]]
+    return [f"{number}: {words}" for number, words in enumerate(steps, 1)] if steps[1:] else [order.request.prompt]
 
 
 def _shape(order: Order) -> tuple[int, int]:

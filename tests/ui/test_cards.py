@@ -170,6 +170,7 @@ async def test_a_finished_order_is_told_whole(house: House) -> None:
             ("Request id", "r-10 r-11"),
         ],
         "revised": [],
+        "painted": "",
     }
     assert house.cards().session() == f"This session: pictures 2 · orders 1 · tokens 6 · {seconds} s · 0.40 ¥"
 
@@ -201,6 +202,7 @@ async def test_a_running_order_tells_what_comes_and_no_more(house: House) -> Non
         "meta": "928×1664 · qwen-image-plus · seed 10",
         "usage": [],
         "revised": [],
+        "painted": "",
     }
     house.api.gates[10].set()
     await order.finish()

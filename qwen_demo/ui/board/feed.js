@@ -128,6 +128,7 @@ function newCard(id, first, look, now) {
   const buttons = {
     again: button("again", words.again, () => page.fill({ act: "order", order: id })),
     stop: button("stop", words.stop, order("stop")),
+    repaint: button("repaint", words.proof_repaint, () => page.fill({ act: "repaint", id: card.painted })),
     fetch: button("fetch", words.fetch, order("fetch")),
     raw: h("a", { "data-act": "raw", href: addressed(`board/answers.zip?order=${id}`), download: "" }, words.raw),
     lost: button("order-lost", words.lost_again, order("again")),
@@ -138,7 +139,7 @@ function newCard(id, first, look, now) {
     h("header", {}, h("h2", {}, prompt), state, buttons.forget), usual,
     h("div", { class: `slots of-${Math.min(first.n, 6)}` }, slots.map((slot) => slot.element)),
     said, notes, revised,
-    h("footer", {}, buttons.again, buttons.stop, buttons.fetch, buttons.raw, buttons.lost, newCode(id, card.billed), usage, meta));
+    h("footer", {}, buttons.again, buttons.repaint, buttons.stop, buttons.fetch, buttons.raw, buttons.lost, newCode(id, card.billed), usage, meta));
   usual.style.setProperty("--since", `${Math.min(0, first.at - now())}s`);
 
   const come = () => Object.values(card.slots).filter((slot) => slot.id).length;
@@ -177,6 +178,7 @@ function newCard(id, first, look, now) {
       buttons.stop.hidden = card.state !== "running" || card.way > 0;
       buttons.fetch.hidden = buttons.raw.hidden = !card.unread;
       buttons.lost.hidden = !card.lost;
+      buttons.repaint.hidden = !card.painted;
       buttons.forget.hidden = card.state === "running";
       write(said, card.said);
       said.hidden = Object.values(card.slots).every(({ failed }) => failed === card.said); // all its places say so already

@@ -30,6 +30,7 @@ import { addressed, ask } from "./shared.js";
  * @property {string} meta size, model and seed in a line
  * @property {[string, string][]} usage labels and values
  * @property {string[]} revised what the API made of the prompt
+ * @property {string} painted the id of its last picture of which only a part was to change, or ""
  */
 
 const POLL = 5_000; // ms between questions while nobody looks; browsers stretch that
