@@ -81,7 +81,7 @@ class Darkroom:
 async def darkroom(new_context: NewContext, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Darkroom]:
     backend, heavy = Backend(), base64.b64encode(png("teal", HEAVY)).decode()
 
-    async def answer(_: httpx.Request) -> httpx.Response:
+    async def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"data": [{"b64_json": heavy}], "usage": {}})
 
     backend.handle_async_request = answer  # type: ignore[method-assign]
