@@ -350,7 +350,7 @@ async def test_paint_is_adjusted_within_what_came_and_applied_again(
     new_context: NewContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    photo = publish(PHOTOS / "rocket.jpg")
+    photo = await asyncio.to_thread(publish, PHOTOS / "rocket.jpg")
     dot = {"strokes": [[30, 0, 300, 300]], "words": ""}
     paint = {"regions": [dot], "sees": "whole", "edge": 2, "of": "2026-11-22-1f3a", "box": [100, 50, 600, 400]}
     with gr.Blocks() as demo:

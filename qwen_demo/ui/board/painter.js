@@ -1,5 +1,5 @@
 // "Change only a part": the switch in the form, what is painted over the photo, and how much of it the model sees.
-import { button, h, icon, notice, say, words, write } from "./shared.js";
+import { button, h, icon, notice, say, words, write, writes } from "./shared.js";
 import { INKS, newSurface } from "./surface.js";
 
 /** @typedef {import("./surface.js").Stroke} Stroke */
@@ -25,11 +25,6 @@ export function mount(element, { trigger, props, watch }) {
   const surface = newSurface({
     painted: (strokes) => change(regions.map((region, index) => (index === at ? { ...region, strokes } : region))),
     refused: () => notice(words.painter_full),
-    pressed(key) {
-      const act = { "[": () => resize(-STEP), "]": () => resize(STEP), e: () => hold(!erases()), "Ctrl+z": undo, "Ctrl+Shift+z": redo, "Ctrl+y": redo }[key];
-      act?.();
-      return Boolean(act);
-    },
   });
 
   const tool = (/** @type {string} */ act, /** @type {any} */ drawn, /** @type {string} */ name, /** @type {() => void} */ does) =>
@@ -49,6 +44,7 @@ export function mount(element, { trigger, props, watch }) {
   const work = h("div", { class: "work" },
     h("div", { class: "tools", role: "toolbar", "aria-label": words.painter }, paint, eraser, size, back, forth, wipe, larger),
     h("div", { class: "room" }, surface.element), chips, wording);
+  work.addEventListener("keydown", press);
   const dialog = h("dialog", { class: "large", "aria-label": words.painter, onclose: () => settle(home) });
   const home = h("div", { class: "home" }, work);
 
@@ -57,7 +53,7 @@ export function mount(element, { trigger, props, watch }) {
   const told = h("p", { class: "told", role: "status" });
   const applying = h("div", { class: "applying" }, button("apply", words.painter_apply, () => trigger("apply")), h("span", {}, words.painter_free));
   const hint = h("p", { class: "hint", role: "status" });
-  const open = h("div", { class: "open" }, home, sees.element, edge.element, told, applying);
+  const open = h("div", { class: "open" }, home, sees.element, told, edge.element, applying);
   const box = h("input", { type: "checkbox", role: "switch", onchange: () => turn(box.checked) });
   element.replaceChildren(h("label", { class: "switch" }, box, h("span", {}, words.painter)), hint, open, dialog);
 
@@ -82,6 +78,14 @@ export function mount(element, { trigger, props, watch }) {
     };
   }
 
+  function press(/** @type {KeyboardEvent} */ event) {
+    if (writes(event)) return;
+    const key = (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + (event.shiftKey ? "Shift+" : "") + event.key.toLowerCase();
+    const does = { "[": () => resize(-STEP), "]": () => resize(STEP), e: () => hold(!erases()), "Ctrl+z": undo, "Ctrl+Shift+z": redo, "Ctrl+y": redo }[key];
+    if (!does) return;
+    event.preventDefault();
+    does();
+  }
   function hold(/** @type {boolean} */ erasing) {
     surface.take({ erases: Number(erasing) });
     [paint.ariaPressed, eraser.ariaPressed] = [String(!erasing), String(erasing)];
@@ -187,8 +191,9 @@ export function mount(element, { trigger, props, watch }) {
     const shares = ["part", "whole"].map((kind) => known[kind]);
     sees.show(value.sees, shares.map((share) => (share ? say("painter_sharp", { percent: percent(share) }) : "")));
     const [width, height] = value.size, share = known[value.sees];
-    const drawn = () => say(share < 0.995 ? "painter_drawn" : "painter_drawn_sharp", { percent: percent(share) });
-    write(told, `${share ? drawn() : words.painter_begin} ${say("painter_rest", { width, height })}`);
+    const facts = { width, height, percent: percent(share) };
+    if (!share) write(told, say("painter_begin", facts));
+    else write(told, say(share < 0.995 ? "painter_drawn" : "painter_drawn_sharp", facts));
   }
   const percent = (/** @type {number} */ share) => Math.round(share * 100);
 

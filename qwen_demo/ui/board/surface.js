@@ -37,9 +37,8 @@ const full = (strokes) => strokes.length > MAX_STROKES || strokes.reduce((sum, {
  * @param {object} told
  * @param {(strokes: Stroke[]) => void} told.painted takes what the region at hand has from now on
  * @param {() => void} told.refused that would be too much
- * @param {(key: string) => boolean} told.pressed does what a key is for elsewhere, and says whether there is such a thing
  */
-export function newSurface({ painted, refused, pressed }) {
+export function newSurface({ painted, refused }) {
   const photo = h("img", { alt: "", draggable: "false" });
   const frame = h("i", { class: "frame", hidden: true });
   const ring = h("i", { class: "ring" });
@@ -138,12 +137,11 @@ export function newSurface({ painted, refused, pressed }) {
   element.addEventListener("pointercancel", drop);
   element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    const commanded = event.ctrlKey || event.metaKey;
-    if (step && !commanded) moveRing(...place.map((value, axis) => Math.min(limits()[axis], Math.max(0, value + (step[axis] * brush.radius) / 2))));
+    if (step && !event.ctrlKey && !event.metaKey) moveRing(...place.map((value, axis) => Math.min(limits()[axis], Math.max(0, value + (step[axis] * brush.radius) / 2))));
     else if (event.key === " ") {
       begin(place);
       end();
-    } else if (!pressed((commanded ? "Ctrl+" : "") + (event.shiftKey ? "Shift+" : "") + event.key.toLowerCase())) return;
+    } else return;
     event.preventDefault();
   });
 
