@@ -270,7 +270,7 @@ async def test_a_phones_photo_goes_in_upright_and_nameless(open_page: Open, app:
     card = await run_and_wait(page, "edit")
     sent = [image for order in app.orders for image in order["image"]]
     assert [image[:23] for image in sent] == ["data:image/jpeg;base64,"]
-    assert await picture_sizes(card) == [(2304, 3072)]
+    assert await picture_sizes(card) == [(880, 1184)]
 
 
 async def test_the_colour_behind_transparency_can_be_chosen(open_page: Open, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ async def test_a_photo_is_edited_and_keeps_its_shape(open_page: Open, app: Runni
     (order,) = app.orders
     assert [image[:23] for image in order["image"]] == ["data:image/png;base64,i"]
     assert "size" not in order
-    assert await picture_sizes(card) == [(640, 427)]
+    assert await picture_sizes(card) == [(1248, 832)]
 
 
 async def test_three_photos_are_fused_in_their_order(open_page: Open, app: RunningApp) -> None:
