@@ -211,9 +211,9 @@ def _opacity(mask: Image.Image, whole: Size, box: Box, size: Size, edge: float =
     """How much of the answer is seen in the box, 0 to 255: all of it where it was painted, and a soft edge around."""
     x, y = mask.width / whole[0], mask.height / whole[1]
     area = box[0] * x, box[1] * y, min(box[2] * x, mask.width), min(box[3] * y, mask.height)
-    paint = mask.point(_white).resize(size, Image.Resampling.BILINEAR, area)
-    smaller = size[0] < area[2] - area[0]  # where a thin line is only a tint of its pixels
-    paint = paint.point(lambda value: 255 * (value > (0 if smaller else 127)))
+    smaller = size[0] < area[2] - area[0]  # there a thin line is only a tint of its pixels, and counts nevertheless
+    how, least = (Image.Resampling.BOX, 1) if smaller else (Image.Resampling.BILINEAR, 128)
+    paint = mask.point(_white).resize(size, how, area).point(lambda value: 255 * (value >= least))
     if edge == 0:
         return paint
     feather = FEATHER * edge * (size[0] * size[1]) ** 0.5 / 1024

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from qwen_demo.region import Place
+from qwen_demo.registration import Place
 
 
 @dataclass(frozen=True)
