@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qwen_demo.orders import MOST_KEPT
 
-from . import files, load, page
+from . import files, load, page, region
 from .processes import ROOT, Program, free_port, started
 
 ROOM = 1.15  # a goal is missed beyond this: the machine is noisy
@@ -52,6 +52,7 @@ def main() -> None:
     short = parser.parse_args().short
     table = Table()
     measure_files(table)
+    measure_region(table, short)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
 
@@ -93,6 +94,12 @@ def measure_files(table: Table) -> None:
     ours, theirs = files.photo()
     table.add("a 12-megapixel photo made ready", ours / theirs, 1.5, f"{ours:.0f} against {theirs:.0f} ms")
     table.add("History of 10,000, first page", files.history(), 0.3, "processor and disk", "s")
+
+
+def measure_region(table: Table, short: bool) -> None:
+    what = "12 MP: crop, match, paste"
+    table.add(what, region.seconds(1 if short else 5), 1.0, "processor, sent whole", "s")
+    table.add(f"{what}, memory", region.memory(), 80, "at most, on top of the photo", "MB")
 
 
 def measure_load(table: Table, app: Program, api: Program, short: bool) -> None:

@@ -74,7 +74,7 @@ def laid_over(values: Floats, place: Place) -> Floats:
 def levels_of(ours: Floats, theirs: Floats, free: Flags) -> Level:
     """The gain, 0.8 to 1.25, and the offset, within ±40, that make an answer's channel, laid over it, the source's.
 
-    A source of few tones says little about the gain: that then stays near 1.
+    Tones that differ little, or fit badly, say little about the gain: that then stays near 1.
     """
     whole = cells(free & ~clipped(ours) & ~clipped(theirs)) > 0.9
     if whole.mean() < MIN_CLEAR:
@@ -82,10 +82,11 @@ def levels_of(ours: Floats, theirs: Floats, free: Flags) -> Level:
     mine, other = cells(ours)[whole], cells(theirs)[whole]
     rest = mine - other - np.median(mine - other)
     for _ in range(4):
-        trust = _trust(rest / (3 * np.median(abs(rest)) + 1))
+        usual = 3 * np.median(abs(rest)) + 1
+        trust = _trust(rest / usual)
         x, y = np.average(other, weights=trust), np.average(mine, weights=trust)
         both, alone = (np.average((other - x) * values, weights=trust) for values in (mine - y, other - x))
-        gain = float(np.clip((both + 15**2) / (alone + 15**2), 0.8, 1.25))
+        gain = float(np.clip((both + usual**2) / (alone + usual**2), 0.8, 1.25))
         rest = mine - y - gain * (other - x)
     return gain, float(np.clip(y - gain * x, -40, 40))
 
