@@ -209,8 +209,9 @@ async def test_results_are_edited_on_and_each_step_can_be_gone_back_to(open_page
     await expect(frames.last).to_have_attribute("aria-label", "Reference picture")
     await page.keyboard.press("c")
     await expect(shown.locator(".family [aria-current=true]")).to_have_text("Reference picture")
+    result = await slot.get_attribute("src") or ""
     await page.locator("#viewer [data-act=edit]").click()
-    await said(page, "The picture is in the Edit tab now.")
+    await expect(slot).not_to_have_attribute("src", result)
     await expect(page.locator("#viewer")).to_be_hidden()
     again = await run_and_wait(page, "edit")
     first, second, third = (order["image"] for order in app.orders)

@@ -245,7 +245,7 @@ async def test_the_bench_of_the_fusion(open_page: Open, app: RunningApp, languag
     await expect(page.locator("#fusion-image-2 img")).to_have_attribute("src", first or "")
     await prompt.fill("图1 图2")
     card = await run_and_wait(page, "fusion")
-    assert await picture_sizes(card) == [(600, 400)]
+    assert await picture_sizes(card) == [(1248, 832)]
 
 
 @BOTH
