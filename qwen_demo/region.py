@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from .registration import STAY, Flags, Floats, Level, Place, cells, clipped, laid_over, levels_of, register, shown
+from .registration import SAME, STAY, Flags, Floats, Level, Place, cells, clipped, laid_over, levels_of, register, shown
 
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]
@@ -29,7 +29,7 @@ STRIP = 256  # rows that are pasted at once: 40 MP at once would take another 20
 GRID = 480  # place, colours and changes are found on so many px squared
 CHANGED, CONTRAST = 12, 0.7  # a cell was drawn anew that is off by more of 255, and by more of its own contrast
 MIN_FREE, MIN_TOLD = 0.02, 0.1  # of what was sent, unpainted: under these nothing is found, or no share is told
-SAME_SCENE = 0.5  # of what was not painted: a picture that shows more than that anew shows something else
+SAME_SCENE = 0.35  # of what was not painted: a picture that shows more than that anew shows something else
 # A model that makes 1 MP in its input's shape and rounds sides to multiples of 16 or 32 keeps just these as they are.
 _WIDE = ((1056, 992), (1088, 960), (1120, 928), (1184, 896), (1216, 864), (1248, 832), (1312, 800), (1376, 768),
          (1440, 736), (1504, 704), (1568, 672), (1632, 640), (1728, 608), (1824, 576), (1920, 544))  # fmt: skip
@@ -49,13 +49,13 @@ class Match:
     """
 
     place: Place = STAY
-    levels: tuple[Level, ...] = ((1, 0), (1, 0), (1, 0))
+    levels: tuple[Level, ...] = (SAME, SAME, SAME)
     changed: float | None = None
     cut: float | None = None
 
     @property
     def same_scene(self) -> bool:
-        """Whether at least half of what was not painted is seen in the answer, drift aside. False if none can tell."""
+        """Whether most of what was not painted is seen in the answer, drift aside. False if none can tell."""
         return self.changed is not None and self.changed <= SAME_SCENE
 
     def moved(self, box: Box) -> float:
@@ -104,7 +104,7 @@ def match(sent: Image.Image, mask: Image.Image, whole: Size, box: Box, answer: I
     place = register(ours.mean(2), theirs.mean(2), free)
     laid = np.stack([laid_over(theirs[..., channel], place) for channel in range(3)], 2)
     seen = free & shown(free.shape, place)
-    levels = tuple(levels_of(ours[..., channel], laid[..., channel], seen) for channel in range(3))
+    levels = levels_of(ours, laid, seen)
     counted = cells(seen)
     if counted.mean() < MIN_TOLD:
         return Match(place, levels)

@@ -19,6 +19,8 @@ Flags = NDArray[np.bool_]
 
 STAY: Place = (0, 0, 0, 0)
 MAX_DRIFT = 0.06  # of half a side: beyond it no place is believed
+SAME: Level = (1, 0)
+MEANT = 6.0  # of 255: colours that are further apart than a model drifts were meant to be
 MIN_CLEAR = 0.02  # of all cells: with fewer that can be compared, no colours are believed
 CELL = 8  # px: colours are compared by the means of such squares
 _ROUNDS = {16: 6, 8: 5, 4: 4, 2: 4, 1: 3}
@@ -71,14 +73,25 @@ def laid_over(values: Floats, place: Place) -> Floats:
     return np.asarray(image.transform(image.size, Image.Transform.AFFINE, how, Image.Resampling.BICUBIC))
 
 
-def levels_of(ours: Floats, theirs: Floats, free: Flags) -> Level:
-    """The gain, 0.8 to 1.25, and the offset, within ±40, that make an answer's channel, laid over it, the source's.
+def levels_of(ours: Floats, theirs: Floats, free: Flags) -> tuple[Level, Level, Level]:
+    """The gain, 0.8 to 1.25, and the offset, within ±40, that make an answer, laid over the source, the source's.
+
+    Where even these leave them far apart, it was the words that changed the colours, such as into black and white: they
+    stay as they came.
+    """
+    fits = [_level(ours[..., channel], theirs[..., channel], free) for channel in range(3)]
+    red, green, blue = (level for level, _ in fits)
+    return (red, green, blue) if max(rest for _, rest in fits) < MEANT else (SAME, SAME, SAME)
+
+
+def _level(ours: Floats, theirs: Floats, free: Flags) -> tuple[Level, float]:
+    """A channel's gain and offset, and how far these usually leave the two apart, of 255.
 
     Tones that differ little, or fit badly, say little about the gain: that then stays near 1.
     """
     whole = cells(free & ~clipped(ours) & ~clipped(theirs)) > 0.9
     if whole.mean() < MIN_CLEAR:
-        return 1, 0
+        return SAME, 0
     mine, other = cells(ours)[whole], cells(theirs)[whole]
     rest = mine - other - np.median(mine - other)
     for _ in range(4):
@@ -88,7 +101,8 @@ def levels_of(ours: Floats, theirs: Floats, free: Flags) -> Level:
         both, alone = (np.average((other - x) * values, weights=trust) for values in (mine - y, other - x))
         gain = float(np.clip((both + usual**2) / (alone + usual**2), 0.8, 1.25))
         rest = mine - y - gain * (other - x)
-    return gain, float(np.clip(y - gain * x, -40, 40))
+    offset = float(np.clip(y - gain * x, -40, 40))
+    return (gain, offset), float(np.median(abs(mine - gain * other - offset)))
 
 
 def clipped(values: Floats) -> Flags:

@@ -252,6 +252,22 @@ def test_a_tint_is_undone(seed: int) -> None:
     assert all(0.8 <= gain <= 1.25 and abs(offset) <= 40 for gain, offset in found.levels)
 
 
+@pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"])
+@pytest.mark.parametrize(
+    "colours",
+    [
+        (0.3, 0.59, 0.11, 0, 0.3, 0.59, 0.11, 0, 0.3, 0.59, 0.11, 0),
+        (0.4, 0, 0, 0, 0, 0.4, 0, 0, 0, 0, 0.5, 0),
+        (-1, 0, 0, 255, 0, -1, 0, 255, 0, 0, -1, 255),
+    ],
+    ids=["grey", "night", "negative"],
+)
+def test_colours_that_the_words_asked_for_stay(name: str, colours: tuple[float, ...]) -> None:
+    before = photo(name, 1)
+    found = plain(before, before.convert("RGB", colours))
+    assert (found.levels, found.same_scene) == (((1, 0), (1, 0), (1, 0)), False)
+
+
 def test_colours_are_levelled_by_gain_and_offset_and_never_wrap() -> None:
     found = Match(levels=((1.2, 10), (1, 0), (0.9, -20)))
     answer = Image.new("RGBA", (1, 1), (50, 77, 100, 0))

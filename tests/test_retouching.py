@@ -184,7 +184,7 @@ async def test_what_eight_bits_of_rgb_cannot_hold_is_said(
 
 
 async def test_an_answer_is_put_in_in_the_photos_own_colours(service: Service, tmp_path: Path) -> None:
-    """A model sees the colours of the screen, and answers in them: its grey is grey in any profile, and no tint of it."""
+    """A model sees the colours of the screen, and answers in them: its grey is grey in any profile."""
     photo = saved(photo_of((1200, 900)), tmp_path / "a.png", icc_profile=swapped())
     (picture,) = (await ordered(service, photo, prompt="black and white")).pictures
     with Image.open(picture.path) as opened:
@@ -202,7 +202,7 @@ async def test_the_part_with_what_is_around_it_is_sent_at_its_own_size(
         assert part.size == (1024, 1024)
     assert "size" not in sent
     assert picture.region is not None
-    assert (picture.region.box, picture.region.size) == ((1515, 1117, 2484, 2085), (1024, 1024))
+    assert (picture.region.box, picture.region.size) == ((1516, 1117, 2484, 2086), (1024, 1024))
     assert picture.region.moved > 1
 
 

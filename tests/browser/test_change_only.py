@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import PHOTOS, Open
-from tests.browser.steps import look, picture_sizes, run_and_wait, said, tab
+from tests.browser.steps import look, picture_sizes, run_and_wait, said, tab, upload
 from tests.browser.test_painter import act, opened, stroke, strokes, words
 from tests.conftest import RunningApp
 
@@ -117,8 +117,7 @@ async def test_the_words_of_all_steps_are_asked_of_the_original_at_once(open_pag
 async def test_a_plain_edit_is_aligned_to_its_photo(open_page: Open, app: RunningApp) -> None:
     page = await open_page()
     await tab(page, "Edit")
-    await page.locator("#edit-image input[type=file]").set_input_files([photo()])  # type: ignore[list-item]
-    await expect(page.locator("#edit-image-note p")).not_to_be_empty()
+    await upload(page, "edit-image", photo())
     await page.locator("#edit-prompt textarea").fill("a red hat")
     card = await run_and_wait(page, "edit")
     await look(page, card)
