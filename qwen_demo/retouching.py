@@ -132,8 +132,10 @@ class Retouching:
             return known, sent.url
 
         call.region, image = await self._in_turn(cut, order.counted)
-        if isinstance(call.request, ImageEdit):
-            call.request = replace(call.request, image=image)
+        if isinstance(call.request, ImageEdit) and call.region.size:
+            row = call.request.row
+            size = None if row.keeps_shape else row.at_a_megapixel(*call.region.size)
+            call.request = replace(call.request, image=image, size=size)
 
     async def put_in(self, order: Order, call: Call, answer: Verified) -> tuple[Verified, Region]:
         """The photo with what was painted of an answer in it, and what is known of the region then.

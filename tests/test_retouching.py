@@ -18,6 +18,7 @@ import pytest_asyncio
 from PIL import Image, ImageCms, ImageOps
 
 from qwen_demo import images
+from qwen_demo.api.catalog import PROVIDER, AnySize, Catalog
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.inpaint import MAP_COLOURS, Region, mask_in, regions_of
@@ -29,7 +30,7 @@ from qwen_demo.region import touched
 from qwen_demo.retouching import NotPutIn
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor
-from tests.conftest import KEY, Backend
+from tests.conftest import KEY, Backend, with_models
 
 pillow_heif.register_heif_opener()
 ASTRONAUT = Path(images.__file__).parent / "ui" / "photos" / "astronaut.png"
@@ -204,6 +205,23 @@ async def test_the_part_with_what_is_around_it_is_sent_at_its_own_size(
     assert picture.region is not None
     assert (picture.region.box, picture.region.size) == ((1516, 1117, 2484, 2086), (1024, 1024))
     assert picture.region.moved > 1
+
+
+async def test_a_model_that_does_not_keep_the_shape_by_itself_is_told_it(tmp_path: Path) -> None:
+    row = replace(PROVIDER.doing("edit")[0], name="free", sizes=(), any_size=AnySize(), keeps_shape=False)
+    transport = Choosy(Catalog((*PROVIDER.models, row)))
+    client = QwenClient(KEY, "http://offline/v1", transport=transport)
+    service = Service(client, Orders(8), Library(tmp_path / "outputs"), engine=with_models(row))
+    photo = saved(photo_of((3000, 2000)), tmp_path / "a.png")
+    wide: list[list[float]] = [[60, 0, 300, 300, 600, 300]]
+    order = await ordered(service, photo, (wide, ""), model="free")
+    assert order.problems == []
+    (sent,) = transport.orders
+    (picture,) = order.pictures
+    assert picture.region is not None
+    assert sent["size"] == "{}x{}".format(*picture.region.size or (0, 0))
+    assert picture.region.size != (1024, 1024)
+    await service.aclose()
 
 
 async def test_the_model_may_see_the_whole_photo(service: Service, backend: Choosy, tmp_path: Path) -> None:
