@@ -131,10 +131,11 @@ class Retouching:
             library.keep_reference(sent)
             return known, sent.url
 
-        call.region, image = await self._in_turn(cut, order.counted)
-        if isinstance(call.request, ImageEdit) and call.region.size:
+        known, image = await self._in_turn(cut, order.counted)
+        call.region = known
+        if isinstance(call.request, ImageEdit) and known.size:
             row = call.request.row
-            size = None if row.keeps_shape else row.at_a_megapixel(*call.region.size)
+            size = None if row.keeps_shape else row.at_a_megapixel(*known.size)
             call.request = replace(call.request, image=image, size=size)
 
     async def put_in(self, order: Order, call: Call, answer: Verified) -> tuple[Verified, Region]:
