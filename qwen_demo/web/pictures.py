@@ -29,9 +29,12 @@ class Addresses:
         self._secret = secret
 
     def token(self, library: Library, id: str) -> str:
-        """What opens one picture of a library, everybody's or a part of it, for a day and without a cookie."""
+        """What opens one picture of a library, everybody's or a part of it, for a day or two and without a cookie.
+
+        It is the same all day: what a browser is told of a picture, and has loaded, stays as it is.
+        """
         part = "" if library.root == self._library.root else library.root.name
-        until = f"{int(time.time()) + _DAY:x}"
+        until = f"{(int(time.time()) // _DAY + 2) * _DAY:x}"
         return f"{until}.{part}.{self._sign(until, part, id)}"
 
     def opened(self, token: str, id: str) -> Library | None:

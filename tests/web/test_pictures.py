@@ -176,11 +176,24 @@ async def test_a_token_opens_one_picture_and_its_previews_without_a_cookie(house
     assert "wish" not in token
 
 
-async def test_a_token_is_good_for_a_day(house: House, clock: Clock) -> None:
+@pytest.mark.parametrize("second", [0, DAY // 2, DAY - 1])
+async def test_a_token_is_good_until_the_end_of_the_next_day(house: House, clock: Clock, second: int) -> None:
+    today = Clock.now // DAY * DAY
+    clock.now = today + second
     token = house.token()
-    for later, status in ((0, 200), (DAY - 1, 200), (DAY + 1, 404), (400 * DAY, 404)):
-        clock.now = Clock.now + later
+    for later, status in ((second, 200), (2 * DAY - 1, 200), (2 * DAY + 1, 404), (400 * DAY, 404)):
+        clock.now = today + later
         assert await house.status(f"/picture/{house.first.id}?t={token}") == status
+
+
+async def test_a_token_is_the_same_all_day_so_that_nothing_is_told_or_loaded_anew(house: House, clock: Clock) -> None:
+    today = Clock.now // DAY * DAY
+    tokens = []
+    for second in (0, 0.9, 1, 3600, DAY - 1, DAY):
+        clock.now = today + second
+        tokens.append(house.token())
+    assert len(set(tokens[:-1])) == 1
+    assert tokens[-1] != tokens[0]
 
 
 async def test_no_part_of_a_token_can_be_changed(house: House, clock: Clock) -> None:
