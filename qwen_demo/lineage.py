@@ -2,11 +2,13 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile, zip_longest
 from pathlib import Path
 
+from .inpaint import Region
 from .library import Entry, Library
+from .recipe import Recipe
 
 MOST = 50
 """Members of a family that are told."""
@@ -19,10 +21,12 @@ class Step:
     Attributes:
         depth: how many steps it is from where the family begins, which is 0.
         entry: the picture.
+        again: whether it was made anew from the answer that an older one of them was made from.
     """
 
     depth: int
     entry: Entry
+    again: bool = False
 
 
 def family(library: Library, entry: Entry) -> list[Step]:
@@ -44,7 +48,7 @@ def family(library: Library, entry: Entry) -> list[Step]:
             members.append(step)
             made = children.get(step.entry.id, ())  # the newest first, so that the oldest is taken next
             waiting += [Step(step.depth + 1, child) for child in made]
-    return members
+    return _marked(members)
 
 
 def steps(library: Library, entry: Entry) -> list[Entry]:
@@ -53,6 +57,11 @@ def steps(library: Library, entry: Entry) -> list[Entry]:
     The only source of the first one is the original, which is still there: a picture, a reference or an address.
     """
     return list(takewhile(lambda member: _can_be_repeated(library, member), reversed(_chain(library, entry))))[::-1]
+
+
+def fades(chain: Sequence[Entry]) -> bool:
+    """Whether edits of edits lost something on the way to the last of these steps. What is painted loses nothing."""
+    return len(chain) > 1 and any(step.recipe and step.recipe.region is None for step in chain)
 
 
 def ids_of(library: Library, sources: Iterable[Path | str]) -> list[str]:
@@ -79,6 +88,25 @@ def _chain(library: Library, entry: Entry) -> list[Entry]:
             break
         chain = found + chain
     return chain
+
+
+def _marked(members: Sequence[Step]) -> list[Step]:
+    """The same members, of which it is known whether they were made again."""
+    answered = [(_second(step.entry), _as_answered(step.entry.recipe)) for step in members]
+    return [
+        replace(step, again=any(recipe and recipe == other and second != at for at, other in answered[:index]))
+        for index, (step, (second, recipe)) in enumerate(zip(members, answered, strict=True))
+    ]
+
+
+def _second(entry: Entry) -> str:
+    """When a picture was saved, as `2026-11-22/153012`: those that came together have one recipe, and one time."""
+    return entry.name[:17]
+
+
+def _as_answered(recipe: Recipe | None) -> Recipe | None:
+    """A recipe as it was before the answer was put into a photo."""
+    return recipe and replace(recipe, region=recipe.region and Region(answer=recipe.region.answer))
 
 
 def _sources(library: Library, entry: Entry) -> list[Entry]:

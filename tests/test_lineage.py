@@ -14,8 +14,9 @@ from PIL import Image
 
 from qwen_demo.api.client import QwenClient
 from qwen_demo.images import Reference
+from qwen_demo.inpaint import Region
 from qwen_demo.library import Entry, Library
-from qwen_demo.lineage import MOST, family, steps
+from qwen_demo.lineage import MOST, fades, family, steps
 from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.recipe import Recipe, embed, parse, read
@@ -69,6 +70,10 @@ class Shelf:
 
     def family(self, entry: Entry) -> list[tuple[int, Entry]]:
         return [(step.depth, step.entry) for step in family(self.library, entry)]
+
+    def again(self, entry: Entry) -> list[Entry]:
+        """The members of its family that were made again."""
+        return [step.entry for step in family(self.library, entry) if step.again]
 
     def steps(self, entry: Entry) -> list[Entry]:
         return steps(self.library, entry)
@@ -197,6 +202,35 @@ def test_of_a_large_family_what_led_to_the_picture_is_told_then_its_nearest_rela
     child = shelf.put(EDIT, first)
     assert shelf.family(first) == [(0, photo), (1, first), (2, child), *((1, cousin) for cousin in cousins[3:])]
     assert len(shelf.family(first)) == MOST
+
+
+def test_what_was_made_from_an_answer_once_more_is_told_from_what_came_with_it(shelf: Shelf) -> None:
+    photo = shelf.bring(b"a photo")
+    painted = replace(EDIT, request_id="r-1", region=Region(words="hat", edge=1, answer="a" * 64))
+    hat = shelf.put(painted, photo)
+    softer = shelf.put(replace(painted, region=Region(words="hat", edge=3, answer="a" * 64)), photo)
+    other = shelf.put(replace(painted, region=Region(words="hat", edge=1, answer="b" * 64)), photo)
+    whole = shelf.put(replace(EDIT, request_id="r-2"), photo)
+    shelf.days -= 1
+    beside = shelf.put(replace(EDIT, request_id="r-2"), photo)  # of one request, in the same second
+    aligned = shelf.put(replace(EDIT, request_id="r-2"), photo)
+    later = shelf.put(replace(EDIT, request_id="r-3"), photo)
+    made = [photo, hat, softer, other, whole, beside, aligned, later]
+    assert [shelf.again(entry) for entry in made] == [[softer, aligned]] * len(made)
+
+
+def test_edits_of_edits_fade_unless_all_are_painted(shelf: Shelf) -> None:
+    whole, painted = EDIT, replace(EDIT, region=Region(words="hat"))
+    photo = shelf.bring(b"a photo")
+
+    def fading(*recipes: Recipe) -> bool:
+        last = photo
+        for recipe in recipes:
+            last = shelf.put(recipe, last)
+        return fades(shelf.steps(last))
+
+    assert [fading(), fading(whole), fading(painted), fading(painted, painted)] == [False] * 4
+    assert [fading(whole, whole), fading(whole, painted), fading(painted, painted, whole)] == [True] * 3
 
 
 @pytest.mark.parametrize("sources", [("../../etc/passwd",), ("2026-11-22-" + "f" * 24,), ("",), (), ("a", "b", "c")])

@@ -8,7 +8,7 @@ from typing import Any
 from ..api.errors import shorten
 from ..i18n import texts, translate
 from ..library import Entry, Library
-from ..lineage import Step, family, steps
+from ..lineage import Step, fades, family, steps
 from ..order import Order, State
 from ..service import Service
 from ..usage import total_cost
@@ -100,6 +100,7 @@ class Cards:
     def detail(self, entry: Entry) -> Told:
         """All that is known of a picture, with its family."""
         stars, recipe = self._library.starred(), entry.recipe
+        chain = steps(self._library, entry)
         tabs = {"text_to_image": "text", "edit": "edit", "fusion": "fusion"}
         usable = bool(recipe and recipe.kind in tabs)
         return {
@@ -111,14 +112,21 @@ class Cards:
             "usable": usable,
             "link": write(recipe, tabs[recipe.kind]) if recipe and usable else "",
             "family": [self._member(step, stars) for step in family(self._library, entry)],
-            "steps": len(steps(self._library, entry)),
+            "steps": len(chain) if fades(chain) else 0,
             "provable": bool(recipe and recipe.kind == "edit"),
         }
 
     def _member(self, step: Step, stars: Collection[str]) -> Told:
         recipe = step.entry.recipe
         words = shorten(recipe.prompt, SHORT) if recipe else ""
-        return {"depth": step.depth, "picture": self.picture(step.entry, step.entry.name in stars), "words": words}
+        picture = self.picture(step.entry, step.entry.name in stars)
+        return {"depth": step.depth, "picture": picture, "words": words, "note": self._note(step)}
+
+    def _note(self, step: Step) -> str:
+        """What tells a member of a family from the one whose words it has; "" where it needs none."""
+        if not step.again or step.entry.recipe is None:
+            return ""
+        return self._say("member_painted" if step.entry.recipe.region else "member_aligned")
 
     def _say(self, key: str, **facts: object) -> str:
         return translate(self._language, key, **facts)

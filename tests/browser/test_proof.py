@@ -16,7 +16,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from PIL import Image
-from playwright.async_api import BrowserContext, Locator, Page, Route, expect
+from playwright.async_api import BrowserContext, FloatRect, Locator, Page, Route, expect
 
 from qwen_demo import images
 from qwen_demo.api.client import QwenClient
@@ -176,6 +176,13 @@ async def strip(page: Page) -> list[str]:
     return found
 
 
+async def box(part: Locator) -> FloatRect:
+    """Where it is, in px of the window."""
+    found = await part.bounding_box()
+    assert found
+    return found
+
+
 async def pressed(view: Locator) -> list[str]:
     """The looks that are on."""
     found: list[str] = await view.locator(".looks [aria-pressed=true]").evaluate_all(
@@ -267,6 +274,40 @@ async def test_keys_open_a_look_and_leafing_on_ends_it(page: Page, darkroom: Dar
     assert await strip(page) == listed
 
 
+async def test_a_member_of_the_family_is_looked_at_beside_the_shown_one_whose_proof_stays(
+    page: Page, darkroom: Darkroom
+) -> None:
+    view = await open_picture(page, darkroom.part)
+    listed = await strip(page)
+    await expect(view.locator(".family li")).to_have_text(["Photo", "a red hat", "warmer"])
+    await expect(view.locator(".proof h2")).to_have_text("Only the painted part")
+    rows = view.locator(".family li")
+    await rows.nth(2).hover()
+    await rows.nth(2).locator("[data-act=compare-with]").click()
+    await shows(page, darkroom.whole, darkroom.part)
+    await expect(view.locator(".pane .label")).to_have_text(["warmer", "a red hat"])
+    await expect(view.locator(".proof h2")).to_have_text("Only the painted part")
+    await view.locator("[data-act=proof-photo]").click()
+    await shows(page, darkroom.photo, darkroom.part)
+    await expect(rows.nth(2).locator("[data-act=compare-with]")).to_have_attribute("aria-pressed", "false")
+    await rows.first.hover()
+    await rows.first.locator("[data-act=compare-with]").click()  # that is it already
+    await shows(page, darkroom.part)
+    assert await strip(page) == listed
+    edges = await rows.locator("[data-act=show]").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().right)"
+    )
+    assert set(edges) == {(await box(view.locator(".actions")))["x"] + (await box(view.locator(".actions")))["width"]}
+    joints = await rows.evaluate_all(
+        """rows => rows.map((row) => {
+            const { top, height } = row.getBoundingClientRect(), joint = getComputedStyle(row, "::before");
+            return joint.content === "none" ? null : Math.round(top + height / 2 - parseFloat(joint.height));
+        })"""
+    )
+    photo = await box(rows.first.locator("img"))
+    assert joints == [None, *[round(photo["y"] + photo["height"])] * 2]  # both come from it
+
+
 async def test_the_paint_is_adjusted_and_the_answer_itself_downloaded(page: Page, darkroom: Darkroom) -> None:
     assert await filled(page) is None
     view = await open_picture(page, darkroom.part)
@@ -283,9 +324,11 @@ async def test_a_plain_edit_is_aligned_to_the_photo_once_somebody_wants_that(
 ) -> None:
     answers = [(400, {"detail": "It can't be aligned."}), (200, {"picture": told(darkroom.answered)})]
     asked: list[Any] = []
+    working = asyncio.Event()
 
     async def align(route: Route) -> None:
         asked.append(route.request.post_data_json)
+        await working.wait()
         status, body = answers[len(asked) - 1]
         await route.fulfill(status=status, json=body)
 
@@ -296,7 +339,11 @@ async def test_a_plain_edit_is_aligned_to_the_photo_once_somebody_wants_that(
     await expect(proof.locator("button, a")).to_have_text(["Photo | Result", "Align to the photo"])
     await page.route("**/board/act", align)
     await view.locator("[data-act=align]").click()
+    await expect(view.locator("[data-act=align]")).to_have_text("Aligning…")
+    await expect(view.locator("[data-act=align]")).to_be_disabled()
+    working.set()
     await said(page, "It can't be aligned.")
+    await expect(view.locator("[data-act=align]")).to_have_text("Align to the photo")
     await shows(page, darkroom.whole)
     await view.locator("[data-act=align]").click()
     await shows(page, darkroom.answered)
@@ -377,7 +424,16 @@ async def test_on_a_phone_a_look_puts_the_sheet_away(darkroom: Darkroom, new_con
         await page.locator("#viewer [data-act=info]").tap()
         await sheet.locator(".family li").first.locator("[data-act=compare-with]").tap()
         await expect(sheet).to_be_hidden()
-        await shows(page, darkroom.part, darkroom.photo)
+        await shows(page, darkroom.photo, darkroom.part)
+        labels = page.locator("#viewer .pane .label")
+        await expect(labels).to_have_text(["照片", "a red hat"])
+        await page.locator("#viewer [data-act=slider]").tap()
+        modes = await box(page.locator("#viewer .modes"))
+        for label in await labels.all():
+            assert (await box(label))["y"] >= modes["y"] + modes["height"]
+        await expect(page.locator("#viewer .modes")).to_have_css(
+            "background-color", "rgb(23, 23, 27)"
+        )  # no line through it
     await context.close()
 
 

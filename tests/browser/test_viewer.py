@@ -720,7 +720,7 @@ async def test_the_steps_of_an_edit_are_gone_through_compared_and_gone_back_to(p
     await shows(page, one)
     (_, photo, _), *_ = await family(view)
     assert photo.startswith("reference-")
-    assert await family(view) == [(0, photo, "Reference picture"), (-2, one, "warmer")]
+    assert await family(view) == [(0, photo, "Photo"), (-2, one, "warmer")]
     at_once = view.locator("[data-act=all-at-once]")
     await expect(at_once).to_be_hidden()
     assert await edit_shown(page) == studio.file(one).read_bytes()
@@ -729,7 +729,7 @@ async def test_the_steps_of_an_edit_are_gone_through_compared_and_gone_back_to(p
     view = await look(page, second)
     two = (await ids(page, 8))[0]
     await shows(page, two)
-    told = [(0, photo, "Reference picture"), (1, one, "warmer"), (2, two, "as a pencil drawing")]
+    told = [(0, photo, "Photo"), (1, one, "warmer"), (2, two, "as a pencil drawing")]
     assert await family(view) == here(told, two)
     await expect(at_once).to_be_visible()
     await expect(view.locator(".whole p")).to_contain_text("all 2 steps at once, on the original")
@@ -770,7 +770,7 @@ async def test_a_member_of_the_family_is_compared_and_edited_on_from_its_row(pag
     three = (await ids(page, 7))[0]
     told = await family(view)
     (_, photo, _), (_, one, _) = told[:2]
-    assert [words for *_, words in told] == ["Reference picture", "warmer", "as a pencil drawing", "colder"]
+    assert [words for *_, words in told] == ["Photo", "warmer", "as a pencil drawing", "colder"]
     assert [depth for depth, *_ in told] == [0, 1, 2, -3]
     rows = view.locator(".family li")
     acts = rows.nth(1).locator(".acts")
@@ -779,14 +779,23 @@ async def test_a_member_of_the_family_is_compared_and_edited_on_from_its_row(pag
     await rows.nth(1).hover()
     await expect(acts).to_have_css("opacity", "1")
     await rows.nth(1).locator("[data-act=compare-with]").click()
-    await shows(page, three, one)
-    await expect(view.locator(".pane .label")).to_have_text(["Pinned", "2"])
-    await expect(rows.nth(1).locator("[data-act=show]")).to_be_focused()
-    assert (await recipe(view))["Kind"] == "Edit"
-    await page.keyboard.press("Tab")
+    await shows(page, one, three)
+    await expect(view.locator(".pane .label")).to_have_text(["warmer", "colder"])
+    assert await family(view) == told  # the same one is still the one that all is for
+    compare = rows.nth(1).locator("[data-act=compare-with]")
+    await expect(compare).to_have_attribute("aria-pressed", "true")
+    await rows.nth(2).locator("[data-act=show]").focus()
     await page.keyboard.press("Tab")
     await expect(rows.nth(2).locator("[data-act=compare-with]")).to_be_focused()
     await expect(rows.nth(2).locator(".acts")).to_have_css("opacity", "1")
+    await page.keyboard.press("Enter")
+    await expect(view.locator(".pane .label")).to_have_text(["as a pencil drawing", "colder"])
+    await expect(compare).to_have_attribute("aria-pressed", "false")
+    await page.keyboard.press("Enter")  # and once more ends it
+    await shows(page, three)
+    await compare.focus()
+    await page.keyboard.press("Enter")
+    await shows(page, one, three)
     await page.keyboard.press("Escape")
     await shows(page, three)
     assert await family(view) == told

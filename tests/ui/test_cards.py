@@ -19,6 +19,7 @@ from qwen_demo import __version__
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.images import Reference
+from qwen_demo.inpaint import Region
 from qwen_demo.library import Entry, Library
 from qwen_demo.order import Order, State
 from qwen_demo.orders import Orders
@@ -464,9 +465,9 @@ def test_all_that_is_known_of_a_picture_is_told_with_its_lineage(tmp_path: Path)
     reference = {"id": f"reference-{brought.stem}", "w": 256, "h": 256, "prompt": "", "starred": False}
     made = {"id": child.id, "w": 256, "h": 256, "prompt": "hat", "starred": True}
     family = [
-        {"depth": 0, "picture": reference, "words": ""},
-        {"depth": 1, "picture": detail["picture"], "words": f"{CAT.prompt[:79]}…"},
-        {"depth": 2, "picture": made, "words": "hat"},
+        {"depth": 0, "picture": reference, "words": "", "note": ""},
+        {"depth": 1, "picture": detail["picture"], "words": f"{CAT.prompt[:79]}…", "note": ""},
+        {"depth": 2, "picture": made, "words": "hat", "note": ""},
     ]
     assert detail == {
         "picture": {"id": entry.id, "w": 256, "h": 256, "prompt": CAT.prompt, "starred": False},
@@ -485,7 +486,7 @@ def test_all_that_is_known_of_a_picture_is_told_with_its_lineage(tmp_path: Path)
         "usable": True,
         "link": detail["link"],
         "family": family,
-        "steps": 1,
+        "steps": 0,
         "provable": True,
     }
     assert detail["link"].startswith("?tab=edit&prompt=a+cute+cat+")
@@ -504,6 +505,33 @@ def test_all_that_is_known_of_a_picture_is_told_with_its_lineage(tmp_path: Path)
         "provable": False,
     }
     assert house.cards().detail(child)["steps"] == 2
+
+
+def test_members_of_a_family_that_were_made_again_are_told_apart_and_paint_is_not_asked_for_at_once(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path / "outputs")
+    hat = replace(CAT, kind="edit", prompt="hat", references=("f" * 64,))
+    painted = replace(hat, region=Region(answer="a" * 64))
+
+    def put(recipe: Recipe, day: int) -> Entry:
+        path = house.library.save(picture(), recipe, 1, datetime(2026, 11, day))
+        entry = house.library.entry_of(path)
+        assert entry
+        return entry
+
+    above = put(replace(CAT, prompt="hill"), 1)
+    edits = [hat, painted, hat, replace(painted, region=Region(edge=3, answer="a" * 64))]
+    made = [put(replace(edit, sources=(above.id,)), day) for day, edit in enumerate(edits, 2)]
+    detail = {language: house.cards(language=language).detail(made[0])["family"] for language in ("en", "zh-CN")}
+    notes = {language: [member["note"] for member in family] for language, family in detail.items()}
+    assert notes == {
+        "en": ["", "", "", "aligned", "other paint"],
+        "zh-CN": ["", "", "", "已对齐", "另一涂抹"],
+    }
+    more = put(replace(painted, sources=(made[1].id,)), 6)
+    last = put(replace(hat, sources=(more.id,)), 7)
+    assert [house.cards().detail(entry)["steps"] for entry in (made[0], made[1], more, last)] == [0, 0, 0, 3]
 
 
 def test_a_picture_without_a_recipe_or_of_an_unknown_kind_is_told_and_cannot_be_used(tmp_path: Path) -> None:

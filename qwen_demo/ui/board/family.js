@@ -1,22 +1,39 @@
 // The family of a picture: what it was made from and what was made of it, as a list that is indented by its steps.
 import { button, h, icon, say, words } from "./shared.js";
-import { nameOf, preview } from "./thumbs.js";
+import { preview } from "./thumbs.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
-/** @typedef {{ depth: number, picture: Picture, words: string }} Member */
+/** @typedef {import("./proof.js").Pair} Pair */
+/** `note` tells it from another one with its words. @typedef {{ depth: number, picture: Picture, words: string, note: string }} Member */
 
-/** From so many steps on, edits of edits can be asked for at once. */
-const SEVERAL = 2;
+/** Characters of a member's words over a picture. */
+const SHORT = 32;
+const wordsOf = (/** @type {Member} */ member) => member.words || words.proof_photo;
+const noteOf = (/** @type {Member} */ { note }) => note && ` · ${note}`;
+
+/** @param {Member} member */
+function labelOf(member) {
+  const letters = [...wordsOf(member)];
+  return (letters.length > SHORT ? `${letters.slice(0, SHORT - 1).join("")}…` : letters.join("")) + noteOf(member);
+}
+
+/** How many rows above it stands what each was made from; 0 for where a family begins. @param {Member[]} members */
+const heights = (members) => members.map(({ depth }, index) =>
+  depth && index - members.slice(0, index).findLastIndex((above) => above.depth < depth));
 
 /**
  * @param {object} viewer what it can do
  * @param {(what: object) => void} viewer.fill
  * @param {(picture: Picture) => void} viewer.visit
- * @param {(picture: Picture) => void} viewer.compareWith
+ * @param {(pair: Pair) => void} viewer.togglePair
  */
-export function newFamily({ fill, visit, compareWith }) {
+export function newFamily({ fill, visit, togglePair }) {
   /** As it is drawn, to be drawn anew only where it has changed. */
   let drawn = "";
+  /** @type {Member[]} */
+  let members = [];
+  /** What is looked at. @type {Pair | undefined} */
+  let looked;
   const list = h("ol");
   const hint = h("p");
   const whole = h("div", { class: "whole" }, button("all-at-once", words.family_at_once, () =>
@@ -24,18 +41,26 @@ export function newFamily({ fill, visit, compareWith }) {
   const element = h("div", { class: "family" }, h("h2", { id: "viewer-family" }, words.family), list, whole);
   list.setAttribute("aria-labelledby", "viewer-family");
 
-  function rowOf(/** @type {Member} */ { depth, picture, words: told }) {
-    const prompt = told || nameOf(picture);
-    const open = button("show", [preview(picture, { loading: "lazy" }), h("span", {}, prompt)], () => visit(picture),
+  /** @param {Member} member @param {number} height */
+  function rowOf(member, height) {
+    const { depth, picture } = member;
+    const prompt = wordsOf(member) + noteOf(member);
+    const told = h("span", { class: "told" }, h("span", {}, wordsOf(member)), member.note && h("small", {}, noteOf(member)));
+    const open = button("show", [preview(picture, { loading: "lazy" }), told], () => visit(picture),
       { "data-id": picture.id, "aria-label": say("open", { prompt }) });
     const named = (/** @type {string} */ label) => ({ title: label, "aria-label": label });
     const acts = h("div", { class: "acts" },
-      button("compare-with", icon("compare"), () => {
-        open.focus(); // it is the current one then, and has no actions
-        compareWith(picture);
-      }, named(say("family_compare", { prompt }))),
+      button("compare-with", icon("compare"), () => compareWith(member),
+        { ...named(say("family_compare", { prompt })), "data-with": picture.id }),
       button("edit-on", icon("edit"), () => fill({ act: "edit", id: picture.id }), named(say("family_edit", { prompt }))));
-    return h("li", { style: `--depth: ${depth}` }, open, acts);
+    return h("li", { class: height > 0 && "made", style: `--depth: ${depth}; --height: ${height}` }, open, acts);
+  }
+
+  /** Show it beside the current one, or no longer. */
+  function compareWith(/** @type {Member} */ member) {
+    const current = members.find(({ picture }) => picture.id === currentRow()?.dataset.id) ?? member;
+    const seen = looked?.pinned.id === member.picture.id && looked;
+    togglePair(seen || { pinned: member.picture, labels: [labelOf(member), labelOf(current)] });
   }
 
   const rows = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[data-id]")]);
@@ -43,6 +68,9 @@ export function newFamily({ fill, visit, compareWith }) {
   function mark(/** @type {string} */ id) {
     for (const row of rows()) row.ariaCurrent = row.dataset.id === id ? "true" : null;
     reveal();
+  }
+  function markLooks() {
+    for (const look of list.querySelectorAll("[data-with]")) look.ariaPressed = String(look.dataset.with === looked?.pinned.id);
   }
   /** Have the current one in the part of the list that is seen. */
   function reveal() {
@@ -61,16 +89,24 @@ export function newFamily({ fill, visit, compareWith }) {
       whole.hidden = true;
       mark(id);
     },
-    /** @param {Picture} picture @param {Member[]} members @param {number} steps edits from the original to the picture */
-    draw({ id }, members, steps) {
+    /** @param {Pair | undefined} pair what is looked at */
+    markPair(pair) {
+      looked = pair;
+      markLooks();
+    },
+    /** @param {Picture} picture @param {Member[]} all @param {number} steps to be asked for at once, if any */
+    draw({ id }, all, steps) {
+      members = all;
       const told = JSON.stringify(members);
       const focused = list.contains(document.activeElement);
       element.hidden = members.length < 2;
-      if (told !== drawn) list.replaceChildren(...(element.hidden ? [] : members.map(rowOf)));
+      const above = heights(members);
+      if (told !== drawn) list.replaceChildren(...(element.hidden ? [] : members.map((member, index) => rowOf(member, above[index]))));
       drawn = told;
-      whole.hidden = steps < SEVERAL;
+      whole.hidden = !steps;
       hint.textContent = say("family_at_once_hint", { count: steps });
       mark(id);
+      markLooks();
       if (focused && !list.contains(document.activeElement)) currentRow()?.focus();
     },
   };

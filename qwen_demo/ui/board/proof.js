@@ -1,10 +1,11 @@
 // The proof for the sceptic: what of a photo an edit left alone, in numbers and to be looked at.
-import { act, ask, button, h, original, tell, words } from "./shared.js";
+import { act, ask, button, h, original, tell, words, write } from "./shared.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
 /**
- * What is looked at side by side, or with a slider: the pinned one, and the other one, or else the one that is told of.
- * @typedef {{ pinned: Picture, other?: Picture, labels: string[], mode: "side" | "slider" }} Pair
+ * What is looked at side by side, or with a slider, or as last time: the pinned one, and the other one, or else the one that
+ * is told of.
+ * @typedef {{ pinned: Picture, other?: Picture, labels: string[], mode?: "side" | "slider" }} Pair
  */
 /**
  * What the server counts. `repaint` is told where only a part was changed: whether its paint can still be adjusted.
@@ -64,9 +65,11 @@ export function newProof({ fill, visit, togglePair }) {
 
   function newAlign(/** @type {Picture} */ of) {
     const align = button("align", words.proof_align, async () => {
-      align.disabled = true;
+      align.disabled = true; // for some seconds, of a large photo
+      write(align, words.proof_aligning);
       const done = await act("align", { ids: [of.id] });
       align.disabled = false;
+      write(align, words.proof_align);
       if (!done?.picture) return;
       tell("came", [done.picture]);
       if (picture?.id === of.id) visit(done.picture); // whoever leafed on meanwhile stays there

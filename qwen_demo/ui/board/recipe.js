@@ -7,7 +7,7 @@ import { isReference, nameOf } from "./thumbs.js";
 /** @typedef {import("./shared.js").Picture} Picture */
 /**
  * What the server tells of a picture: the name to download it under, whether it has settings, its family, the edits from an
- * original to it, whether it can be proved what an edit left alone …
+ * original to it where something was lost on the way, else 0, whether it can be proved what an edit left alone …
  * @typedef {{ picture: Picture, name: string, prompt: string, revised_prompt: string | null, facts: [string, string][],
  *   usable: boolean, link: string, family: import("./family.js").Member[], steps: number, provable: boolean }} Details
  */
@@ -21,13 +21,12 @@ const rows = (/** @type {[string, string][]} */ pairs) =>
  * @typedef {object} Viewer what it can do
  * @property {(what: object) => void} fill a form, which lies behind it
  * @property {(picture: Picture) => void} visit
- * @property {(picture: Picture) => void} compareWith pin the shown one, and show that one beside it
  * @property {(pair: import("./proof.js").Pair) => void} togglePair
  * @property {() => void} removeShown
  */
 
 /** @param {Viewer} viewer */
-export function newRecipe({ fill, visit, compareWith, togglePair, removeShown }) {
+export function newRecipe({ fill, visit, togglePair, removeShown }) {
   /** The one that is told of. @type {Picture | undefined} */
   let picture;
   /** @type {Map<string, Promise<Details>>} */
@@ -59,7 +58,7 @@ export function newRecipe({ fill, visit, compareWith, togglePair, removeShown })
     button("fuse", words.fuse, () => fill({ act: "fuse", ids: [picture?.id] })),
     settingsTool, downloadLink, starTool, copyTool, linkTool);
   const facts = h("dl");
-  const family = newFamily({ fill, visit, compareWith });
+  const family = newFamily({ fill, visit, togglePair });
   const proof = newProof({ fill, visit, togglePair });
   /** As it is drawn. @type {Details | undefined} */
   let details;
@@ -145,7 +144,11 @@ export function newRecipe({ fill, visit, compareWith, togglePair, removeShown })
   return {
     element,
     toggleStar,
-    mark: proof.mark,
+    /** @param {import("./proof.js").Pair | undefined} pair what is looked at */
+    mark(pair) {
+      family.markPair(pair);
+      proof.mark(pair);
+    },
     /** It was hidden, and is seen from now on. */
     seen() {
       family.reveal();

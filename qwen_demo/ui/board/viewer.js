@@ -21,7 +21,7 @@ let shown;
 let at = 0;
 /** @type {Picture | undefined} */
 let pinned;
-/** What of the proof is looked at; it ends where one leafs on. @type {Pair | undefined} */
+/** What is looked at of the proof, or of the family; it ends where one leafs on. @type {Pair | undefined} */
 let pair;
 /** What was looked at before two were compared. @type {Picture | undefined} */
 let single;
@@ -70,13 +70,13 @@ function compareWith(/** @type {Picture} */ other) {
   clearSight();
 }
 
-/** Show two pictures of the proof, or no longer. The shown one stays the one that all is for. */
+/** Show two pictures of the proof, or one of the family beside this one, or no longer. The shown one stays the one that all is for. */
 function togglePair(/** @type {Pair} */ wanted) {
   if (wanted === pair) return endCompare();
   single ??= shown;
   pinned = wanted.pinned;
   pair = wanted;
-  setMode(wanted.mode);
+  if (wanted.mode) setMode(wanted.mode);
   show(/** @type {Picture} */ (shown));
   clearSight();
 }
@@ -181,7 +181,7 @@ hear("came", () => shown);
 hear("gone", (/** @type {string[]} */ ids) => {
   const next = nextWithout(new Set(ids));
   sequence.lose(ids);
-  if (pinned && [...ids, next?.id].includes(pinned.id)) pinned = single = undefined;
+  if (pinned && [...ids, next?.id].includes(pinned.id)) pinned = pair = single = undefined;
   if (single && ids.includes(single.id)) single = undefined;
   return next;
 });
@@ -239,7 +239,7 @@ const bar = h("div", { class: "bar" },
     tool("actual", "1:1", words.viewer_actual, "1", zoomActual)),
   h("div", { class: "end" }, infoTool, tool("close", icon("close"), words.viewer_close, "Esc", () => leave())));
 const heard = h("p", { class: "heard", role: "status" });
-const recipe = newRecipe({ fill, visit, compareWith, togglePair, removeShown });
+const recipe = newRecipe({ fill, visit, togglePair, removeShown });
 const dialog = h("dialog", { id: "viewer", "aria-label": words.viewer, oncancel: goBack, onclose: () => dialog.open || leave() },
   heard, bar, stage, recipe.element, strip);
 const forgetFingers = followHands(step);
