@@ -15,7 +15,7 @@ from gradio.components import Component
 from ..api import catalog
 from ..api.catalog import Catalog, Model
 from ..api.requests import ImageRequest
-from ..i18n import translate
+from ..i18n import LANGUAGES, translate
 from ..library import Entry
 from ..recipe import Recipe
 from ..service import Service
@@ -196,6 +196,10 @@ class Form:
         on(self._one_more.click, None, inputs=self.seed, outputs=seeds, js=f"page.nextSeed({catalog.MAX_SEED})")
         # Whoever moves the slider wants this seed.
         on(self.seed.input, None, outputs=self.random_seed, js="page.off")
+        if self.painter:
+            texts = json.dumps({language: translate(language, "preparing") for language in LANGUAGES})
+            on(self.run.click, None, outputs=self.status, js=f"page.prepare('{self.tab}', {texts})")
+            on(self.status.change, None, inputs=self.status, js=f"page.prepared('{self.tab}')")
 
     def _draw_actions(self, run: str, below: Sequence[str]) -> None:
         def line(name: str, kind: str) -> gr.HTML:

@@ -97,6 +97,26 @@ window.page = (() => {
   /** @param {string} choice @returns a function that shows a part while that is chosen */
   const shownFor = (choice) => (/** @type {string} */ chosen) => ({ __type__: "update", visible: chosen === choice });
 
+  const UNANSWERED = 30_000; // ms after which nothing will come any more: the network is gone
+  /**
+   * @param {string} tab
+   * @param {Record<string, string>} texts what its run button says meanwhile, by language
+   * @returns a function that shows at once, where a photo is painted on, that its order is prepared, and empties the
+   *   status. A camera's photo takes its time, and a second press would be a second order.
+   */
+  const prepare = (tab, texts) => () => {
+    const run = document.getElementById(`${tab}-run`);
+    if (!run.closest(".controls").querySelector("#painter .painted")) return { __type__: "update" };
+    run.dataset.busy = texts[document.documentElement.lang];
+    run.ariaBusy = "true";
+    setTimeout(prepared(tab), UNANSWERED, "unanswered");
+    return "";
+  };
+  /** @param {string} tab @returns a function that ends that, as soon as the status says anything */
+  const prepared = (tab) => (/** @type {string} */ status) => {
+    if (status) document.getElementById(`${tab}-run`).ariaBusy = null;
+  };
+
   const same = (value) => value;
   const off = () => false;
 
@@ -105,21 +125,24 @@ window.page = (() => {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      if (!event.repeat) seen(".actions .run")?.click();
+      if (event.repeat) return;
+      document.querySelector("#painter dialog[open]")?.close(); // what happens now is to be seen
+      seen(".actions .run")?.click();
     }
   }, true);
 
   // The form ends where the window does, however far the page is scrolled.
   const measure = () => {
-    const top = document.querySelector("#board > .modes > .tabitem")?.getBoundingClientRect().top;
+    const top = document.querySelector("#board > .modes > .tab-wrapper")?.getBoundingClientRect().bottom; // whatever is open
     if (top !== undefined) document.documentElement.style.setProperty("--board-top", `${Math.round(top + 12)}px`);
   };
   addEventListener("scroll", measure, { passive: true });
   new ResizeObserver(measure).observe(document.documentElement);
 
-  // Every order is paid for: a double click is meant as one.
+  // Every order is paid for: a double click is meant as one, and so is a press while one is prepared.
   document.addEventListener("click", (event) => {
-    if (event.detail < 2 || !event.target.closest(".actions .run")) return;
+    const run = event.target.closest(".actions .run");
+    if (!run || (event.detail < 2 && run.ariaBusy !== "true")) return;
     event.preventDefault();
     event.stopImmediatePropagation();
   }, true);
@@ -186,7 +209,7 @@ window.page = (() => {
   });
 
   return {
-    changeColours, chooseLanguage, count, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, same, shownFor,
-    signOut, tellPlace,
+    changeColours, chooseLanguage, count, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, prepare, prepared,
+    same, shownFor, signOut, tellPlace,
   };
 })();
