@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
+import numpy as np
+from PIL import Image
 
 from ..api.errors import InvalidRequest
 from ..inpaint import regions_of
@@ -19,6 +21,7 @@ from .parts import part
 Painted = dict[str, Any]
 """What `inpaint.regions_of` takes: `regions`, each with its `strokes` and `words` ("" where those are the prompt);
 whether the model `sees` a "part" or the "whole" photo; how soft the `edge` is, 0 to 2. Nothing of it is checked yet."""
+NEARLY_ALL = 0.98  # of the photo: who paints more of it means all of it
 _LARGEST = 100_000  # px of a photo's side
 
 
@@ -111,19 +114,33 @@ def original_in(value: object) -> Path | None:
 
 
 def sharpnesses(value: object) -> dict[str, float]:
-    """Of the photo's own sharpness, the share that what is painted will have at least: as a "part", as the "whole"."""
+    """Of the photo's own sharpness, the share that what is painted will have at least: as a "part", as the "whole".
+
+    Besides, whether it covers `all` of the photo, and whether two lumps `apart` would each be sharper as a region.
+    """
     painted = painted_in(value)
     if not painted or not isinstance(value, Mapping):
         return {}
     try:
         size = _size(value)
         masks = [mask_of(region.strokes, size) for region in regions_of(painted)]
-        return {
-            sees: min(sharpness(*part_to_send(mask, size, everything=sees == "whole")) for mask in masks)
-            for sees in ("part", "whole")
-        }
+        part, whole = (
+            [sharpness(*part_to_send(mask, size, everything=everything)) for mask in masks]
+            for everything in (False, True)
+        )
     except ValueError:  # nothing is painted yet, or it can't be read
         return {}
+    covered = np.any([np.asarray(mask) > 0 for mask in masks], 0)
+    apart = any(share < 0.5 and _apart(mask) for share, mask in zip(part, masks, strict=True))
+    return {"part": min(part), "whole": min(whole), "all": bool(covered.mean() > NEARLY_ALL), "apart": apart}
+
+
+def _apart(mask: Image.Image) -> bool:
+    """Whether the paint is in two lumps, with as much nothing between them as half of what they span."""
+    painted = np.asarray(mask) > 0
+    columns, rows = (np.flatnonzero(painted.any(axis)) for axis in (0, 1))
+    span = max(columns[-1] - columns[0], rows[-1] - rows[0])
+    return any(np.diff(places, prepend=places[0]).max() > span / 2 for places in (columns, rows))
 
 
 def _size(value: Mapping[str, Any]) -> tuple[int, int]:

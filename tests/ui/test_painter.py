@@ -97,7 +97,31 @@ def test_the_sharpness_is_that_of_the_least_sharp_region() -> None:
     assert small["part"] == 1
     assert 0.29 < large["whole"] < large["part"] < 1
     assert both == large
-    assert sharpnesses(value(HAT, size=(640, 427))) == {"part": 1, "whole": 1}
+    assert sharpnesses(value(HAT, size=(640, 427))) == {"part": 1, "whole": 1, "all": False, "apart": False}
+
+
+def test_paint_that_leaves_next_to_nothing_covers_all_even_in_several_regions() -> None:
+    left, right = ({"strokes": [[200, 0, x, 0, x, 750] for x in at]} for at in ((100, 400), (700, 1000)))
+    assert [sharpnesses(value(*regions))["all"] for regions in ([left], [right], [left, right])] == [False, False, True]
+    corner = {"strokes": [*left["strokes"], *right["strokes"], [60, 1, 0, 0]]}
+    assert sharpnesses(value(corner))["all"] is True
+    assert sharpnesses(value({"strokes": [*corner["strokes"], [150, 1, 500, 375]]}))["all"] is False
+
+
+@pytest.mark.parametrize(
+    ("strokes", "apart"),
+    [
+        ([[30, 0, 100, 300], [30, 0, 900, 300]], True),
+        ([[30, 0, 300, 100], [30, 0, 300, 700]], True),
+        ([[30, 0, 100, 100], [30, 0, 900, 700]], True),
+        ([[30, 0, 100, 300, 900, 300]], False),
+        ([[30, 0, 100, 300, 900, 300], [60, 1, 300, 300, 700, 300]], True),
+        ([[30, 0, 100, 300], [30, 0, 500, 300], [30, 0, 900, 300]], False),
+        ([[30, 0, 450, 300], [30, 0, 600, 300]], False),  # sharp enough as they are
+    ],
+)
+def test_two_lumps_far_apart_would_each_be_sharper(strokes: Any, apart: bool) -> None:
+    assert sharpnesses(value({"strokes": strokes}))["apart"] == apart
 
 
 @pytest.mark.parametrize(
