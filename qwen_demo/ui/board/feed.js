@@ -93,7 +93,10 @@ export function mount(element, { trigger, props, upload, watch }) {
       follow();
     }
     if (said) notice(said);
-    if (turn && narrow()) document.querySelector(".modes .tabitem:not([style*='display: none']) .controls")?.scrollIntoView();
+    if (!turn) return;
+    const form = document.querySelector(".modes .tabitem:not([style*='display: none']) .controls");
+    if (narrow()) form?.scrollIntoView();
+    else form?.scrollTo(0, 0);
   });
   acceptDrops(upload);
 }
