@@ -3,19 +3,20 @@
 import asyncio
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from PIL import Image
-from playwright.async_api import CDPSession, Locator, Page, expect
+from playwright.async_api import CDPSession, Locator, Page, Route, expect
 
 from qwen_demo.ui.files import publish
 from qwen_demo.ui.painter import Painter, photo_value, repainted
 from qwen_demo.ui.parts import board_files
 from tests.browser.conftest import PHOTOS, NewContext, Open
-from tests.browser.steps import drop, outside, run_and_wait, tab, upload
+from tests.browser.steps import drop, look, outside, run_and_wait, tab, upload
 from tests.browser.test_access import AXE, serious
 from tests.conftest import RunningApp, free_port
 
@@ -237,10 +238,14 @@ async def test_each_part_has_its_colour_its_words_and_its_price(open_page: Open,
     await stroke(page, surface, (200, 200))
     await expect(page.locator("#painter .wording")).to_be_hidden()
     await act(page, "add-part").click()
+    await expect(page.get_by_role("button", name="Part 2, nothing painted")).to_be_visible()
     await stroke(page, surface, (700, 200))
+    await expect(page.get_by_role("button", name="Part 2", exact=True)).to_be_visible()
     await page.get_by_label("What shall change in part 2").fill("no lamp")
+    await expect(page.get_by_text("the prompt is not sent")).to_be_hidden()
     await act(page, "part").first.click()
     await page.get_by_label("What shall change in part 1").fill("a red hat")
+    await expect(page.get_by_text("Each part has its own words; the prompt is not sent.")).to_be_visible()
     await strokes(page, 1, 1)
     await expect(page.locator("#painter .told")).to_contain_text("Drawn")
     await words(page, "a red hat", "no lamp")
@@ -257,8 +262,9 @@ async def test_each_part_has_its_colour_its_words_and_its_price(open_page: Open,
     await words(page, "a red hat", "no lamp")
 
     await act(page, "remove-part").click()
-    await expect(page.locator("#painter .wording")).to_be_hidden()
-    await words(page, "")  # of one, the prompt says what
+    await expect(page.get_by_label("What shall change in part 1")).to_have_value("no lamp")
+    await expect(act(page, "remove-part")).to_be_hidden()
+    await words(page, "no lamp")
     assert (await strokes(page, 1))[0][2:] == pytest.approx([700, 200], abs=3)
     await act(page, "undo").click()
     await expect(act(page, "part")).to_have_count(2)
@@ -288,6 +294,17 @@ async def test_the_sharpness_is_told_before_anything_is_ordered(open_page: Open,
     await expect(page.locator("#painter .told")).to_contain_text("Drawn at 30 % of your photo's sharpness.")
     await page.get_by_role("radio", name="Softer").check()
     await until(page, sees="whole", edge=2, size=[4000, 3000])
+
+    told, apart = page.locator("#painter .told"), "Far apart: as two parts each would be sharper."
+    await stroke(page, surface, (50, 50))
+    await page.get_by_role("radio", name="What is around it").check()
+    await expect(told).to_contain_text(apart)
+    await page.get_by_role("radio", name="The whole picture").check()
+    await expect(told).not_to_contain_text(apart)
+    await page.locator("#painter .tools input").fill("120")
+    for y in (100, 300, 500, 700):
+        await stroke(page, surface, (0, y), (1000, y))
+    await expect(told).to_have_text("Drawn at 30 % of your photo's sharpness.")
     assert app.orders == []
 
 
@@ -341,9 +358,80 @@ async def test_the_painter_is_as_large_as_the_window_and_comes_back(open_page: O
     await page.keyboard.press("Escape")
     await expect(page.locator("#painter .home .surface")).to_be_visible()
     assert await painted(surface, 300, 300)
+    await act(page, "enlarge").click()
+    await page.keyboard.press("Control+Enter")  # what comes of it stands behind
+    await expect(page.locator("#painter .home .surface")).to_be_visible()
+    await expect(page.locator("#edit-status")).not_to_be_empty()
     again = await surface.bounding_box()
     assert again
     assert again["width"] == small["width"]
+
+
+@pytest.mark.parametrize(("label", "button"), [("Edit", "#edit-run"), ("Fuse", "#fusion-run")])
+async def test_the_run_button_stays_in_the_window_whatever_its_size(
+    open_page: Open, app: RunningApp, label: str, button: str
+) -> None:
+    page = await open_page()
+    for _ in range(3):  # something to scroll
+        await page.locator("#text-prompt textarea").fill("a garden")
+        await run_and_wait(page, "text")
+    await tab(page, label)
+    for height in (600, 800):
+        await page.set_viewport_size({"width": 1400, "height": height})
+        for y in (0, 400, 0):
+            await page.evaluate("y => scrollTo(0, y)", y)
+            await expect(page.locator(button)).to_be_in_viewport(ratio=1)
+
+
+async def test_the_size_of_the_brush_is_seen_while_it_is_changed(open_page: Open, app: RunningApp) -> None:
+    page = await open_page()
+    surface = await opened(page)
+    ring, size = page.locator("#painter .ring"), page.locator("#painter .tools input")
+    await stroke(page, surface, (100, 100))
+    await size.hover()
+    await expect(ring).to_have_css("opacity", "0")
+    await page.mouse.down()
+    await expect(ring).to_have_css("opacity", "1")
+    outer, inner = await surface.bounding_box(), await ring.bounding_box()
+    assert outer
+    assert inner
+    middles = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in (inner, outer)]
+    assert middles[0] == pytest.approx(middles[1], abs=1)
+    await page.mouse.up()
+    await expect(ring).to_have_css("opacity", "0")
+
+
+async def test_while_a_painted_photo_is_prepared_the_run_button_says_so_and_takes_no_press(
+    open_page: Open, app: RunningApp
+) -> None:
+    page = await open_page()
+    surface = await opened(page)
+    button, status = page.locator("#edit-run"), page.locator("#edit-status")
+    await button.click()
+    await expect(button).not_to_have_attribute("aria-busy", "true")
+    await expect(status).to_contain_text("nothing is painted")
+    await stroke(page, surface, (300, 300))
+    await strokes(page, 1)
+    await page.locator("#edit-prompt textarea").fill("a red hat")
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/queue/join*", hold)
+    await button.click()
+    await expect(button).to_have_attribute("aria-busy", "true")
+    await expect(status).to_be_empty()
+    label = await button.evaluate("button => getComputedStyle(button, '::before').content")
+    assert label == '"Preparing your photo…"'
+    await button.click()
+    await page.keyboard.press("Control+Enter")
+    held.set()
+    await expect(page.locator("#feed .card")).to_have_attribute("data-state", "done")
+    await expect(button).not_to_have_attribute("aria-busy", "true")
+    await expect(page.locator("#feed .card")).to_have_count(1)
+    assert len(app.orders) == 1
 
 
 async def test_paint_is_adjusted_within_what_came_and_applied_again(
@@ -360,7 +448,13 @@ async def test_paint_is_adjusted_within_what_came_and_applied_again(
         again.click(lambda: repainted(photo_value(photo, (640, 427)), paint), outputs=painter.part)
         without.click(lambda: repainted(photo_value(photo, (640, 427)), None), outputs=painter.part)
         gone.click(lambda: repainted(photo_value(None), paint), outputs=painter.part)
-        painter.part.apply(json.dumps, inputs=painter.part, outputs=applied)
+        answer = threading.Event()
+
+        def apply(value: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+            answer.wait()
+            return json.dumps(value), {**value, "turn": value.get("turn", 0) + 1}
+
+        painter.part.apply(apply, inputs=painter.part, outputs=[applied, painter.part])
     options: dict[str, Any] = {"app_kwargs": {"routes": [board_files()]}, "ssr_mode": False}
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=free_port(), **options)
     context = await new_context(locale="en-US")
@@ -371,7 +465,7 @@ async def test_paint_is_adjusted_within_what_came_and_applied_again(
         await page.locator("#again").click()
         await expect(surface).to_be_visible()
         assert await painted(surface, 300, 300)
-        await expect(page.get_by_role("radio", name="The whole picture")).to_be_checked()
+        await expect(page.locator("#painter [type=radio][value=whole]")).to_be_checked()
         await expect(page.get_by_role("radio", name="Softer")).to_be_checked()
         inner, outer = await frame.bounding_box(), await surface.bounding_box()
         assert inner
@@ -380,8 +474,25 @@ async def test_paint_is_adjusted_within_what_came_and_applied_again(
         sides = [inner["x"] - outer["x"], inner["y"] - outer["y"], inner["width"], inner["height"]]
         assert sides == pytest.approx([100 * scale, 50 * scale, 500 * scale, 350 * scale], abs=2)
         await stroke(page, surface, (400, 300))
+        await expect(page.locator("#painter .choice").first).to_be_hidden()
+        await expect(act(page, "add-part")).to_be_hidden()
+        await expect(page.locator("#painter .told")).to_have_text(
+            "The answer shows what is inside the frame. For more, order anew."
+        )
         await expect(page.locator("#painter .applying")).to_contain_text("No new call, no charge.")
         await act(page, "apply").click()
+        await expect(page.locator("#painter .applying")).to_contain_text("Applying…")
+        await expect(act(page, "apply")).to_be_disabled()
+        await stroke(page, surface, (200, 300))
+        answer.set()
+        await expect(page.locator("#painter .applying")).to_contain_text("No new call, no charge.")
+        await expect(act(page, "apply")).to_be_enabled()
+        # What is painted meanwhile stays, and all can be taken back.
+        assert [await painted(surface, x, 300) for x in (200, 300, 400)] == [True, True, True]
+        for _ in range(2):
+            await act(page, "undo").click()
+        assert [await painted(surface, x, 300) for x in (200, 300, 400)] == [False, True, False]
+        await expect(act(page, "undo")).to_be_disabled()
         field = page.locator("#applied textarea, #applied input")
         await expect(field).not_to_have_value("")
         told = json.loads(await field.input_value())
@@ -400,6 +511,29 @@ async def test_paint_is_adjusted_within_what_came_and_applied_again(
     finally:
         await context.close()
         demo.close(verbose=False)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 600), (390, 844)])
+async def test_what_fills_the_form_shows_it_from_its_top_and_an_adjustment_shows_the_photo(
+    open_page: Open, app: RunningApp, width: int, height: int
+) -> None:
+    page = await open_page(width=width, height=height)
+    surface = await opened(page)
+    await stroke(page, surface, (300, 300))
+    await strokes(page, 1)
+    await page.locator("#edit-prompt textarea").fill("a red hat")
+    card = await run_and_wait(page, "edit")
+    form = page.locator(".controls:has(#painter)")
+    to_its_end = "form => { form.scrollTop = form.scrollHeight; scrollTo(0, document.body.scrollHeight); }"
+    await form.evaluate(to_its_end)
+    await look(page, card)
+    await page.locator("#viewer [data-act=repaint]").click()
+    await expect(act(page, "apply")).to_be_visible()
+    await expect(surface).to_be_in_viewport(ratio=1)
+    await form.evaluate(to_its_end)
+    await card.locator("[data-act=again]").click()
+    await expect(act(page, "apply")).to_be_hidden()
+    await expect(page.locator("#edit-image")).to_be_in_viewport()
 
 
 async def test_axe_finds_nothing_serious_in_it(open_page: Open, app: RunningApp) -> None:
@@ -482,7 +616,7 @@ async def test_paint_is_there_again_after_a_reload_on_the_photo_as_it_was_upload
     await until(page, edge=0)
     before = await value(page)
     await page.locator("#language-zh-CN").click()
-    await expect(page.locator("#painter .switch")).to_have_text("只改一处")
+    await expect(page.locator("#painter .switch")).to_have_text("只改局部")
     await expect(surface).to_be_visible()
     assert await painted(surface, 300, 300)
     after = await value(page)

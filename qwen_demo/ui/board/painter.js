@@ -21,6 +21,8 @@ export function mount(element, { trigger, props, watch }) {
   let past = [];
   /** @type {Region[][]} */
   let future = [];
+  /** The regions that are applied again, in JSON, until there is an answer. */
+  let applied = "";
 
   const surface = newSurface({
     painted: (strokes) => change(regions.map((region, index) => (index === at ? { ...region, strokes } : region))),
@@ -41,9 +43,10 @@ export function mount(element, { trigger, props, watch }) {
   const own = h("input", { type: "text", maxlength: props.longest, placeholder: words.painter_words, oninput: word });
   const remove = tool("remove-part", "close", words.painter_remove, () => change(regions.filter((_, index) => index !== at)));
   const wording = h("div", { class: "wording" }, own, remove);
+  const unsent = h("p", { role: "status" });
   const work = h("div", { class: "work" },
     h("div", { class: "tools", role: "toolbar", "aria-label": words.painter }, paint, eraser, size, back, forth, wipe, larger),
-    h("div", { class: "room" }, surface.element), chips, wording);
+    h("div", { class: "room" }, surface.element), chips, wording, unsent);
   work.addEventListener("keydown", press);
   const dialog = h("dialog", { class: "large", "aria-label": words.painter, onclose: () => settle(home) });
   const home = h("div", { class: "home" }, work);
@@ -51,7 +54,9 @@ export function mount(element, { trigger, props, watch }) {
   const sees = choice(words.painter_sees, [["part", words.painter_part], ["whole", words.painter_whole]], (chosen) => set({ sees: chosen }));
   const edge = choice(words.painter_edge, [["0", words.painter_hard], ["1", words.painter_soft], ["2", words.painter_softer]], (chosen) => set({ edge: Number(chosen) }));
   const told = h("p", { class: "told", role: "status" });
-  const applying = h("div", { class: "applying" }, button("apply", words.painter_apply, () => trigger("apply")), h("span", {}, words.painter_free));
+  const again = button("apply", words.painter_apply, apply);
+  const costs = h("span", { role: "status" });
+  const applying = h("div", { class: "applying" }, again, costs);
   const hint = h("p", { class: "hint", role: "status" });
   const open = h("div", { class: "open" }, home, sees.element, told, edge.element, applying);
   const box = h("input", { type: "checkbox", role: "switch", onchange: () => turn(box.checked) });
@@ -102,6 +107,11 @@ export function mount(element, { trigger, props, watch }) {
     value = { ...value, ...more };
     tell();
   }
+  function apply() {
+    applied = JSON.stringify(asked());
+    trigger("apply");
+    draw();
+  }
   function word() {
     regions[at].own.words = own.value;
     tell();
@@ -141,10 +151,12 @@ export function mount(element, { trigger, props, watch }) {
     surface.element.focus({ preventScroll: true });
   }
 
+  /** The regions, as Python reads them. */
+  const asked = () => (on ? regions.map(({ strokes, own }) => ({ strokes, words: own.words })) : []);
+
   /** Write down what is painted, where Python reads it, and show it. */
   function tell() {
-    const own = (/** @type {Region} */ { own }) => (regions.length > 1 ? own.words : "");
-    props.value = { ...value, regions: on ? regions.map((region) => ({ strokes: region.strokes, words: own(region) })) : [] };
+    props.value = { ...value, regions: asked() };
     trigger("input");
     draw();
   }
@@ -164,23 +176,28 @@ export function mount(element, { trigger, props, watch }) {
     drawRegions();
     drawTold();
     applying.hidden = !value.of;
-    applying.firstElementChild.disabled = !painted();
+    again.disabled = !painted() || Boolean(applied);
+    write(costs, applied ? words.painter_applying : words.painter_free);
     edge.show(String(value.edge));
   }
 
   function drawRegions() {
     const several = regions.length > 1;
-    const more = regions.every(({ strokes }) => strokes.length) && regions.length < INKS.length;
+    const more = !value.of && regions.every(({ strokes }) => strokes.length) && regions.length < INKS.length;
     const focused = chips.contains(document.activeElement) ? [...chips.children].indexOf(/** @type {Element} */ (document.activeElement)) : -1;
     chips.replaceChildren(
-      ...(several ? regions.map((_, index) => button("part", String(index + 1), () => { at = index; draw(); }, {
-        style: `--ink: ${INKS[index]}`, "aria-pressed": String(index === at), "aria-label": say("painter_part_number", { number: index + 1 }),
+      ...(several ? regions.map(({ strokes }, index) => button("part", String(index + 1), () => { at = index; draw(); }, {
+        style: `--ink: ${INKS[index]}`, class: !strokes.length && "bare", "aria-pressed": String(index === at),
+        "aria-label": say(strokes.length ? "painter_part_number" : "painter_part_bare", { number: index + 1 }),
       })) : []),
       ...(more ? [button("add-part", [icon("plus"), several ? "" : words.painter_add], () => change([...regions, ...NEW()]), { "aria-label": words.painter_add })] : []),
     );
     /** @type {HTMLElement | undefined} */ (chips.children[focused])?.focus();
     chips.hidden = !chips.childElementCount;
-    wording.hidden = !several;
+    wording.hidden = !several && !regions[at].own.words && document.activeElement !== own;
+    remove.hidden = !several;
+    const calls = regions.filter(({ strokes }) => strokes.length);
+    write(unsent, calls.length && calls.every(({ own }) => /\S/.test(own.words)) ? words.painter_unsent : "");
     own.ariaLabel = say("painter_part_words", { number: at + 1 });
     if (own.value !== regions[at].own.words) own.value = regions[at].own.words;
     wording.style.setProperty("--ink", INKS[at]);
@@ -190,25 +207,33 @@ export function mount(element, { trigger, props, watch }) {
     const known = painted() ? (props.told ?? {}) : {};
     const shares = ["part", "whole"].map((kind) => known[kind]);
     sees.show(value.sees, shares.map((share) => (share ? say("painter_sharp", { percent: percent(share) }) : "")));
+    sees.element.hidden = Boolean(value.of); // what the model has seen, it has
+    if (value.of) return write(told, words.painter_frame);
     const [width, height] = value.size, share = known[value.sees];
     const facts = { width, height, percent: percent(share) };
-    if (!share) write(told, say("painter_begin", facts));
-    else write(told, say(share < 0.995 ? "painter_drawn" : "painter_drawn_sharp", facts));
+    if (!share) return write(told, say("painter_begin", facts));
+    const drawn = say(share < 0.995 ? "painter_drawn" : "painter_drawn_sharp", facts);
+    const kept = known.all ? "" : say("painter_kept", facts);
+    write(told, drawn + kept + (known.apart && value.sees === "part" ? words.painter_apart : ""));
   }
   const percent = (/** @type {number} */ share) => Math.round(share * 100);
 
   /** A photo from Python, with its paint or without: then what is here stays with the photo that it was painted on, or for. */
   function take() {
     const { regions: given, ...came } = props.value ?? {};
-    const stays = !given && came.photo && (!value.photo || (came.original && came.original === value.original));
+    const same = given?.length && [applied, JSON.stringify(asked())].includes(JSON.stringify(given));
+    const stays = same || (!given && came.photo && (!value.photo || (came.original && came.original === value.original)));
     if (!stays) {
       regions = given?.length ? given.map((/** @type {any} */ one) => ({ strokes: one.strokes, own: { words: one.words ?? "" } })) : NEW();
       [at, past, future] = [0, [], []];
     }
     if (given) on = given.length > 0;
+    const adjusts = came.of && !applied;
+    applied = "";
     value = { ...value, ...NONE, ...came };
     if (value.photo) surface.load(new URL(value.photo, document.baseURI).href, value.size, value.box);
     tell();
+    if (adjusts) requestAnimationFrame(() => surface.element.scrollIntoView({ block: "center" })); // the form is shown first, from its top on
   }
 
   watch("value", take); // only what Python sets comes here
