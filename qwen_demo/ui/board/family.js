@@ -4,7 +4,10 @@ import { preview } from "./thumbs.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
 /** @typedef {import("./proof.js").Pair} Pair */
-/** `note` tells it from another one with its words. @typedef {{ depth: number, picture: Picture, words: string, note: string }} Member */
+/**
+ * `note` tells it from an older one with the same words.
+ * @typedef {{ depth: number, picture: Picture, words: string, note: string }} Member
+ */
 
 /** Characters of a member's words over a picture. */
 const SHORT = 32;
@@ -101,7 +104,8 @@ export function newFamily({ fill, visit, togglePair }) {
       const focused = list.contains(document.activeElement);
       element.hidden = members.length < 2;
       const above = heights(members);
-      if (told !== drawn) list.replaceChildren(...(element.hidden ? [] : members.map((member, index) => rowOf(member, above[index]))));
+      const lines = () => members.map((member, index) => rowOf(member, above[index]));
+      if (told !== drawn) list.replaceChildren(...(element.hidden ? [] : lines()));
       drawn = told;
       whole.hidden = !steps;
       hint.textContent = say("family_at_once_hint", { count: steps });
