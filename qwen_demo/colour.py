@@ -6,6 +6,9 @@ from itertools import chain, product
 
 from PIL import Image, ImageChops, ImageCms
 
+MAX_PLAIN = 65_536
+"""Bytes of a profile that is kept with a photo; those of cameras have some 600, with long curves 10,000."""
+
 
 def srgb(image: Image.Image) -> Image.Image:
     """In the colours that a screen shows, as RGB or RGBA."""
@@ -35,6 +38,22 @@ def into(image: Image.Image, profile: bytes | None) -> Image.Image:
             transform = ImageCms.buildTransform(screen, own, "RGB", "RGB")
             return (ImageCms.applyTransform(image, transform) if _changes(transform) else None) or image
     return image
+
+
+def is_plain(profile: bytes) -> bool:
+    """Whether a profile is what cameras and screens have: three curves and a matrix, and nothing to compute at length.
+
+    Others may keep a processor busy for hours. No more than their list of parts is read for this.
+    """
+    if len(profile) > MAX_PLAIN or len(profile) < 132 or profile[16:20] != b"RGB ":
+        return False
+    count = int.from_bytes(profile[128:132], "big")
+    names = {profile[132 + 12 * part : 136 + 12 * part] for part in range(min(count, 100))}
+    return count <= 100 and names >= _PLAIN and not any(name[:3] in _TABLES for name in names)
+
+
+_PLAIN = {b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"}
+_TABLES = (b"A2B", b"B2A", b"D2B", b"B2D", b"pre", b"gam")
 
 
 def _changes(transform: ImageCms.ImageCmsTransform) -> bool:

@@ -7,10 +7,9 @@ what it has made: whatever a picture may do to it, there is nothing that this on
 import json
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from . import images
 from .api.errors import InvalidRequest
@@ -20,35 +19,22 @@ from .images import Reference
 SECONDS = 30.0  # by the clock
 PROCESSOR_SECONDS = 20  # a picture of 50 megapixels takes 3, at worst
 MEMORY = 2_500_000_000  # bytes; such a picture takes 900 MB, and the header of the largest WebP promises 2.2 GB
+Work = Literal["prepare", "original", "mask"]
 KEPT = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """What the process knows of the environment."""
 
 
-async def prepare(upload: Path, background: str = "white") -> Reference:
-    """A stranger's upload made ready for the API, see `images.prepare`.
+async def reference(work: Work, upload: Path, how: str = "") -> Reference:
+    """A stranger's upload as `images.prepare` makes it, on a background, or `images.original`, or `images.mask`.
 
     Raises:
         InvalidRequest: as there; or it takes too long, or too much memory.
     """
-    return _reference(*await _apart("prepare", upload, background))
-
-
-async def original(upload: Path) -> Reference:
-    """A stranger's upload at its full size, see `images.original`.
-
-    Raises:
-        InvalidRequest: as there; or it takes too long, or too much memory.
-    """
-    return _reference(*await _apart("original", upload))
-
-
-async def mask(upload: Path) -> Reference:
-    """A stranger's mask, see `images.mask`.
-
-    Raises:
-        InvalidRequest: as there; or it takes too long, or too much memory.
-    """
-    return _reference(*await _apart("mask", upload))
+    facts, data = await _apart(work, upload, how)
+    (width, height), (wide, high) = facts["size"], facts["came_with"]
+    mime = "image/png" if data.startswith(PNG) else "image/jpeg"
+    size, came_with = (int(width), int(height)), (int(wide), int(high))
+    return Reference(data, mime, size, str(facts["came_as"]), came_with, bool(facts["located"]), str(facts["lost"]))
 
 
 async def crop(upload: Path, place: str) -> bytes:
@@ -59,13 +45,6 @@ async def crop(upload: Path, place: str) -> bytes:
     """
     _, data = await _apart("crop", upload, place)
     return data
-
-
-def _reference(facts: Mapping[str, Any], data: bytes) -> Reference:
-    (width, height), (wide, high) = facts["size"], facts["came_with"]
-    mime = "image/png" if data.startswith(PNG) else "image/jpeg"
-    size, came_with = (int(width), int(height)), (int(wide), int(high))
-    return Reference(data, mime, size, str(facts["came_as"]), came_with, bool(facts["located"]), str(facts["lost"]))
 
 
 async def _apart(work: str, upload: Path, how: str = "") -> tuple[dict[str, Any], bytes]:
@@ -99,9 +78,6 @@ async def _apart(work: str, upload: Path, how: str = "") -> tuple[dict[str, Any]
     return facts, data
 
 
-_WHOLE = {"original": images.original, "mask": images.mask}
-
-
 def _environ() -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     # glibc sets memory aside for each thread, and a decoder has one for each processor.
@@ -121,9 +97,10 @@ def _main(work: str, upload: Path, how: str) -> None:
         if work == "crop":
             data = images.crop(upload, how)
         else:
-            reference = images.prepare(upload, how) if work == "prepare" else _WHOLE[work](upload)
-            data = reference.data
-            facts |= {name: getattr(reference, name) for name in ("size", "came_as", "came_with", "located", "lost")}
+            whole = {"original": images.original, "mask": images.mask}
+            made = images.prepare(upload, how) if work == "prepare" else whole[work](upload)
+            data = made.data
+            facts |= {name: getattr(made, name) for name in ("size", "came_as", "came_with", "located", "lost")}
     except InvalidRequest as error:
         facts = {"problem": error.problem, **error.facts}
     sys.stdout.buffer.write(json.dumps(facts).encode() + b"\n" + data)

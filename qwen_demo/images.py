@@ -20,7 +20,7 @@ from PIL import Image, ImageChops
 
 from . import containers
 from .api.errors import BadResponse, InvalidRequest
-from .colour import srgb
+from .colour import is_plain, srgb
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")
@@ -54,7 +54,7 @@ class Reference:
         came_with: the upload's width and height, upright.
         located: whether the upload said where it was taken. What is sent doesn't.
         lost: what of the upload's colours could not be kept, though all its pixels were: `depth` where it had more than
-            8 bits a channel, `inks` where it was not made of red, green and blue; else "".
+            8 bits a channel, `colours` where these had to be converted; else "".
     """
 
     data: bytes
@@ -64,6 +64,11 @@ class Reference:
     came_with: tuple[int, int]
     located: bool
     lost: str = ""
+
+    @classmethod
+    def png(cls, data: bytes, size: tuple[int, int]) -> "Reference":
+        """A PNG of this app's own."""
+        return cls(data, "image/png", size, "PNG", size, located=False)
 
     @property
     def url(self) -> str:
@@ -127,15 +132,13 @@ def original(path: Path) -> Reference:
         bare = containers.bare(path.read_bytes())
         with opened(bare.data) as image:
             came_with, lies = _looked_at(image, bare, path.name, MAX_UPLOAD_PIXELS)
-            depth = (
-                image.info.get("bit_depth", 8) > 8 or image.mode[0] in "IF" or "16" in str(getattr(image, "tile", ""))
-            )
-            profile, plain = image.info.get("icc_profile"), _plain(image)
-            own = plain.mode in ("RGB", "RGBA")
+            profile, deep = image.info.get("icc_profile"), _is_deep(image)
+            plain = _plain(image)
+            own = plain.mode in ("RGB", "RGBA") and (not profile or is_plain(profile))
             picture = _turned(plain if own else srgb(plain), lies)
+            lost = "depth" if deep else "" if own or plain.mode in ("L", "LA") else "colours"
         picture.info = {"icc_profile": profile} if own and profile else {}
         data = saved(picture, "PNG", compress_level=1)
-        lost = "depth" if depth else "" if own or plain.mode in ("L", "LA") else "inks"
         return Reference(data, "image/png", picture.size, image.format or "", came_with, bare.located, lost)
 
 
@@ -153,10 +156,10 @@ def mask(path: Path) -> Reference:
             came_with, lies = _looked_at(image, bare, path.name, MAX_UPLOAD_PIXELS)
             plain = _plain(image)
             alpha = plain.getchannel("A") if "A" in plain.getbands() else None
-            holes = alpha is not None and alpha.getextrema()[0] != 255
+            holes = alpha is not None and alpha.point(_white).histogram()[0] > 0
             grey = ImageChops.invert(alpha) if alpha and holes else plain.convert("L")
             grey.thumbnail((MAX_MASK_SIDE, MAX_MASK_SIDE), Image.Resampling.BOX)
-            picture = _turned(grey.point(lambda value: 255 * (value > 127)), lies)
+            picture = _turned(grey.point(_white), lies)
         data = saved(picture, "PNG")
         return Reference(data, "image/png", picture.size, image.format or "", came_with, bare.located)
 
@@ -255,7 +258,8 @@ def preview(path: Path, side: int) -> bytes:
     Raises:
         OSError: the file is gone, or is no picture.
     """
-    with DECODES, opened(path.read_bytes()) as image:
+    with DECODES, opened(path.read_bytes()) as picture:
+        image = picture.convert("RGB") if picture.mode == "P" else picture  # it could not be scaled smoothly
         image.thumbnail((side, side))
         shown = srgb(image) if image.info.get("icc_profile") else image
         return saved(shown, "WEBP", quality=80, method=2)
@@ -339,6 +343,16 @@ def _looked_at(
     if not any_ratio and max(width, height) > MAX_RATIO * min(width, height):
         raise InvalidRequest("image", "picture_ratio", name, width=width, height=height, limit=MAX_RATIO)
     return (width, height), lies
+
+
+def _white(value: int) -> int:
+    return 255 * (value > 127)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether it has more than 8 bits a channel, as far as its header tells."""
+    raw = (str(tile[3]) for tile in getattr(image, "tile", ()))  # of RGB, only the mode that it has in the file
+    return image.mode[0] in "IF" or image.info.get("bit_depth", 8) > 8 or any("16" in mode for mode in raw)
 
 
 def _turned(image: Image.Image, lies: int) -> Image.Image:

@@ -3,22 +3,25 @@
 Files in, files out; `region.py` finds where an answer belongs. Nothing here is for the event loop.
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from PIL import Image
-from pydantic import TypeAdapter
+from PIL import Image, ImageFilter
+from pydantic import Field, TypeAdapter
 
 from .api.errors import InvalidRequest
 from .colour import into, srgb
-from .images import DECODES, Reference, given_back, saved
+from .images import Reference, given_back, saved
 from .region import Box, Match, Size, levelled, match, part_to_send, paste, straightened, touched
-from .registration import Flags, Place
+from .registration import Flags
 from .strokes import MAX_REGIONS, mask_of
 
+WORK = threading.Lock()
+"""Held while a photo is worked on: a large one takes hundreds of MB. Other pictures are read meanwhile."""
 MAX_EDGE = 3
 MAP_COLOURS = (0x17, 0x17, 0x1B, 0xA7, 0x8B, 0xFA)
 """RGB of what is the same, and of what differs: the page's colours by night."""
@@ -47,14 +50,15 @@ class Region:
         moved: how far the model moved what is not painted, in px of the photo.
         changed: the share of that which it drew anew; None where too little is unpainted to tell.
         cut: the same of what is beside the paint.
-        identical: how many pixels of the picture are the same, bit for bit, as before this was put into it.
+        identical: how many pixels of the picture are the same, bit for bit, as before this was put into it; None until
+            then, and where it could not be put in.
     """
 
     strokes: tuple[Stroke, ...] = ()
     mask: str = ""
     words: str = ""
     everything: bool = False
-    edge: float = 1.0
+    edge: Annotated[float, Field(ge=0, le=MAX_EDGE)] = 1.0
     background: str = "white"
     lost: str = ""
     onto: str = ""
@@ -68,9 +72,9 @@ class Region:
     identical: int | None = None
 
     @property
-    def asked(self) -> "Region":
+    def wished(self) -> "Region":
         """What somebody wants of it, without what came of that."""
-        wishes = "strokes", "mask", "words", "everything", "edge", "background"
+        wishes = "strokes", "mask", "words", "everything", "edge", "background", "lost"
         return Region(**{name: getattr(self, name) for name in wishes})
 
 
@@ -90,7 +94,7 @@ def regions_of(painted: Mapping[str, Any]) -> list[Region]:
     """What a browser says was painted: `regions`, each with `strokes` and `words`, and `sees` and `edge` of all.
 
     Raises:
-        InvalidRequest: nothing is painted, or it can't be read.
+        InvalidRequest: nothing is painted, it can't be read, or there are words for what is not painted.
     """
     told, edge = painted.get("regions"), painted.get("edge", 1)
     if not isinstance(told, list) or len(told) > MAX_REGIONS or not all(isinstance(one, dict) for one in told):
@@ -98,16 +102,18 @@ def regions_of(painted: Mapping[str, Any]) -> list[Region]:
     if isinstance(edge, bool) or not isinstance(edge, int | float) or not 0 <= edge <= MAX_EDGE:
         raise InvalidRequest("mask", "mask_strokes", edge)
     everything, regions = painted.get("sees") == "whole", []
-    for one in told:
+    for number, one in enumerate(told, 1):
         strokes, words = one.get("strokes"), one.get("words", "")
         try:
-            shown = mask_of(strokes, (1000, 1000)).getbbox()
+            shown = mask_of(strokes, (1, 1), side=100).getbbox()
         except ValueError as error:
             raise InvalidRequest("mask", "mask_strokes", strokes) from error
+        words = words.strip() if isinstance(words, str) else ""
         if shown and isinstance(strokes, list):
-            lines = tuple(tuple(map(float, stroke)) for stroke in strokes)
-            words = words.strip() if isinstance(words, str) else ""
+            lines = tuple(tuple(round(float(value), 1) for value in stroke) for stroke in strokes)
             regions.append(Region(strokes=lines, words=words, everything=everything, edge=float(edge)))
+        elif words:
+            raise InvalidRequest("mask", "part_paint", words, number=number)
     if not regions:
         raise InvalidRequest("mask", "mask_empty", "")
     return regions
@@ -130,7 +136,7 @@ def mask_in(region: Region, whole: Size, brought: Path | None) -> Image.Image:
         with Image.open(brought) as grey:
             mask = grey.convert("L")
     else:
-        raise InvalidRequest("mask", "picture_missing", region.mask)
+        raise InvalidRequest("mask", "picture_gone" if region.mask else "mask_empty", region.mask)
     if not mask.getbbox():
         raise InvalidRequest("mask", "mask_empty", "")
     (width, height), (wide, high) = mask.size, whole
@@ -140,21 +146,19 @@ def mask_in(region: Region, whole: Size, brought: Path | None) -> Image.Image:
     return mask
 
 
-def cut_out(photo: Path, mask: Image.Image, region: Region) -> tuple[Region, Reference]:
+def part_of(photo: Path, mask: Image.Image, region: Region) -> tuple[Region, Reference]:
     """The part of a photo that is sent, in the region it now belongs to, and as a picture.
 
     Raises:
         ValueError: nothing of the mask is white.
+        OSError: the photo is gone.
     """
-    with DECODES, Image.open(photo) as whole:
+    with WORK, Image.open(photo) as whole:
         box, size = part_to_send(mask, whole.size, everything=region.everything)
         part = _loaded(whole).resize(size, Image.Resampling.LANCZOS, box, reducing_gap=3)
         part.info = {"icc_profile": whole.info.get("icc_profile")}
-    part = srgb(part)
-    if part.mode == "RGBA":
-        part = Image.alpha_composite(Image.new("RGBA", size, region.background), part).convert("RGB")
-    part.info.clear()
-    sent = _kept(part)
+    seen = _seen(part, region.background)
+    sent = Reference.png(saved(seen, "PNG", compress_level=1), size)
     return replace(region, box=box, size=size, sent=sent.sha256), sent
 
 
@@ -166,9 +170,9 @@ def put_in(photo: Path, mask: Image.Image, region: Region, sent: Path, answer: P
         InvalidRequest: nothing is painted within what was sent.
         OSError: the photo, what was sent, or what came is gone.
     """
-    with DECODES:
+    with WORK:
         with Image.open(photo) as whole, Image.open(sent) as asked, Image.open(answer) as came:
-            source, ours, theirs = _loaded(whole), asked.convert("RGB"), srgb(_loaded(came)).convert("RGB")
+            source, ours, theirs = _loaded(whole), asked.convert("RGB"), _seen(_loaded(came))
         box = region.box or (0, 0, *source.size)
         if not touched(mask, source.size, box, region.edge):
             raise InvalidRequest("mask", "mask_outside", "")
@@ -176,46 +180,79 @@ def put_in(photo: Path, mask: Image.Image, region: Region, sent: Path, answer: P
         ready = into(levelled(theirs, found), source.info.get("icc_profile"))
         before = source.crop(box)
         paste(source, mask, box, ready, found.place, region.edge)
-        differing = sum(int(rows.sum()) for rows in _differences(before, source.crop(box)))
+        others = sum(int(rows.sum()) for rows in _differences(before, source.crop(box)))
         data = saved(source, "PNG", compress_level=1)
-    identical, moved = source.width * source.height - differing, round(found.moved(box), 1)
+    identical, moved = source.width * source.height - others, round(found.moved(box), 1)
     return data, replace(region, moved=moved, changed=found.changed, cut=found.cut, identical=identical)
 
 
-def compared(photo: Path, picture: Path) -> tuple[int, bytes]:
-    """How many pixels of two pictures of one size are the same, bit for bit, and a map of the others, a PNG.
+def differing(photo: Path, picture: Path) -> bytes:
+    """A map of the pixels in which two pictures of one size differ, bit for bit: a PNG of two colours.
 
     Raises:
         OSError: one of them is gone.
     """
-    with DECODES, Image.open(photo) as one, Image.open(picture) as other:
-        differing = np.concatenate([*_differences(_loaded(one), _loaded(other))])
-    shown = Image.fromarray(differing.astype(np.uint8), "P")
+    with WORK, Image.open(photo) as one, Image.open(picture) as other:
+        found = np.concatenate([*_differences(_loaded(one), _loaded(other))])
+    shown = Image.fromarray(found.astype(np.uint8), "P")
     shown.putpalette(MAP_COLOURS)
-    return int(differing.size - differing.sum()), saved(shown, "PNG", bits=1)
+    return saved(shown, "PNG", bits=1)
 
 
-def drift(photo: Path, picture: Path) -> tuple[Match, Size, float]:
-    """How a plain edit of a photo shows its scene, the photo's size, and how far that moved at most, in px of it.
+def counted(differing: Path) -> tuple[int, int]:
+    """How many pixels of such a map are the same, and how many there are. Raises OSError where it is gone."""
+    with WORK, Image.open(differing) as shown:
+        return shown.histogram()[0], shown.width * shown.height
+
+
+def drift(photo: Path, picture: Path) -> tuple[Match, float]:
+    """How a plain edit of a photo shows its scene, and how far that moved at most, in px of the photo.
 
     Raises:
         OSError: one of them is gone.
     """
-    with DECODES, Image.open(photo) as before, Image.open(picture) as after:
-        whole = before.size
-        box = (0, 0, *whole)
-        found = match(srgb(_loaded(before)).convert("RGB"), Image.new("L", (64, 64)), whole, box, srgb(_loaded(after)))
-        return found, whole, found.moved(box)
+    with WORK, Image.open(photo) as before, Image.open(picture) as after:
+        box = (0, 0, *before.size)
+        found = match(_seen(_loaded(before)), Image.new("L", (64, 64)), before.size, box, _seen(_loaded(after)))
+        return found, found.moved(box)
 
 
-def aligned(picture: Path, size: Size, place: Place) -> bytes:
-    """A picture with its drift undone, at that size, a PNG.
+@given_back
+def aligned(photo: Path, picture: Path, found: Match) -> bytes:
+    """An edit with its drift undone, at the size of its photo, a PNG.
+
+    What of the scene the edit doesn't show, at the sides that moved out, is the photo's, in the edit's colours.
 
     Raises:
-        OSError: it is gone.
+        OSError: one of them is gone.
     """
-    with DECODES, Image.open(picture) as after:
-        return saved(straightened(_loaded(after).convert("RGB"), size, place), "PNG", compress_level=1)
+    with WORK, Image.open(photo) as before, Image.open(picture) as after:
+        size, rim = before.size, _tinted(_seen(_loaded(before)), found)
+        shown = straightened(_seen(_loaded(after)), size, found.place)
+        soft = max(1, max(size) // 256)
+        inner = [
+            (max(0, round(low * side) + 2 * soft * (low > 0)), min(side, round(high * side) - 2 * soft * (high < 1)))
+            for side, (low, high) in zip(size, found.shows, strict=True)
+        ]
+        opacity = Image.new("L", size)
+        opacity.paste(255, (inner[0][0], inner[1][0], inner[0][1], inner[1][1]))
+        rim.paste(shown, mask=opacity.filter(ImageFilter.BoxBlur(soft)))
+        return saved(rim, "PNG", compress_level=1)
+
+
+def _tinted(photo: Image.Image, found: Match) -> Image.Image:
+    """A photo in the colours that an edit of it has."""
+    tables = [np.clip(np.rint((np.arange(256) - offset) / gain), 0, 255).astype(int) for gain, offset in found.levels]
+    return photo.point(np.concatenate(tables).tolist())
+
+
+def _seen(picture: Image.Image, background: str = "white") -> Image.Image:
+    """A picture as a model sees it: RGB, in a screen's colours, on that background."""
+    seen = srgb(picture)
+    if seen.mode == "RGBA":
+        seen = Image.alpha_composite(Image.new("RGBA", seen.size, background), seen).convert("RGB")
+    seen.info.clear()
+    return seen
 
 
 def _differences(one: Image.Image, other: Image.Image) -> Iterator[Flags]:
@@ -233,8 +270,3 @@ def _loaded(picture: Image.Image) -> Image.Image:
     if picture.mode in ("RGB", "RGBA"):
         return picture
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-
-
-def _kept(picture: Image.Image) -> Reference:
-    data = saved(picture, "PNG", compress_level=1)
-    return Reference(data, "image/png", picture.size, "PNG", picture.size, located=False)

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from .recipe import BadRecipe, Recipe, embed, read
 
 REFERENCES = ".references"
 PREVIEWS = ".previews"
+MAPS = "map"
 DELETED = ".deleted"
 STARS = ".stars"
 UNDO = 12.0
@@ -180,9 +181,21 @@ class Library:
         """
         return made_once(self._preview_path(entry, side), lambda: images.preview(entry.path, side))
 
+    def map(self, entry: Entry, make: Callable[[], bytes]) -> Path:
+        """The map of what differs in a picture from its photo, a PNG, made when it is first asked for.
+
+        Raises:
+            OSError: it can't be written; and what `make` raises.
+        """
+        return made_once(self.map_path(entry), make)
+
+    def map_path(self, entry: Entry) -> Path:
+        """Where that map is, once it was made."""
+        return self.root / PREVIEWS / MAPS / entry.name
+
     def files(self, entry: Entry) -> list[Path]:
-        """A picture and its previews, whether they are there or not."""
-        return [entry.path, *(self._preview_path(entry, side) for side in (GRID_SIDE, FULL_SIDE))]
+        """A picture and what was made of it to be looked at, whether that is there or not."""
+        return [entry.path, *(self._preview_path(entry, side) for side in (GRID_SIDE, FULL_SIDE)), self.map_path(entry)]
 
     def delete(self, entry: Entry) -> None:
         """Put a picture aside, where it can be restored from until it is purged. One that is gone is no error."""
@@ -206,16 +219,28 @@ class Library:
 
     def purge(self, older: float = UNDO) -> list[str]:
         """Remove for good what was deleted so many seconds ago, with its previews. Returns the ids."""
-        gone, before = [], time.time() - older
+        gone, before, beside = [], time.time() - older, set[str]()
         for path in (self.root / DELETED).glob("*/*.png"):
             with suppress(OSError):  # restored this moment, or held by a scanner
                 if path.stat().st_mtime <= before:
+                    with suppress(BadRecipe):
+                        beside |= _beside(read(path))
                     path.unlink()
                     entry = Entry(path.relative_to(self.root / DELETED).as_posix(), path, (0, 0), None)
                     gone.append(entry.id)
                     for preview in self.files(entry)[1:]:
                         preview.unlink(missing_ok=True)
-        return gone
+        for other in self.newest_first() if beside else ():
+            beside -= {*_beside(other.recipe), *(other.recipe.references if other.recipe else ())}
+        dropped = map(self._drop_reference, beside)
+        return gone + [reference.id for reference in dropped if reference]
+
+    def _drop_reference(self, name: str) -> Entry | None:
+        """Remove a reference picture with its previews. Returns what it was."""
+        entry = self.reference(name)
+        for file in self.files(entry) if entry else ():
+            file.unlink(missing_ok=True)
+        return entry
 
     def starred(self) -> frozenset[str]:
         """The names of the pictures with a star."""
@@ -287,6 +312,11 @@ def slug(text: str, limit: int = 40, size: int = 72) -> str:
     """
     plain = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", text).lower())[:limit]
     return plain.encode()[:size].decode(errors="ignore").strip("-")
+
+
+def _beside(recipe: Recipe | None) -> set[str]:
+    """The SHA-256 of what was sent and answered for a picture of which only a part was to change: kept for it alone."""
+    return {recipe.region.sent, recipe.region.answer} - {""} if recipe and recipe.region else set()
 
 
 def _look(path: Path) -> tuple[tuple[int, int], Recipe | None]:

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -98,6 +98,14 @@ class Call:
         """Those of the order that its pictures take, from 0."""
         return range(self.first, self.first + self.request.n)
 
+    @property
+    def sent(self) -> ImageRequest:
+        """The request as it is sent: a model that doesn't keep a picture's shape by itself is told that of a region."""
+        row, part = self.request.row, self.region.size if self.region else None
+        if part is None or row.keeps_shape:
+            return self.request
+        return replace(self.request, size=row.sized("{}x{}".format(*part)) or row.at_a_megapixel(*part))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -130,7 +138,7 @@ class Order:
         counted: the names under which the visitor's limits count.
         terms: what else is known of it.
         placed: when, local time.
-        calls: side by side; they differ in seed and n.
+        calls: side by side; those of several regions one after the other.
         n: pictures ordered.
         numbered: the pictures that are there, by their places in the order, from 0.
         problems: what went wrong, a row a failed call or picture.
@@ -180,7 +188,7 @@ class Order:
 
     @property
     def request(self) -> ImageRequest:
-        """The first request; the others differ in seed and n."""
+        """The first request; the others differ in seed and n, and those of several regions in their prompts."""
         return self.calls[0].request
 
     @property
@@ -229,19 +237,26 @@ class Order:
         if call and call.task:
             await asyncio.wait([call.task])
 
+    def chain(self, call: Call) -> Sequence[Call]:
+        """The calls that change regions of the same photo one after the other, of which this is one."""
+        steps = max(1, len(self.terms.regions))
+        first = self.calls.index(call) // steps * steps
+        return self.calls[first : first + steps]
+
     def latest(self, call: Call) -> Picture | None:
         """The picture that has all regions so far, of the photo that this call changes a region of."""
-        step = self.calls.index(call) % max(1, len(self.terms.regions))
-        chain = self.calls[self.calls.index(call) - step :][: len(self.terms.regions)]
-        return next((self.numbered[one.first] for one in reversed(chain) if one.first in self.numbered), None)
+        return next(filter(None, map(self._put_in, reversed(self.chain(call)))), None)
 
     def ground(self, call: Call) -> Picture | None:
         """The picture that this call's is to be put into, as far as the calls before it have brought one."""
-        while call.after:
-            call = call.after
-            if call.first in self.numbered:
-                return self.numbered[call.first]
-        return None
+        before = self.chain(call)[: self.chain(call).index(call)]
+        return next(filter(None, map(self._put_in, reversed(before))), None)
+
+    def _put_in(self, call: Call) -> Picture | None:
+        """The photo with a call's region in it; an answer that is shown as it came is none."""
+        picture = self.numbered.get(call.first)
+        whole = picture and picture.region and picture.region.identical is not None
+        return picture if picture and whole and picture.path.is_file() else None
 
     @asynccontextmanager
     async def turn(self, call: Call) -> AsyncIterator[None]:
@@ -284,8 +299,10 @@ class Order:
 
     def resume(self) -> None:
         """More may come of it after all. What went wrong is tried again, so it is not told any more."""
+        again = {place for call in self.unread for place in call.places}
+        self.reasons = {place: reason for place, reason in self.reasons.items() if place not in again}
+        self.problems = list(dict.fromkeys(self.reasons.values()))
         self.finished, self._ended, self.taken_back = False, None, True
-        self.problems, self.reasons = [], {}
         self.tell()
 
     def end(self, seconds: float | None = None) -> None:

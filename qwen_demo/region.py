@@ -58,6 +58,14 @@ class Match:
         """Whether most of what was not painted is seen in the answer, drift aside. False if none can tell."""
         return self.changed is not None and self.changed <= SAME_SCENE
 
+    @property
+    def shows(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """What of the source the answer shows, along x and along y, from 0 to 1."""
+        x, zoom_x, y, zoom_y = self.place
+        ends = [[(1 + (end - move) / (1 + zoom)) / 2 for end in (-1, 1)] for move, zoom in ((x, zoom_x), (y, zoom_y))]
+        (left, right), (top, bottom) = ends
+        return (max(0, left), min(1, right)), (max(0, top), min(1, bottom))
+
     def moved(self, box: Box) -> float:
         """How far the answer's content moved at most within the part that was sent, in px of the photo."""
         x, zoom_x, y, zoom_y = map(abs, self.place)

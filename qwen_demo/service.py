@@ -163,12 +163,16 @@ class Service:
             raise InvalidRequest("mask", "mask_words", kind)
         if fields.get("size"):
             raise InvalidRequest("size", "mask_size", fields["size"])
+        shared = str(fields.get("prompt") or "")
+        for number, region in enumerate(regions, 1):
+            if not region.words and not shared.strip() and len(regions) > 1:
+                raise InvalidRequest("mask", "part_words", "", number=number)
+        regions = [replace(region, words=region.words or shared) for region in regions]
         requests = _requests_for(regions, n, stand_in(sources[0]), fields)
         await self._admit(requests, visitor)
-        wanted = await self.retouching.take_in(sources[0], regions, mask, visitor)
+        terms = await self.retouching.take_in(sources[0], regions, mask, visitor)
         ids = await self._aside(ids_of, self.library(visitor.name), sources)
-        terms = Terms(references=(wanted.photo,), sources=tuple(ids), shape=wanted.size, regions=wanted.regions)
-        return await self._place(requests, visitor, terms)
+        return await self._place(requests, visitor, replace(terms, sources=tuple(ids)))
 
     async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
         """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
@@ -211,7 +215,8 @@ class Service:
         n = sum(request.n for request in requests)
         key, host = self._paid_by(visitor)
         terms = replace(terms, own_key=bool(key), host=host, billed=self.engine.billed or bool(key))
-        room = n * math.ceil(terms.shape[0] * terms.shape[1] / PIXELS)
+        pixels = terms.shape[0] * terms.shape[1] if terms.regions else PIXELS
+        room = n * math.ceil(pixels / PIXELS)
         await self._check((visitor.name, *visitor.counted), key, host, room)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
@@ -261,7 +266,7 @@ class Service:
                 async with order.noting:  # one after the other: they reach the API in their order
                     await self._check((order.visitor, *order.counted), key, order.terms.host)
                     await self._aside(self.journal.write, order)  # that it is sent is known before it is
-                async with self._client_for(order).open(call.request, key) as answer:
+                async with self._client_for(order).open(call.sent, key) as answer:
                     if call.request.response_format == "b64_json" or not call.request.row.formats:
                         await held.enter_async_context(self._answers)
                     content = await answer.content()
@@ -326,6 +331,7 @@ class Service:
                     picture, region = await self.retouching.put_in(order, call, picture)
                 except NotPutIn as error:
                     problems.append(error)
+                    region = error.region
             sources = (region.onto,) if region and region.onto else order.terms.sources
             recipe = Recipe.of(call.request, order.terms.references, sources, response, image, at, region)
             path, problem = await asyncio.to_thread(_save, library, picture, recipe, number, at, order.taken_back)
@@ -428,35 +434,48 @@ class Service:
         found = self.pictures_of(order.terms.references, order.terms.sources, order.visitor)
         sources = [picture.path if isinstance(picture, Entry) else picture or "" for picture in found]
         placed = []
-        for call in order.lost if place is None else [call for call in order.calls if place in call.places]:
-            fields = asked(call.request)
+        calls = order.lost if place is None else [call for call in order.calls if place in call.places]
+        chains = {order.chain(call)[0].first: order.chain(call) for call in calls}
+        for chain in chains.values():
+            again = [call for call in chain if call in calls]
+            fields, onto = asked(again[0].request), sources
             n = fields.pop("n")
-            if call.region:
-                latest = order.latest(call)
-                sources = [latest.path] if latest else sources
-                fields["regions"] = [call.region.asked]
-            again = self.order_from(order.request.kind, sources, n if place is None else 1, visitor, **fields)
-            placed.append(await again)
-            if call.state is State.SENT:
-                call.state = State.FAILED
-                order.tell()
-                await self._note(order)
+            regions = [replace(call.region.wished, words=call.request.prompt) for call in again if call.region]
+            if regions:
+                fields |= {"regions": regions, "background": regions[0].background}
+                onto = [latest.path] if (latest := order.latest(again[0])) else sources
+            n = n if place is None else 1
+            placed.append(await self.order_from(order.request.kind, onto, n, visitor, **fields))
+            for call in again:
+                call.state = State.FAILED if call.state is State.SENT else call.state
+            order.tell()
+            await self._note(order)
         return placed
 
-    async def apply_again(self, entry: Entry, painted: Mapping[str, Any], visitor: Visitor) -> Entry | None:
+    async def apply_again(self, entry: Entry, painted: Mapping[str, Any], visitor: Visitor) -> Entry:
         """A picture made anew with other paint, which takes its place in the visitor's orders.
 
-        Raises as `Retouching.apply_again`.
+        Raises as `Retouching.apply_again`; TooManyAttempts: it takes as much work here as a call.
         """
-        made = self.library(visitor.name).entry_of(await self.retouching.apply_again(entry, painted, visitor))
+        await self.attempts.charge(visitor, 1)
+        return await self._replaced(entry, await self.retouching.apply_again(entry, painted, visitor), visitor)
+
+    async def align(self, entry: Entry, visitor: Visitor) -> Entry:
+        """A picture aligned to its photo, which takes its place in the visitor's orders. Raises as `apply_again`."""
+        await self.attempts.charge(visitor, 1)
+        return await self._replaced(entry, await self.retouching.align(entry, visitor), visitor)
+
+    async def _replaced(self, entry: Entry, path: Path, visitor: Visitor) -> Entry:
+        made = await self._aside(self.library(visitor.name).entry_of, path)
         for order in self.orders.of(visitor.name):
             for number, picture in order.numbered.items():
                 if made and picture.path == entry.path:
                     region = made.recipe.region if made.recipe else None
-                    order.add(number, replace(picture, path=made.path, region=region))
+                    width, height = made.size
+                    order.add(number, replace(picture, path=path, width=width, height=height, region=region))
                     await self._note(order)
                     break
-        return made
+        return made or entry
 
     async def forget(self, order: Order) -> None:
         """Nobody wants what is unread of it."""
@@ -512,6 +531,7 @@ class Service:
     async def aclose(self) -> None:
         """Close the connections."""
         self.upkeep.stop()
+        self.retouching.close()
         self._desk.shutdown(wait=False)
         for client in (self._client, self._keyed, *self._other_hosts.values()):
             if client:
@@ -533,7 +553,7 @@ def _requests_for(regions: Sequence[Region], n: int, photo: str, fields: Mapping
         InvalidRequest: that is more than an order has, or a field breaks its rule.
     """
     n = whole("n", n, 1, catalog.MAX_PICTURES // len(regions))
-    each = [make(ImageEdit.kind, [photo], **{**fields, "prompt": one.words or fields["prompt"]}) for one in regions]
+    each = [make(ImageEdit.kind, [photo], **{**fields, "prompt": region.words}) for region in regions]
     if len(each) == 1:
         return split(each[0], n)
     return tuple(replace(one, seed=next_seed(one.seed, number)) for number in range(n) for one in each)

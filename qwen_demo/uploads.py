@@ -2,12 +2,13 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from . import decoding, images
-from .api.errors import BadResponse, InvalidRequest
+from .api.errors import BadResponse, InvalidRequest, QwenDemoError
 from .api.responses import decode
 from .images import Reference
 from .library import Library, elsewhere
@@ -16,7 +17,16 @@ from .quota import Limit, TooMuchKept
 from .visitors import Visitor
 
 AT_ONCE = 2  # made ready, and where strangers come one of each
+MOST_BEGUN = 200  # originals that are remembered, of all visitors
 MOST_KEPT = "300000000/day"  # bytes of references that are kept for a visitor, where strangers come
+
+
+class Original(NamedTuple):
+    """A photo as it is kept: its SHA-256, width and height, and what of its colours is lost, as for a `Reference`."""
+
+    name: str
+    size: tuple[int, int]
+    lost: str = ""
 
 
 class Uploads:
@@ -31,6 +41,7 @@ class Uploads:
         self._library_of = library_of
         self._line = Line(AT_ONCE, each=1 if public else 0)
         self.kept = Limit(MOST_KEPT if public else "", TooMuchKept)
+        self._begun: dict[tuple[str, Path, int], asyncio.Task[Original]] = {}
 
     async def prepare(self, upload: Path, visitor: Visitor, background: str = "white") -> tuple[Reference, Path]:
         """An upload made ready for the API, and the file in which that is kept.
@@ -44,60 +55,75 @@ class Uploads:
             InvalidRequest: it can't be used; the error says why.
             TooMuchKept: the visitor had enough of them kept.
         """
+        return await self._keep(upload, visitor, "prepare", background)
 
-        return await self._keep(upload, visitor, lambda path: decoding.prepare(path, background))
-
-    async def original(self, source: Path | str, visitor: Visitor) -> tuple[str, tuple[int, int], str]:
+    async def original(self, source: Path | str, visitor: Visitor) -> Original:
         """An upload at its full size, see `images.original`, kept as a reference picture.
-
-        Returns its SHA-256, its width and height, and what could not be kept of its colours.
 
         Raises:
             InvalidRequest: it can't be used, or is an address; the error says why.
             TooMuchKept: as for `prepare`.
         """
+        if not isinstance(source, Path):
+            return await self._original(source, visitor)
+        begun = self.begin_original(source, visitor)
+        try:
+            original = await asyncio.shield(begun)
+        except QwenDemoError:
+            self._begun = {key: task for key, task in self._begun.items() if task is not begun}
+            raise
+        here = await asyncio.to_thread(self._library_of(visitor.name).find_reference, original.name)
+        return original if here else await self._original(source, visitor)
+
+    def begin_original(self, upload: Path, visitor: Visitor) -> "asyncio.Task[Original]":
+        """Begin with it once it is likely to be needed: a large photo takes seconds. Each is made ready once."""
+        key = visitor.name, upload, upload.stat().st_mtime_ns
+        if key not in self._begun:
+            self._begun[key] = task = asyncio.create_task(self._original(upload, visitor))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever orders hears of it
+            while len(self._begun) > MOST_BEGUN:
+                del self._begun[next(iter(self._begun))]
+        return self._begun[key]
+
+    async def _original(self, source: Path | str, visitor: Visitor) -> Original:
         library = self._library_of(visitor.name)
         if isinstance(source, Path) and (known := await asyncio.to_thread(library.known_reference, source)):
-            return known.stem, await asyncio.to_thread(images.size_of, known), ""
-        reference = await self._whole(source, visitor, decoding.original)
-        return reference.sha256, reference.size, reference.lost
+            return Original(known.stem, await asyncio.to_thread(images.size_of, known))
+        reference, kept = await self._whole(source, visitor, "original")
+        return Original(kept.stem, reference.size, reference.lost)
 
-    async def mask(self, source: Path | str, visitor: Visitor) -> tuple[str, tuple[int, int]]:
-        """A mask, see `images.mask`, kept as a reference picture. Returns its SHA-256, and its size as it came.
+    async def mask(self, source: Path | str, visitor: Visitor) -> str:
+        """A mask, see `images.mask`, kept as a reference picture. Returns its SHA-256.
 
         Raises:
             InvalidRequest, TooMuchKept: as for `original`; the error names the mask.
         """
         try:
-            reference = await self._whole(source, visitor, decoding.mask)
+            _, kept = await self._whole(source, visitor, "mask")
         except InvalidRequest as error:
             raise InvalidRequest("mask", error.problem, Path(source).name[:40], **error.facts) from error
-        return reference.sha256, reference.came_with
+        return kept.stem
 
-    async def _whole(
-        self, source: Path | str, visitor: Visitor, make: Callable[[Path], Awaitable[Reference]]
-    ) -> Reference:
+    async def _whole(self, source: Path | str, visitor: Visitor, work: decoding.Work) -> tuple[Reference, Path]:
         """A picture that is never sent as it is, and so has to be here."""
         if not holds_picture(source):
             raise InvalidRequest("image", "picture_here" if source else "picture_missing", source)
         async with _as_file(source) as path:
-            reference, _ = await self._keep(path, visitor, make)
-        return reference
+            return await self._keep(path, visitor, work)
 
-    async def _keep(
-        self, upload: Path, visitor: Visitor, make: Callable[[Path], Awaitable[Reference]]
-    ) -> tuple[Reference, Path]:
+    async def _keep(self, upload: Path, visitor: Visitor, work: decoding.Work, how: str = "") -> tuple[Reference, Path]:
         """What is made of an upload, and the file in which that is kept."""
+        library = self._library_of(visitor.name)
 
         def keep() -> Path:
             try:
-                return self._library_of(visitor.name).keep_reference(reference)
+                return library.keep_reference(reference)
             except OSError:  # it can't be found again later, and can be used all the same
                 return elsewhere().keep_reference(reference)
 
         await self.kept.check(visitor, images.MAX_SENT_BYTES)
-        reference = await self._made_ready(upload, visitor, make)
-        if not await asyncio.to_thread(self._library_of(visitor.name).find_reference, reference.sha256):
+        reference = await self._made_ready(upload, visitor, work, how)
+        if not await asyncio.to_thread(lambda: library.find_reference(reference.sha256)):
             await self.kept.charge(visitor, len(reference.data))
         return reference, await asyncio.to_thread(keep)
 
@@ -131,13 +157,11 @@ class Uploads:
         if not holds_picture(source):
             return stand_in(source)
         async with _as_file(source) as upload:
-            return (await self._made_ready(upload, visitor, lambda path: decoding.prepare(path, background))).url
+            return (await self._made_ready(upload, visitor, "prepare", background)).url
 
-    async def _made_ready(
-        self, upload: Path, visitor: Visitor, make: Callable[[Path], Awaitable[Reference]]
-    ) -> Reference:
+    async def _made_ready(self, upload: Path, visitor: Visitor, work: decoding.Work, how: str = "") -> Reference:
         async with self._line.turn(upload, visitor.counted):
-            return await make(upload)
+            return await decoding.reference(work, upload, how)
 
 
 @asynccontextmanager

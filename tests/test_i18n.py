@@ -59,7 +59,7 @@ def families() -> dict[str, Iterable[str]]:
         "response_format": catalog.RESPONSE_FORMATS,
         "usage": REPORTED,
         "recipe": called("BadRecipe", "recipe.py"),
-        "proof_lost": ("depth", "inks"),
+        "proof_lost": ("depth", "colours"),
         "board": [key for key in said_on_the_board() if f"board_{key}" in texts("en")],
         "board_ordinal": ["one", "two", "few", "other"],
         "style": [f"{style}{end}" for style in controls.STYLES for end in ("", "_words")],

@@ -173,7 +173,7 @@ async def test_what_is_not_painted_is_the_photos_bit_for_bit(service: Service, t
     assert region.identical == before.width * before.height - int(inside.sum())
 
 
-@pytest.mark.parametrize(("number", "lost"), [(16, "depth"), (0, "inks")])
+@pytest.mark.parametrize(("number", "lost"), [(16, "depth"), (0, "colours")])
 async def test_what_eight_bits_of_rgb_cannot_hold_is_said(
     service: Service, tmp_path: Path, number: int, lost: str
 ) -> None:
@@ -431,8 +431,7 @@ async def test_the_proof_is_counted_from_the_files(service: Service, tmp_path: P
     assert proof is not None
     differs = np.any(pixels(entry.path) != pixels(photo_of((1600, 1200))), axis=2)
     assert (proof.pixels, proof.identical) == (1600 * 1200, int((~differs).sum()))
-    assert proof.map is not None
-    with Image.open(proof.map.path) as opened:
+    with Image.open(service.library("ann").map_path(entry)) as opened:
         shown = pixels(opened.convert("RGB"))
     assert (np.all(shown == MAP_COLOURS[3:], axis=2) == differs).all()
     assert (pixels(proof.photo.path) == pixels(photo_of((1600, 1200)))).all()
@@ -661,4 +660,4 @@ def test_a_recipe_brings_its_region_back() -> None:
     recipe = parse(text.encode())
     check_foreign(recipe)
     assert recipe.region == region
-    assert region.asked == replace(region, box=None, size=None, changed=None)
+    assert region.wished == replace(region, box=None, size=None, changed=None)

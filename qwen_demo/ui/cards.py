@@ -151,11 +151,18 @@ class Cards:
         if not picture.path.is_file():
             return {"gone": True}
         seeded = order.n > 1 and all(call.request.n == 1 for call in order.calls)  # else it is several ones'
-        told = {"w": picture.width, "h": picture.height, "seed": picture.seed if seeded else None}
+        told: Told = {"w": picture.width, "h": picture.height, "seed": picture.seed if seeded else None}
+        if len(order.terms.regions) > 1:
+            told["parts"] = self._parts(place % len(order.terms.regions) + 1)
         entry = self._library.entry_of(picture.path)
         if entry is None:  # it could not be saved, and is elsewhere for a day
             return told | {"id": f"{order.id}-{place}", "url": f"gradio_api/file={_second_name(picture.path)}"}
         return told | {"id": entry.id} | self._token(entry.id)
+
+    def _parts(self, count: int) -> str:
+        """Which of several regions a picture has: the first so many."""
+        numbers = self._say("comma").join(map(str, range(1, count + 1)))
+        return self._say("parts_caption" if count > 1 else "part_caption", parts=numbers)
 
     def _painted(self, order: Order) -> str:
         """The id of the last picture of it whose paint can be adjusted, or ""."""
@@ -178,10 +185,12 @@ class Cards:
     def _differences(self, order: Order) -> Iterable[str]:
         """Where what came is not what was asked for."""
         asked, came = (order.request.size or "").replace("x", "×"), _sizes(order)
-        others = [size for size in came if asked and size != asked]
+        others = [size for size in came if asked and size != asked and not order.terms.regions]
         if others:
             yield self._say("other_size", asked=asked, came=", ".join(others))
         regions = [picture.region for picture in order.pictures if picture.region]
+        if any(region.identical is None for region in regions):
+            yield self._say("error_NotPutIn")
         told = (text for one in regions for text in (paint_more(one, self._language), *lost(one, self._language)))
         yield from dict.fromkeys(filter(None, told))
 

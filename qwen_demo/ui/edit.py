@@ -1,11 +1,11 @@
 """The second tab: one picture, changed by words, step after step."""
 
 import asyncio
-from typing import Any
+import secrets
 
 import gradio as gr
 
-from ..api.errors import QwenDemoError
+from ..api.errors import InvalidRequest
 from ..api.requests import ImageEdit
 from ..i18n import translate
 from ..service import Service
@@ -16,6 +16,9 @@ from .messages import problem_html, status_html
 from .painter import Painter, painted_in
 from .run import told_below, wire_run
 from .slot import Slot
+
+_VALUES = ("photo", "original", "size", "address", "regions", "sees", "edge", "of", "box")
+"""What a painter's value is made of."""
 
 
 def edit_tab(demo: gr.Blocks, service: Service) -> Form:
@@ -35,16 +38,19 @@ def edit_tab(demo: gr.Blocks, service: Service) -> Form:
 def _wire_apply(service: Service, form: Form, painter: Painter) -> None:
     """Bind the painter's button that applies other paint to an answer that is here already."""
 
-    async def apply(value: dict[str, Any], http: gr.Request) -> Updates:
+    async def apply(value: object, http: gr.Request) -> Updates:
         who, language = visitor(http), language_of(http)
-        entry = await asyncio.to_thread(service.library(who.name).find, str(value.get("of")))
-        if entry is None:
-            return {form.status: status_html(translate(language, "picture_gone"), problem=True)}
+        # The turn ends the painter's waiting, whatever came of it; nothing else of what the browser sent goes back.
+        told = {name: value[name] for name in _VALUES if name in value} if isinstance(value, dict) else {}
+        told["turn"] = secrets.token_hex(4)
+        entry = await asyncio.to_thread(service.library(who.name).find, str(told.get("of")))
         try:
-            made = await service.apply_again(entry, painted_in(value) or {}, who)
-        except (QwenDemoError, OSError) as error:
-            return {form.status: problem_html(error, language)}
-        told = status_html(translate(language, "applied_again"))
-        return {form.status: told, painter.part: {**value, "of": made.id if made else entry.id}}
+            if entry is None:
+                raise InvalidRequest("image", "picture_gone", "")
+            made = await service.apply_again(entry, painted_in(told) or {}, who)
+        except Exception as error:  # noqa: BLE001 - the last door: whatever it was, it is said where one looks
+            return {form.status: problem_html(error, language), painter.part: told}
+        said = status_html(translate(language, "applied_again"))
+        return {form.status: said, painter.part: {**told, "of": made.id}}
 
     on(painter.part.apply, apply, inputs=painter.part, outputs=[form.status, painter.part])

@@ -168,7 +168,7 @@ def make_endpoints(service: Service) -> tuple[Endpoint, ...]:
         mask: Mask = None,
     ) -> Answer:
         """Change a picture by words."""
-        where = {"mask": _source(mask) or None}
+        where = {"mask": None if mask is None else _source(mask)}
         return await _deliver(service, ImageEdit.kind, [image], n, http, _shared(locals()) | where)
 
     async def fuse_images(
@@ -268,7 +268,7 @@ def _row(library: Library, picture: Finished) -> dict[str, Any]:
 
 def _details(order: Order, engine: Engine, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     request = order.request
-    prepared = engine.dialect.prepare(request)
+    prepared = engine.dialect.prepare(order.calls[0].sent)
     return {
         "request_id": order.request_ids[0] if order.request_ids else None,
         "model": request.model,

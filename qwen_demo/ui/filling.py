@@ -76,8 +76,7 @@ class Filling:
         recipe = self._find(wanted.get("id"), http).recipe
         if recipe is None or recipe.kind not in self._forms:
             raise refusal("recipe_missing", http)
-        regions = [recipe.region] if recipe.region else []
-        return self._restore(recipe, http, seed=wanted.get("seed") is True, painted=_painted(regions))
+        return self._restore(recipe, http, seed=wanted.get("seed") is True)
 
     def _use_order(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         order = self._service.orders.find(str(wanted.get("order")), visitor(http).name)
@@ -91,8 +90,7 @@ class Filling:
         }
         if regions := order.terms.regions:
             fields["n"] = order.n // len(regions)
-        recipe = Recipe(kind=order.request.kind, **fields)
-        return self._restore(recipe, http, seed=False, painted=_painted(regions))
+        return self._restore(Recipe(kind=order.request.kind, **fields), http, seed=False, regions=regions)
 
     def _use_prompt(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         """The words of an order of that kind, or of that picture."""
@@ -121,8 +119,8 @@ class Filling:
         if entry.recipe is None or region is None or region.box is None:
             raise refusal("recipe_missing", http)
         unit = 1000 / max(entry.size)
-        painted = {**_painted([region]), "of": entry.id, "box": [round(edge * unit, 1) for edge in region.box]}
-        updates, _said = self._restore(entry.recipe, http, seed=False, painted=painted)
+        adjusted = {"of": entry.id, "box": [round(edge * unit, 1) for edge in region.box]}
+        updates, _said = self._restore(entry.recipe, http, seed=False, adjusted=adjusted)
         return updates, translate(language_of(http), "repaint_hint")
 
     def _ask_all_at_once(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
@@ -132,15 +130,15 @@ class Filling:
         if not chain:
             raise refusal("all_gone", http)
         plain = numbered([recipe.prompt for recipe in chain if not recipe.region])
-        parts = [replace(recipe.region.asked, words=recipe.prompt) for recipe in chain if recipe.region]
+        parts = [replace(recipe.region.wished, words=recipe.prompt) for recipe in chain if recipe.region]
         # What is not painted is one region more, the whole photo: it is changed first, and the parts in it then.
         regions = [Region(strokes=EVERYWHERE, words=plain), *parts] if plain and parts else parts
         if len(regions) > MAX_REGIONS:
             raise refusal("all_too_many", http, count=MAX_REGIONS - bool(plain))
         first, last = chain[0], chain[-1]
-        words = numbered([recipe.prompt for recipe in chain])
+        words = "" if parts else plain
         whole = replace(last, prompt=words, references=first.references, sources=first.sources, n=1, size=first.size)
-        updates, _said = self._restore(whole, http, seed=False, painted=_painted(regions))
+        updates, _said = self._restore(whole, http, seed=False, regions=regions)
         key = "all_at_once_parts" if parts else "all_at_once"
         return updates, translate(language_of(http), key, count=len(chain))
 
@@ -186,8 +184,15 @@ class Filling:
         return refusal("fusion_full" if len(self._fusion.slots) == 3 else "fusion_full_many", http)
 
     def _restore(
-        self, recipe: Recipe, http: gr.Request, *, seed: bool, painted: Mapping[str, Any] | None = None
+        self,
+        recipe: Recipe,
+        http: gr.Request,
+        *,
+        seed: bool,
+        regions: Sequence[Region] | None = None,
+        adjusted: Mapping[str, Any] | None = None,
     ) -> Filled:
+        """Fill a recipe's form, with its region, or with these; `adjusted` says of which picture, and in what part."""
         form = self._forms[recipe.kind]
         pictures = self._service.pictures_of(recipe.references, recipe.sources, visitor(http).name)[: len(form.slots)]
         known = form.catalog.find(recipe.model, recipe.kind)
@@ -196,6 +201,10 @@ class Filling:
         labels = [f"image_{at + 1}" if len(form.slots) > 1 else "image" for at in range(len(pictures))]
         names = [label for label, picture in zip(labels, pictures, strict=True) if picture] + names
         gone = sum(picture is None for picture in pictures)
+        if regions is None:
+            regions = [recipe.region] if recipe.region else []
+        names += ["mask"] * bool(regions)
+        painted = {**_painted(regions), **(adjusted or {})}
         updates = {**form.fill(recipe, pictures, seed=seed, painted=painted), **self._open(form, http)}
         return updates, self._said(http, names, gone)
 

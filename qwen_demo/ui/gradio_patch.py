@@ -34,7 +34,7 @@ _BEFORE_LOGIN = (
 _UPLOADS = ("POST /gradio_api/upload", "POST /gradio_api/mcp/?")
 _EVENTS = ("POST /gradio_api/queue/join", f"POST /gradio_api/call/{_NAMES}", "POST /gradio_api/mcp/?")
 _STREAMS = ("GET /gradio_api/queue/data", f"GET /gradio_api/call/{_NAMES}/[^/]+")
-_BOARD = ("orders", "library", "picture", "proof", "code", r"answers\.zip", r"usage\.csv")
+_BOARD = ("orders", "library", "picture", "proof", "map", "code", r"answers\.zip", r"usage\.csv")
 ROUTES = Routes(
     open=(
         *(*_BEFORE_LOGIN, *_UPLOADS, *_EVENTS, *_STREAMS),

@@ -115,7 +115,7 @@ def paint_more(region: Region, language: str) -> str:
 
 def lost(region: Region, language: str) -> list[str]:
     """What of its photo's colours a picture can't have."""
-    return [translate(language, f"proof_lost_{region.lost}")] if region.lost in ("depth", "inks") else []
+    return [translate(language, f"proof_lost_{region.lost}")] if region.lost in ("depth", "colours") else []
 
 
 def engine_html(engine: Engine) -> str:

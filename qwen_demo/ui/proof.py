@@ -8,16 +8,19 @@ from .cards import Cards, Told
 from .messages import lost, paint_more
 
 
-def proof_told(proof: Proof, cards: Cards, language: str) -> Told:
+def proof_told(proof: Proof, entry: Entry, cards: Cards, language: str) -> Told:
     """Of a picture of which only a part was to change. What a key stands for is written in `board/proof.js`."""
     region = proof.region
     identical, pixels = (f"{count:,}" for count in (proof.identical, proof.pixels))
     said = [translate(language, "proof_identical", identical=identical, pixels=pixels), _model_did(region, language)]
-    shown = {"photo": proof.photo, "map": proof.map, "sent": proof.sent, "answered": proof.answered}
+    shown = {"photo": proof.photo, "sent": proof.sent, "answered": proof.answered}
+    width, height = entry.size
+    differing = {"id": f"map-{entry.id}", "w": width, "h": height, "prompt": "", "url": f"board/map?id={entry.id}"}
     return {
         "said": [*said, *lost(region, language)],
         "hint": paint_more(region, language),
         "repaint": bool(proof.sent and proof.answered),
+        "map": differing,
         **{name: cards.picture(entry) if entry else None for name, entry in shown.items()},
     }
 

@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ..api.errors import QwenDemoError
@@ -103,6 +103,7 @@ class Board:
             "library": self._library,
             "picture": self._picture,
             "proof": self._proof,
+            "map": self._map,
             "code": self._code,
             "answers.zip": self._raw_answers,
             "usage.csv": self._usage,
@@ -189,14 +190,23 @@ class Board:
             raise Refusal
         retouching = self._service.retouching
         if proof := await retouching.proof(entry, asked.visitor):
-            return proof_told(proof, asked.cards, asked.language)
+            return proof_told(proof, entry, asked.cards, asked.language)
         drift = await retouching.drift(entry, asked.visitor)
         return drift_told(drift, entry, asked.cards, asked.language) if drift else {}
+
+    def _map(self, asked: Asked) -> Response:
+        """The map of what differs in a picture from its photo, once the proof has made it."""
+        entry = asked.library.find(asked.param("id"))
+        if entry is None or not (path := asked.library.map_path(entry)).is_file():
+            raise Refusal
+        return FileResponse(path, media_type="image/png", headers={"Cache-Control": "no-store"})
 
     def _code(self, asked: Asked) -> Told:
         """An order as code that makes the same pictures again."""
         order = self._order(asked, asked.param("order"))
-        return dict(all_forms(self._service.engine_of(order), [call.request for call in order.calls]))
+        forms = dict(all_forms(self._service.engine_of(order), [call.sent for call in order.calls]))
+        # Of several regions each call has words and a picture of its own: the other forms name one for all.
+        return {"JSON": forms["JSON"]} if order.terms.regions[1:] else forms
 
     def _raw_answers(self, asked: Asked) -> Response:
         """The answers of an order that could not be read, as they came."""
@@ -240,9 +250,7 @@ class Board:
             case "star":
                 await asyncio.to_thread(library.star, entries, action.on)
             case "align":
-                path = await self._service.retouching.align(entries[0], asked.visitor)
-                made = await asyncio.to_thread(asked.library.entry_of, path)
-                return {"picture": asked.cards.picture(made)} if made else {}
+                return {"picture": asked.cards.picture(await self._service.align(entries[0], asked.visitor))}
             case "zip":
                 try:
                     return {"ticket": self._service.archives.offer(asked.visitor.name, entries)}

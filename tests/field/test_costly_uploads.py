@@ -146,7 +146,7 @@ REFUSED = {
 async def test_a_process_apart_makes_the_same_of_a_picture(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "图 of a.png"
     path.write_bytes(MADE[kind])
-    assert await decoding.prepare(path, "#102030") == prepare(path, "#102030")
+    assert await decoding.reference("prepare", path, "#102030") == prepare(path, "#102030")
 
 
 @pytest.mark.parametrize("kind", REFUSED)
@@ -156,7 +156,7 @@ async def test_a_process_apart_refuses_the_same_with_the_same_facts(kind: str, t
     with pytest.raises(InvalidRequest) as here:
         prepare(path)
     with pytest.raises(InvalidRequest) as apart:
-        await decoding.prepare(path)
+        await decoding.reference("prepare", path)
     assert vars(apart.value) == vars(here.value)
 
 
@@ -171,7 +171,7 @@ async def test_a_part_is_cut_in_a_process_apart(tmp_path: Path) -> None:
 @posix
 async def test_it_ends_at_once_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "endless.png")
-    reading = asyncio.create_task(decoding.prepare(tmp_path / "endless.png"))
+    reading = asyncio.create_task(decoding.reference("prepare", tmp_path / "endless.png"))
     pipe = await asyncio.to_thread(os.open, tmp_path / "endless.png", os.O_WRONLY)  # once the process reads
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -186,7 +186,7 @@ async def test_it_ends_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(decoding, "SECONDS", 0.01)
     os.mkfifo(tmp_path / "endless.png")
     with pytest.raises(InvalidRequest, match="takes too long"):
-        await decoding.prepare(tmp_path / "endless.png")
+        await decoding.reference("prepare", tmp_path / "endless.png")
     with pytest.raises(OSError, match="No such device"):  # nobody reads
         os.open(tmp_path / "endless.png", os.O_WRONLY | os.O_NONBLOCK)
 
@@ -207,7 +207,7 @@ async def test_what_breaks_a_limit_or_its_decoder_is_refused(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InvalidRequest, match="takes too long or too much memory"):
-        await decoding.prepare(with_decoder(code, tmp_path, monkeypatch))
+        await decoding.reference("prepare", with_decoder(code, tmp_path, monkeypatch))
 
 
 @posix
@@ -216,7 +216,7 @@ async def test_the_process_has_limits_and_knows_no_secrets(tmp_path: Path, monke
     limit = "resource.getrlimit(resource.RLIMIT_CPU)[0]"
     code = f"import resource; raise InvalidRequest('image', 'not_a_picture', '', limit={limit}, names=[*os.environ])"
     with pytest.raises(InvalidRequest) as told:
-        await decoding.prepare(with_decoder(code, tmp_path, monkeypatch))
+        await decoding.reference("prepare", with_decoder(code, tmp_path, monkeypatch))
     names: Any = told.value.facts["names"]
     assert {*names} <= {*decoding.KEPT, "PYTHONPATH", "MALLOC_ARENA_MAX", "LC_CTYPE"}
     assert told.value.facts["limit"] == decoding.PROCESSOR_SECONDS
@@ -224,7 +224,7 @@ async def test_the_process_has_limits_and_knows_no_secrets(tmp_path: Path, monke
 
 async def test_an_error_of_ours_is_no_word_about_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="ended with 1"):
-        await decoding.prepare(with_decoder("raise NameError", tmp_path, monkeypatch))
+        await decoding.reference("prepare", with_decoder("raise NameError", tmp_path, monkeypatch))
 
 
 @pytest_asyncio.fixture

@@ -236,7 +236,8 @@ function newSlot(order, place, card, look) {
     if (shown !== kind) return;
     element.dataset.is = "picture";
     const focused = document.activeElement === element;
-    element.replaceChildren(open, ...(slot.seed == null ? [] : [h("span", { class: "seed" }, say("seed", { seed: slot.seed }))]));
+    const caption = slot.parts || (slot.seed == null ? "" : say("seed", { seed: slot.seed }));
+    element.replaceChildren(open, ...(caption ? [h("span", { class: "seed" }, caption)] : []));
     element.removeAttribute("tabindex");
     if (focused) open.focus();
   }

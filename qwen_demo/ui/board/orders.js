@@ -3,7 +3,7 @@ import { addressed, ask } from "./shared.js";
 
 /**
  * A place of an order: a picture, why there is none, or nothing while it is waited for.
- * @typedef {import("./shared.js").Picture & { seed?: number, failed?: string, again?: boolean, gone?: boolean, dropped?: boolean }} Slot
+ * @typedef {import("./shared.js").Picture & { seed?: number, parts?: string, failed?: string, again?: boolean, gone?: boolean, dropped?: boolean }} Slot
  */
 
 /**

@@ -105,7 +105,7 @@ export function icon(name) {
 
 /** @param {Picture} picture @param {Record<string, string | number>} [asked] */
 function address({ id, token, url }, asked = {}) {
-  if (url) return new URL(url, document.baseURI).href;
+  if (url) return addressed(url);
   const query = new URLSearchParams({ ...asked, ...(token ? { t: token } : {}) });
   return new URL(`picture/${id}${query.size ? `?${query}` : ""}`, document.baseURI).href;
 }
