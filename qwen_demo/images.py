@@ -135,8 +135,10 @@ def original(path: Path) -> Reference:
             profile, deep = image.info.get("icc_profile"), _is_deep(image)
             plain = _plain(image)
             own = plain.mode in ("RGB", "RGBA") and (not profile or is_plain(profile))
-            picture = _turned(plain if own else srgb(plain), lies)
-            lost = "depth" if deep else "" if own or plain.mode in ("L", "LA") else "colours"
+            shown = plain if own else srgb(plain)
+            same = plain.mode in ("L", "LA") or (plain.mode == shown.mode and not _differ(plain, shown))
+            lost = "depth" if deep else "" if same else "colours"
+            picture = _turned(shown, lies)
         picture.info = {"icc_profile": profile} if own and profile else {}
         data = saved(picture, "PNG", compress_level=1)
         return Reference(data, "image/png", picture.size, image.format or "", came_with, bare.located, lost)
@@ -343,6 +345,10 @@ def _looked_at(
     if not any_ratio and max(width, height) > MAX_RATIO * min(width, height):
         raise InvalidRequest("image", "picture_ratio", name, width=width, height=height, limit=MAX_RATIO)
     return (width, height), lies
+
+
+def _differ(one: Image.Image, other: Image.Image) -> bool:
+    return one is not other and ImageChops.difference(one, other).getbbox(alpha_only=False) is not None
 
 
 def _white(value: int) -> int:

@@ -243,7 +243,7 @@ async def test_whatever_costs_nothing_to_refuse_is_refused_before_a_picture_is_d
     async def decoded(*_: object) -> None:
         pytest.fail("decoded")
 
-    monkeypatch.setattr(decoding, "prepare", decoded)
+    monkeypatch.setattr(decoding, "reference", decoded)
     upload = tmp_path / "a.png"
     upload.write_bytes(PNG)
     text = "data:image/png;base64,AAAA"
@@ -293,14 +293,14 @@ async def test_two_pictures_are_decoded_at_once_and_one_of_each_visitor(
     inside: list[str] = []
     begun, gate = asyncio.Semaphore(0), asyncio.Event()
 
-    async def slow(upload: Path, *_: object) -> Reference:
+    async def slow(_: object, upload: Path, *how: object) -> Reference:
         inside.append(upload.name)
         begun.release()
         await gate.wait()
         inside.remove(upload.name)
         return Reference(PNG, "image/png", SIDES, "PNG", SIDES, False)
 
-    monkeypatch.setattr(decoding, "prepare", slow)
+    monkeypatch.setattr(decoding, "reference", slow)
     # A new cookie from the same address is the same visitor.
     again = Visitor("ann-2", ("cookie ann-2", "address ann"))
     waiting = [
