@@ -233,7 +233,7 @@ export function mount(element, { trigger, props, watch }) {
     value = { ...value, ...NONE, ...came };
     if (value.photo) surface.load(new URL(value.photo, document.baseURI).href, value.size, value.box);
     tell();
-    if (adjusts) requestAnimationFrame(() => surface.element.scrollIntoView({ block: "center" })); // the form is shown first, from its top on
+    if (adjusts) requestAnimationFrame(() => surface.element.scrollIntoView({ block: "nearest" })); // the form is shown from its top on first
   }
 
   watch("value", take); // only what Python sets comes here
