@@ -95,8 +95,8 @@ export function mount(element, { trigger, props, upload, watch }) {
     if (said) notice(said);
     if (!turn) return;
     const form = document.querySelector(".modes .tabitem:not([style*='display: none']) .controls");
-    if (narrow()) form?.scrollIntoView();
-    else form?.scrollTo(0, 0);
+    form?.scrollTo(0, 0); // it scrolls by itself, but not on a phone
+    form?.scrollIntoView({ block: narrow() ? "start" : "nearest" });
   });
   acceptDrops(upload);
 }
