@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 from PIL import ImageChops
 
 from . import images, inpaint
+from .api.catalog import MAX_PICTURES
 from .api.errors import InvalidRequest, QwenDemoError
-from .api.requests import ImageEdit
+from .api.requests import ImageEdit, ImageRequest, make, next_seed, split, whole
+from .disk import DiskFull
 from .images import Reference, Verified
 from .inpaint import Region, mask_in, regions_of
 from .library import Entry, Library
@@ -136,7 +138,12 @@ class Retouching:
             library.keep_reference(sent)
             return known, sent.url
 
-        call.region, image = await self._in_turn(cut, order.counted)
+        try:
+            call.region, image = await self._in_turn(cut, order.counted)
+        except FileNotFoundError as error:
+            raise InvalidRequest("image", "picture_gone", str(error)) from error
+        except OSError as error:
+            raise DiskFull from error
         if isinstance(call.request, ImageEdit):
             call.request = replace(call.request, image=image)
 
@@ -266,6 +273,19 @@ class Retouching:
             except asyncio.CancelledError:
                 await asyncio.wait([done])
                 raise
+
+
+def requests_for(regions: Sequence[Region], n: int, photo: str, fields: Mapping[str, Any]) -> tuple[ImageRequest, ...]:
+    """The requests that change these regions of `n` pictures: of several, one after the other in the same seed.
+
+    Raises:
+        InvalidRequest: that is more than an order has, or a field breaks its rule.
+    """
+    n = whole("n", n, 1, MAX_PICTURES // len(regions))
+    each = [make(ImageEdit.kind, [photo], **{**fields, "prompt": region.words}) for region in regions]
+    if len(each) == 1:
+        return split(each[0], n)
+    return tuple(replace(one, seed=next_seed(one.seed, number)) for number in range(n) for one in each)
 
 
 def _photo(library: Library, order: Order, ground: Picture | None) -> Path:

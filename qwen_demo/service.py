@@ -3,44 +3,34 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from . import images
 from .api import catalog
-from .api.answer import SMALL
 from .api.client import QwenClient
 from .api.engine import PROVIDER_ENGINE, Engine
-from .api.errors import APIError, InvalidRequest, QwenDemoError, Refused, Unauthorized
-from .api.requests import ImageEdit, ImageRequest, asked, make, next_seed, split, whole
-from .api.responses import Begun, ImagesResponse
+from .api.errors import APIError, InvalidRequest, QwenDemoError, Refused
+from .api.requests import ImageEdit, ImageRequest, asked, make, split
 from .archive import Archives
+from .delivery import Delivery
 from .disk import PIXELS, DiskFull, Room
-from .images import Verified
 from .inpaint import Region
 from .journal import Journal
-from .library import Entry, Library, elsewhere
+from .library import Entry, Library
 from .lineage import ids_of, references_of
-from .order import Call, NotSaved, Order, Picture, State, Terms
+from .order import Order, State, Terms
 from .orders import Orders
 from .quota import Charge, Limit, Quota, TooManyAttempts
 from .recipe import Recipe, check_foreign, names_of, read
-from .retouching import NotPutIn, Retouching
+from .retouching import Retouching, requests_for
 from .upkeep import Upkeep
 from .uploads import Uploads, stand_in
 from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
-
-PICTURES_IN_MEMORY = 16  # of all orders, while they are fetched and saved: some 12 MB each
-ANSWERS_IN_MEMORY = 6  # with pictures inside, until those are saved
-
-T = TypeVar("T")
 
 
 class Service:
@@ -90,10 +80,19 @@ class Service:
         self.public = public
         self.uploads = Uploads(self.library, public=public)
         self.retouching = Retouching(self.library, self.uploads, public=public)
-        self._in_memory = asyncio.Semaphore(PICTURES_IN_MEMORY)
-        self._answers = asyncio.Semaphore(ANSWERS_IN_MEMORY)
         self._room = Room(library.root)
-        self._desk = ThreadPoolExecutor(4, "journal")
+        self.delivery = Delivery(
+            client,
+            keyed,
+            self._other_hosts,
+            orders=orders,
+            library_of=self.library,
+            journal=self.journal,
+            retouching=self.retouching,
+            upkeep=self.upkeep,
+            own_keys=self.own_keys,
+            room=self._room,
+        )
 
     def library(self, owner: str) -> Library:
         """The pictures that a visitor of that name may see: the own ones in public, else all."""
@@ -146,7 +145,7 @@ class Service:
                 return await self._order_regions(kind, sources, n, visitor, regions, mask, fields)
             await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
             references = [await self.uploads.reference(source, visitor, background) for source in sources]
-            ids = await self._aside(ids_of, self.library(visitor.name), sources) if sources else ()
+            ids = await self.delivery.aside(ids_of, self.library(visitor.name), sources) if sources else ()
             return await self.order(make(kind, references, **fields), n, visitor, ids)
 
     async def _order_regions(
@@ -168,17 +167,17 @@ class Service:
             if not region.words and not shared.strip() and len(regions) > 1:
                 raise InvalidRequest("mask", "part_words", "", number=number)
         regions = [replace(region, words=region.words or shared) for region in regions]
-        requests = _requests_for(regions, n, stand_in(sources[0]), fields)
+        requests = requests_for(regions, n, stand_in(sources[0]), fields)
         await self._admit(requests, visitor)
         terms = await self.retouching.take_in(sources[0], regions, mask, visitor)
-        ids = await self._aside(ids_of, self.library(visitor.name), sources)
+        ids = await self.delivery.aside(ids_of, self.library(visitor.name), sources)
         return await self._place(requests, visitor, replace(terms, sources=tuple(ids)))
 
     async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
         """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
         self.orders.check(visitor, len(requests))
         (key, host), n = self._paid_by(visitor), sum(request.n for request in requests)
-        await self._check((visitor.name, *visitor.counted), key, host, n)
+        await self.delivery.check((visitor.name, *visitor.counted), key, host, n)
         if self.quota and not key:
             await self.quota.check(visitor, n)
         await self.attempts.check(visitor, len(requests))
@@ -206,7 +205,7 @@ class Service:
         shape = await _shape(request)
         if request.references and not request.size and not request.row.keeps_shape and shape != (1, 1):
             request = replace(request, size=request.row.at_a_megapixel(*shape))  # what Auto promises
-        references = await self._aside(names_of, request.references) if request.references else ()
+        references = await self.delivery.aside(names_of, request.references) if request.references else ()
         terms = Terms(references=references, sources=tuple(sources), shape=shape)
         return await self._place(split(request, n), visitor, terms)
 
@@ -217,7 +216,7 @@ class Service:
         terms = replace(terms, own_key=bool(key), host=host, billed=self.engine.billed or bool(key))
         pixels = terms.shape[0] * terms.shape[1] if terms.regions else PIXELS
         room = n * math.ceil(pixels / PIXELS)
-        await self._check((visitor.name, *visitor.counted), key, host, room)
+        await self.delivery.check((visitor.name, *visitor.counted), key, host, room)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
             await self.attempts.charge(visitor, len(requests))
@@ -231,7 +230,7 @@ class Service:
     async def _run(self, order: Order, key: str, charge: Charge) -> None:
         """An order's way to its end: its calls side by side, of which a failed one stops none of the others."""
         for call in order.calls if not order.cancelled else ():
-            call.task = asyncio.create_task(self._see_through(order, call, key))
+            call.task = asyncio.create_task(self.delivery.see_through(order, call, key))
         try:
             await self._settle(order)
             await charge.give_back(sum(call.unbilled for call in order.calls), _refused(order))
@@ -242,118 +241,7 @@ class Service:
     async def _settle(self, order: Order) -> None:
         await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
         if any(call.state is not State.DONE for call in order.calls):
-            await self._note(order)
-
-    async def _see_through(self, order: Order, call: Call, key: str) -> None:
-        """A call's way: sent, answered, its pictures fetched and kept."""
-        try:
-            async with AsyncExitStack() as held:
-                content = await self._send(order, call, key, held)
-                await self._take_in(order, call, content, key)
-        except Exception as error:
-            if isinstance(error, Unauthorized) and self.own_keys and key:
-                self.own_keys.refuse((order.visitor, *order.counted), key, order.terms.host)
-            order.fail(error, call.places)
-            raise
-
-    async def _send(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
-        """The answer to a call in its turn, written down as it came. Memory for pictures inside of it is `held`."""
-        try:
-            if call.region:
-                await order.ended(call.after)
-                await self.retouching.cut_out(order, call)
-            async with order.turn(call):
-                async with order.noting:  # one after the other: they reach the API in their order
-                    await self._check((order.visitor, *order.counted), key, order.terms.host)
-                    await self._aside(self.journal.write, order)  # that it is sent is known before it is
-                async with self._client_for(order).open(call.sent, key) as answer:
-                    if call.request.response_format == "b64_json" or not call.request.row.formats:
-                        await held.enter_async_context(self._answers)
-                    content = await answer.content()
-        except QwenDemoError as error:
-            lost = error.may_be_billed and order.terms.billed
-            call.unbilled = 0 if lost else call.request.n
-            if isinstance(error, APIError) or not lost:
-                call.state, call.reason = State.FAILED, str(error)
-            raise
-        call.state, call.answered, call.headers = State.ANSWERED, datetime.now(), answer.headers
-        await self._note(order, self.journal.keep_answer, call, content)
-        return content
-
-    async def _take_in(self, order: Order, call: Call, content: bytes, key: str) -> None:
-        """An answer is understood, and those of its pictures that are not here yet are fetched and kept."""
-        library = self.library(order.visitor)
-        response = await self._understood(order, call, content, key)
-        order.understood(call, response)
-        numbers = [call.first + index for index in range(len(response.images))]
-
-        def missing() -> list[int]:
-            there = {number for number, picture in order.numbered.items() if library.entry_of(picture.path)}
-            return [number for number in numbers if number not in there]
-
-        fetched = missing()
-        keeping = (self._keep(order, call, response, number) for number in fetched)
-        outcomes = await asyncio.gather(*keeping, return_exceptions=True)
-        for number, outcome in zip(fetched, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                order.fail(outcome, [number])
-        if not missing():
-            call.state = State.DONE
-            await self._note(order, self.journal.drop_answer, call)
-
-    async def _understood(self, order: Order, call: Call, content: bytes, key: str) -> ImagesResponse:
-        """What an answer says. A task that was begun in place of it is followed, by its id in the journal."""
-        client = self._client_for(order)
-        while True:
-            try:
-                understood = await asyncio.to_thread(client.understand, content, call.headers)
-            except APIError as error:
-                call.state, call.reason, call.unbilled = State.FAILED, str(error), call.request.n
-                await self._note(order, self.journal.drop_answer, call)
-                raise
-            if not isinstance(understood, Begun):
-                return understood
-            content = await client.follow(understood, key)
-            await self._note(order, self.journal.keep_answer, call, content)
-
-    async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int) -> None:
-        """One picture of an answer, the order's `number`th, fetched, looked at, and saved."""
-        image, at = response.images[number - call.first], call.answered or datetime.now()
-        if image.prompt == call.request.prompt:  # SGLang repeats it: nothing was rewritten
-            image = replace(image, prompt=None)
-        library, region = self.library(order.visitor), None
-        problems: list[QwenDemoError] = []
-        async with self._in_memory:
-            data = await self._client_for(order).fetch(image)
-            picture = await asyncio.to_thread(images.verify, data)
-            if call.region:
-                try:
-                    picture, region = await self.retouching.put_in(order, call, picture)
-                except NotPutIn as error:
-                    problems.append(error)
-                    region = error.region
-            sources = (region.onto,) if region and region.onto else order.terms.sources
-            recipe = Recipe.of(call.request, order.terms.references, sources, response, image, at, region)
-            path, problem = await asyncio.to_thread(_save, library, picture, recipe, number, at, order.taken_back)
-        for found in (*problems, problem):
-            if found:
-                order.fail(found, [number])
-        size, seed = (picture.width, picture.height), call.request.seed
-        order.add(number, Picture(path, *size, seed, response.request_id, image.prompt, region))
-        self.upkeep.preview_later(library, path)
-
-    async def _check(self, names: Iterable[str], key: str, host: str, pictures: int = 0) -> None:
-        """Before something is sent: is the own key worth a try, and is there room for what is on its way and more?
-
-        Raises:
-            Unauthorized: the key was refused before.
-            DiskFull: there is no room.
-        """
-        if self.own_keys:
-            self.own_keys.check(names, key, host)
-        if self._room.stale:
-            await self._aside(self._room.look)
-        self._room.check(self.orders.on_their_way + pictures)
+            await self.delivery.note(order)
 
     def not_ready(self) -> str:
         """Why no orders are taken, or "". Not for the event loop."""
@@ -367,19 +255,6 @@ class Service:
             return "disk full"
         return ""
 
-    async def _note(self, order: Order, how: Callable[..., None] | None = None, *more: object) -> None:
-        async with order.noting:  # or an older state could be the last that is written
-            await self._aside(how or self.journal.write, order, *more)
-
-    async def _aside(self, work: Callable[..., T], *args: object) -> T:
-        """Do short work in threads of its own: what goes to the journal never waits behind pictures."""
-        return await asyncio.get_running_loop().run_in_executor(self._desk, partial(work, *args))
-
-    def _client_for(self, order: Order) -> QwenClient:
-        if not order.terms.own_key or not self._keyed:
-            return self._client
-        return self._other_hosts.get(order.terms.host, self._keyed)
-
     def engine_of(self, order: Order) -> Engine:
         """What an order goes to, as people shall know it: the engine, at the host of the key that pays."""
         if order.terms.host not in self._other_hosts:
@@ -388,7 +263,7 @@ class Service:
 
     async def resume(self) -> None:
         """Take up again what the app knew before it was started anew: answers that are here are read and fetched."""
-        for order in await self._aside(lambda: list(self.journal.orders())):
+        for order in await self.delivery.aside(lambda: list(self.journal.orders())):
             self.orders.take_back(order)
             if order.unread:
                 self.fetch_again(order)
@@ -403,16 +278,6 @@ class Service:
             held, host = self.own_keys.held(order.visitor)
             key = held if host == order.terms.host else ""  # another host's key goes nowhere else
 
-        async def take_up(call: Call) -> None:
-            try:
-                await order.ended(call.after)
-                content = await self._aside(self.journal.answer, order, call)
-                async with self._answers if len(content) > SMALL else nullcontext():  # a task may take long
-                    await self._take_in(order, call, content, key)
-            except Exception as error:
-                order.fail(error, call.places)
-                raise
-
         async def run() -> None:
             try:
                 await self._settle(order)
@@ -420,7 +285,7 @@ class Service:
                 self.orders.end(order)
 
         for call in order.unread:
-            call.task = asyncio.create_task(take_up(call))
+            call.task = asyncio.create_task(self.delivery.take_up(order, call, key))
         order.resume()
         order.task = asyncio.create_task(run())
 
@@ -449,7 +314,7 @@ class Service:
             for call in again:
                 call.state = State.FAILED if call.state is State.SENT else call.state
             order.tell()
-            await self._note(order)
+            await self.delivery.note(order)
         return placed
 
     async def apply_again(self, entry: Entry, painted: Mapping[str, Any], visitor: Visitor) -> Entry:
@@ -466,21 +331,21 @@ class Service:
         return await self._replaced(entry, await self.retouching.align(entry, visitor), visitor)
 
     async def _replaced(self, entry: Entry, path: Path, visitor: Visitor) -> Entry:
-        made = await self._aside(self.library(visitor.name).entry_of, path)
+        made = await self.delivery.aside(self.library(visitor.name).entry_of, path)
         for order in self.orders.of(visitor.name):
             for number, picture in order.numbered.items():
                 if made and picture.path == entry.path:
                     region = made.recipe.region if made.recipe else None
                     width, height = made.size
                     order.add(number, replace(picture, path=path, width=width, height=height, region=region))
-                    await self._note(order)
+                    await self.delivery.note(order)
                     break
         return made or entry
 
     async def forget(self, order: Order) -> None:
         """Nobody wants what is unread of it."""
         self.orders.forget(order)
-        await self._aside(self.journal.drop, order)
+        await self.delivery.aside(self.journal.drop, order)
 
     def key_of(self, visitor: Visitor) -> str:
         """The visitor's own key: the one that came with the request, else the one that was entered; or "".
@@ -532,7 +397,7 @@ class Service:
         """Close the connections."""
         self.upkeep.stop()
         self.retouching.close()
-        self._desk.shutdown(wait=False)
+        self.delivery.close()
         for client in (self._client, self._keyed, *self._other_hosts.values()):
             if client:
                 await client.aclose()
@@ -546,33 +411,10 @@ async def _shape(request: ImageRequest) -> tuple[int, int]:
     return next(filter(None, found), (1, 1))
 
 
-def _requests_for(regions: Sequence[Region], n: int, photo: str, fields: Mapping[str, Any]) -> tuple[ImageRequest, ...]:
-    """The requests that change these regions of `n` pictures: of several, one after the other in the same seed.
-
-    Raises:
-        InvalidRequest: that is more than an order has, or a field breaks its rule.
-    """
-    n = whole("n", n, 1, catalog.MAX_PICTURES // len(regions))
-    each = [make(ImageEdit.kind, [photo], **{**fields, "prompt": region.words}) for region in regions]
-    if len(each) == 1:
-        return split(each[0], n)
-    return tuple(replace(one, seed=next_seed(one.seed, number)) for number in range(n) for one in each)
-
-
 def _refused(order: Order) -> int:
     """How many unbilled pictures of it the API refused for what was asked; not those for which it was away or busy."""
     ended = [(call, call.task) for call in order.calls if call.task and not call.task.cancelled()]
     return sum(call.unbilled for call, task in ended if type(task.exception()) in (APIError, Refused))
-
-
-def _save(
-    library: Library, picture: Verified, recipe: Recipe, number: int, at: datetime, again: bool
-) -> tuple[Path, NotSaved | None]:
-    try:
-        return library.save(picture, recipe, number + 1, at, again=again), None
-    except OSError as error:
-        # It was paid for: show it from elsewhere, and say that it is not kept.
-        return elsewhere().save(picture, recipe, number + 1, at), NotSaved(error.strerror or str(error))
 
 
 def draw_seed() -> int:

@@ -19,6 +19,7 @@ LAYERS = [
     {"usage", "journal", "archive", "search", "lineage"},
     {"upkeep", "uploads"},
     {"retouching"},
+    {"delivery"},
     {"service"},
     {"web"},
     {"ui"},

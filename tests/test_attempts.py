@@ -188,11 +188,11 @@ async def test_references_that_are_kept_for_a_visitor_have_a_limit(
 ) -> None:
     decoded: list[str] = []
 
-    async def made_ready(upload: Path, background: str) -> Reference:
+    async def made_ready(_: object, upload: Path, background: str) -> Reference:
         decoded.append(background)
         return Reference(background.encode() * (MB // 7), "image/png", (500, 500), "PNG", (500, 500), False)
 
-    monkeypatch.setattr(decoding, "prepare", made_ready)
+    monkeypatch.setattr(decoding, "reference", made_ready)
     service.uploads.kept = Limit(f"{images.MAX_SENT_BYTES + 2 * MB}/day", TooMuchKept)
     for visitor in (ANN, ANN, ANN, ANN, ANN_AGAIN):  # what is there already takes no room
         await service.uploads.prepare(Path("photo.png"), visitor, "#000000")

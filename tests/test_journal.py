@@ -98,7 +98,7 @@ async def test_an_answer_is_on_disk_before_it_is_understood_and_read_after_a_res
         hung.set()
         await go.wait()
 
-    monkeypatch.setattr(service, "_take_in", hang)
+    monkeypatch.setattr(service.delivery, "_take_in", hang)
     await service.order(HILL, 1, ANN)
     await asyncio.wait_for(hung.wait(), 30)
     await dropped(service)
@@ -115,7 +115,7 @@ async def test_a_picture_that_was_saved_before_the_end_is_not_saved_twice(
 ) -> None:
     service = make(tmp_path, lambda _: answer())
     saved, go = asyncio.Event(), asyncio.Event()
-    note = service._note
+    note = service.delivery.note
 
     async def hang_when_saved(order: Order, *how: Any) -> None:
         if order.pictures:
@@ -123,7 +123,7 @@ async def test_a_picture_that_was_saved_before_the_end_is_not_saved_twice(
             await go.wait()
         await note(order, *how)
 
-    monkeypatch.setattr(service, "_note", hang_when_saved)
+    monkeypatch.setattr(service.delivery, "note", hang_when_saved)
     await service.order(HILL, 1, ANN)
     await asyncio.wait_for(saved.wait(), 30)
     await dropped(service)

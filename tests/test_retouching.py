@@ -386,7 +386,7 @@ async def test_an_order_goes_on_after_a_restart_with_the_answer_that_came(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(service, "_take_in", ends_here)
+        patch.setattr(service.delivery, "_take_in", ends_here)
         order = await ordered(service, photo, (DOT, "a red hat"), (ELSEWHERE, "no lamp"))
     assert [call.state for call in order.calls] == [State.ANSWERED, State.ANSWERED]
     later = made(tmp_path / "outputs", backend)

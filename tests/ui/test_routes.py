@@ -495,7 +495,7 @@ def test_a_picture_is_told_with_its_story(http: httpx.Client, library: Library) 
         *("picture", "name", "prompt", "revised_prompt", "facts", "usable", "link", "family", "steps", "provable")
     ]
     assert told["picture"] == {"id": child.id, "w": 256, "h": 256, "prompt": "a cute cat", "starred": False}
-    assert (told["name"], told["usable"], told["steps"], told["provable"]) == (path.name, True, 1, True)
+    assert (told["name"], told["usable"], told["steps"], told["provable"]) == (path.name, True, 0, True)
     assert [(step["depth"], step["picture"]["id"]) for step in told["family"]] == [(0, source.id), (1, child.id)]
     assert told["facts"] == [
         *(["Size", "256×256"], ["Kind", "Edit"], ["Model", "qwen-image-plus"], ["Seed", "42"]),
