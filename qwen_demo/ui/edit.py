@@ -29,7 +29,7 @@ def edit_tab(demo: gr.Blocks, service: Service) -> Form:
         slot.painter = Painter(max((model.max_prompt for model in models), default=0))
         words = "prompt_edit_hint", "run_edit", "size_auto_info"
         form = Form("edit", ImageEdit, service.engine.catalog, EDIT, *words, slots=[slot], below=told_below(service))
-    slot.painter.wire()
+    slot.painter.wire(service)
     wire_run(demo, service, form)
     _wire_apply(service, form, slot.painter)
     return form

@@ -1,7 +1,9 @@
 """Where a visitor paints what of a photo shall change. `board/painter.js` draws it."""
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +15,9 @@ from PIL import Image
 from ..api.errors import InvalidRequest
 from ..inpaint import regions_of
 from ..region import part_to_send, sharpness
+from ..service import Service
 from ..strokes import mask_of
-from .events import on
+from .events import on, visitor
 from .files import uploaded
 from .parts import part
 
@@ -40,15 +43,17 @@ class Painter:
     def __init__(self, longest: int) -> None:
         self.part = part("painter", events=["input", "apply"], value=photo_value(None), longest=longest, told={})
 
-    def wire(self) -> None:
-        """Say how sharp what is painted will be, before it is ordered."""
-        on(
-            self.part.input,
-            lambda value: gr.update(told=sharpnesses(value)),
-            inputs=self.part,
-            outputs=self.part,
-            trigger_mode="always_last",
-        )
+    def wire(self, service: Service) -> None:
+        """Say how sharp what is painted will be, before it is ordered; and begin with the photo as it was uploaded."""
+
+        async def tell(value: object, http: gr.Request) -> Any:
+            told = await asyncio.to_thread(sharpnesses, value)
+            with suppress(InvalidRequest, OSError):  # whoever orders hears of it
+                if told and (upload := original_in(value)):
+                    service.uploads.begin_original(upload, visitor(http))
+            return gr.update(told=told)
+
+        on(self.part.input, tell, inputs=self.part, outputs=self.part, trigger_mode="always_last")
 
 
 def photo_value(
