@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# The results side in each of its states: slow, and so beside the other tests
-BOARD = tests/browser/test_feed.py tests/browser/test_library.py tests/browser/test_viewer.py
+# The results side in each of its states, and what is found in hundreds of answers: slow, and so beside the other tests
+BOARD = tests/browser/test_feed.py tests/browser/test_library.py tests/browser/test_viewer.py tests/test_region.py
 
 .PHONY: run test board soak lint bench bench-short clean
 
@@ -15,7 +15,7 @@ test: $(VENV)/.dev
 	$(BIN)/python tests/browser/chromium.py
 	@echo "The browser tests and the others, side by side:"
 	@$(BIN)/python -m pytest -q tests/browser $(BOARD:%=--ignore=%) & browser=$$!; \
-	$(BIN)/python -m pytest -q --ignore tests/browser; others=$$?; \
+	$(BIN)/python -m pytest -q --ignore tests/browser $(BOARD:%=--ignore=%); others=$$?; \
 	wait $$browser && exit $$others
 
 board: $(VENV)/.dev

@@ -127,7 +127,7 @@ class Retouching:
 
         Raises:
             InvalidRequest: the photo is not here any more.
-            OSError: there is no room for what is sent.
+            DiskFull: there is no room for what is sent.
         """
         library, region = self._library_of(order.visitor), call.region or Region()
 

@@ -448,7 +448,7 @@ async def test_a_picture_that_somebody_changed_afterwards_is_found_out(service: 
         changed = opened.copy()
     changed.putpixel((3, 4), (1, 2, 3))
     data = images.verify(images.saved(changed, "PNG"))
-    path = service.library("ann").save(data, recipe, 1, datetime.now())
+    path = await asyncio.to_thread(service.library("ann").save, data, recipe, 1, datetime.now())
     other = service.library("ann").entry_of(path)
     assert other is not None
     before, after = await service.retouching.proof(entry, ANN), await service.retouching.proof(other, ANN)

@@ -251,7 +251,7 @@ def photo_bytes(folder: Path) -> int:
 
 
 async def test_apply_again_and_align_are_attempts(tmp_path: Path, backend: Choosy, photo: Path) -> None:
-    service, ann = made(tmp_path / "outputs", backend, attempts="3/minute"), Visitor("ann", ("ann",))
+    service, ann = made(tmp_path / "outputs", backend, attempts="3/day"), Visitor("ann", ("ann",))
     order = await service.order_from(
         "edit", [photo], 1, ann, regions=regions_of(painted((DOT, ""))), prompt="a", seed=1
     )
