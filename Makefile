@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# The results side in each of its states, and what is found in hundreds of answers: slow, and so beside the other tests
-BOARD = tests/browser/test_feed.py tests/browser/test_library.py tests/browser/test_viewer.py tests/test_region.py
+# The results side and the painter in each of their states, and photos of every kind: slow, and so beside the other tests
+BOARD = $(addprefix tests/browser/test_,feed.py library.py viewer.py proof.py painter.py) tests/test_region.py \
+	tests/test_retouching.py
 
 .PHONY: run test board soak lint bench bench-short clean
 
