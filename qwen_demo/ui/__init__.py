@@ -25,7 +25,17 @@ from .edit import edit_tab
 from .endpoints import add_endpoints
 from .events import asker, on
 from .fusion import fusion_tab
-from .gradio_patch import GRADIO_ROUTES, ROUTES, App, KnownStreams, OwnRanges, bound_queue, share_parts, signed_in
+from .gradio_patch import (
+    GRADIO_ROUTES,
+    ROUTES,
+    App,
+    KnownStreams,
+    OwnRanges,
+    bound_queue,
+    fill_in,
+    share_parts,
+    signed_in,
+)
 from .link import choose_language, follow_links
 from .messages import engine_html, t
 from .own_key import own_key_panel
@@ -81,6 +91,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
     # Orders wait in the service's own line; api_open would let programs pass Gradio's queue by.
     demo.queue(default_concurrency_limit=None, api_open=False)
     bound_queue(demo)
+    fill_in(demo)
     return demo
 
 

@@ -295,6 +295,17 @@ def test_words_from_outside_are_escaped(client: Client) -> None:
         client.predict(prompt="x", model="<img src=x>", api_name="/text_to_image")
 
 
+def test_who_knows_fewer_places_gets_the_defaults_of_the_others(app: RunningApp) -> None:
+    """As programs of an earlier version, which had no mask, and send a list."""
+    given = ["warmer", f"{SAMPLES}/a.png", EDIT_MODEL, None, 1, 7, "", True, False, "url"]
+    with httpx.Client(base_url=app.url, timeout=60) as http:
+        id = http.post("/gradio_api/call/edit_image", json={"data": given}).json()["event_id"]
+        assert "event: complete" in http.get(f"/gradio_api/call/edit_image/{id}").text
+        id = http.post("/gradio_api/call/edit_image", json={"data": given[:1]}).json()["event_id"]
+        assert "Picture: add a picture first." in http.get(f"/gradio_api/call/edit_image/{id}").text
+    assert [sent["seed"] for sent in app.orders] == [7]
+
+
 def test_the_queue_cant_be_passed_by(app: RunningApp) -> None:
     response = httpx.post(f"{app.url}/gradio_api/run/text_to_image", json={"data": ["a"]})
     assert response.status_code == 404
