@@ -491,7 +491,13 @@ async def test_on_a_phone_fingers_select_delete_undo_and_open(new_context: NewCo
         await expect(shown.locator(".prompt").first).to_have_text("A mountain lake")
         await page.keyboard.press("Escape")
         await expect(tiles(page).nth(1).locator("[data-act=open]")).to_be_focused()
-        await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        await page.wait_for_function(  # as fingers do: the page grows while rows far below get their true heights
+            """() => {
+                scrollTo(0, document.documentElement.scrollHeight);
+                const box = [...document.querySelectorAll("#library .tile")].at(-1).getBoundingClientRect();
+                return box.top >= 0 && box.bottom <= innerHeight;
+            }"""
+        )
         await expect(tiles(page).last).to_be_in_viewport(ratio=1)
         assert (await ids(page))[-1].startswith(f"{DAYS[-1]:%Y-%m-%d}-")
         await search(page, f"before:{TODAY.year - 1}")
