@@ -457,12 +457,17 @@ async def test_a_picture_that_somebody_changed_afterwards_is_found_out(service: 
     assert after.identical == before.identical - 1
 
 
+async def plain_edit(service: Service, photo: Path, prompt: str = "a red hat") -> Entry:
+    """An edit of the whole photo."""
+    order = await (await service.order_from("edit", [photo], 1, ANN, prompt=prompt, seed=4)).finish()
+    entry = service.library("ann").entry_of(order.pictures[0].path)
+    assert entry is not None
+    return entry
+
+
 async def test_there_is_no_proof_without_the_photo_or_for_other_pictures(service: Service, tmp_path: Path) -> None:
     photo = saved(photo_of((1200, 900)), tmp_path / "a.png")
-    plain = await (await service.order_from("edit", [photo], 1, ANN, prompt="a red hat", seed=1)).finish()
-    entry = service.library("ann").entry_of(plain.pictures[0].path)
-    assert entry is not None
-    assert await service.retouching.proof(entry, ANN) is None
+    assert await service.retouching.proof(await plain_edit(service, photo), ANN) is None
     retouched = await entry_of(service, photo)
     for path in (tmp_path / "outputs" / ".references").iterdir():
         path.unlink()
@@ -473,9 +478,7 @@ async def test_a_plain_edit_says_its_drift_and_is_aligned_when_that_is_wanted(
     service: Service, backend: Choosy, tmp_path: Path
 ) -> None:
     photo = saved(photo_of((1500, 1100)), tmp_path / "a.png")
-    order = await (await service.order_from("edit", [photo], 1, ANN, prompt="a red hat", seed=4)).finish()
-    entry = service.library("ann").entry_of(order.pictures[0].path)
-    assert entry is not None
+    entry = await plain_edit(service, photo)
     drift = await service.retouching.drift(entry, ANN)
     assert drift is not None
     assert (drift.moved > 2, drift.aligned, drift.photo.size) == (True, False, (1500, 1100))
@@ -492,9 +495,7 @@ async def test_a_plain_edit_says_its_drift_and_is_aligned_when_that_is_wanted(
 
 async def test_another_scene_is_not_aligned(service: Service, tmp_path: Path) -> None:
     photo = saved(photo_of((900, 900)), tmp_path / "a.png")
-    order = await (await service.order_from("edit", [photo], 1, ANN, prompt="upside down", seed=4)).finish()
-    entry = service.library("ann").entry_of(order.pictures[0].path)
-    assert entry is not None
+    entry = await plain_edit(service, photo, "upside down")
     assert await service.retouching.drift(entry, ANN) is None
     with pytest.raises(InvalidRequest):
         await service.retouching.align(entry, ANN)
