@@ -89,7 +89,7 @@ class Delivery:
     async def take_up(self, order: Order, call: Call, key: str) -> None:
         """The same from where it stood: its answer is here."""
         try:
-            await order.ended(call.after)
+            await order.ended_before(call)
             content = await self.aside(self._journal.answer, order, call)
             async with self._answers if len(content) > SMALL else nullcontext():  # a task may take long
                 await self._take_in(order, call, content, key)
@@ -101,7 +101,7 @@ class Delivery:
         """The answer to a call in its turn, written down as it came. Memory for pictures inside of it is `held`."""
         try:
             if call.region:
-                await order.ended(call.after)
+                await order.ended_before(call)
                 await self._retouching.cut_out(order, call)
             async with order.turn(call):
                 async with order.noting:  # one after the other: they reach the API in their order

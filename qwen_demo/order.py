@@ -77,7 +77,6 @@ class Call:
         usage: what the API reported for it, and its id there.
         reason: why it failed, in English.
         region: where alone the photo may change.
-        after: the call whose picture that goes into.
     """
 
     request: ImageRequest
@@ -90,7 +89,6 @@ class Call:
     request_id: str | None = None
     reason: str = ""
     region: Region | None = None
-    after: "Call | None" = None
     task: asyncio.Task[None] | None = None
 
     @property
@@ -172,8 +170,7 @@ class Order:
         for request in requests:
             self.calls.append(Call(request, sum(call.request.n for call in self.calls), unbilled=request.n))
         for number, call in enumerate(self.calls if self.terms.regions else ()):
-            step = number % len(self.terms.regions)
-            call.region, call.after = self.terms.regions[step], self.calls[number - 1] if step else None
+            call.region = self.terms.regions[number % len(self.terms.regions)]
         self.numbered: dict[int, Picture] = {}
         self.problems: list[QwenDemoError] = []
         self.reasons: dict[int, QwenDemoError] = {}
@@ -232,11 +229,6 @@ class Order:
         """The calls that were sent, and of whose answer nobody knows."""
         return [call for call in self.calls if self.finished and call.state is State.SENT]
 
-    async def ended(self, call: Call | None) -> None:
-        """Wait until that call, if there is one, has come to its end."""
-        if call and call.task:
-            await asyncio.wait([call.task])
-
     def chain(self, call: Call) -> Sequence[Call]:
         """The calls that change regions of the same photo one after the other, of which this is one."""
         steps = max(1, len(self.terms.regions))
@@ -247,10 +239,19 @@ class Order:
         """The picture that has all regions so far, of the photo that this call changes a region of."""
         return next(filter(None, map(self._put_in, reversed(self.chain(call)))), None)
 
+    def before(self, call: Call) -> Sequence[Call]:
+        """Those of its chain that come before it."""
+        chain = self.chain(call)
+        return chain[: chain.index(call)]
+
+    async def ended_before(self, call: Call) -> None:
+        """Wait until the calls before it have come to their ends."""
+        if tasks := [one.task for one in self.before(call) if one.task]:
+            await asyncio.wait(tasks)
+
     def ground(self, call: Call) -> Picture | None:
         """The picture that this call's is to be put into, as far as the calls before it have brought one."""
-        before = self.chain(call)[: self.chain(call).index(call)]
-        return next(filter(None, map(self._put_in, reversed(before))), None)
+        return next(filter(None, map(self._put_in, reversed(self.before(call)))), None)
 
     def _put_in(self, call: Call) -> Picture | None:
         """The photo with a call's region in it; an answer that is shown as it came is none."""

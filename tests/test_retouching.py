@@ -415,7 +415,7 @@ async def test_the_journal_knows_regions_and_their_words(service: Service, tmp_p
     assert [call.region for call in back.calls] == [call.region for call in order.calls]
     assert [call.request.prompt for call in back.calls] == ["a red hat", "no lamp"]
     assert back.pictures == order.pictures
-    assert [call.after for call in back.calls] == [None, back.calls[0]]
+    assert [back.before(call) for call in back.calls] == [[], back.calls[:1]]
     await later.aclose()
 
 
