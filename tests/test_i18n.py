@@ -13,7 +13,8 @@ from qwen_demo.api import catalog
 from qwen_demo.api.errors import FAILINGS, RULES, QwenDemoError
 from qwen_demo.api.requests import ASKED, ImageEdit, ImageFusion, TextToImage
 from qwen_demo.i18n import LANGUAGES, browser_codes, preferred, texts, translate
-from qwen_demo.ui import controls, examples, parts
+from qwen_demo.ui import examples, parts
+from qwen_demo.ui.words import NEGATIVES, STYLES
 
 PACKAGE = Path(service.__file__).parent
 REQUESTS = (TextToImage, ImageEdit, ImageFusion)
@@ -62,8 +63,8 @@ def families() -> dict[str, Iterable[str]]:
         "proof_lost": ("depth", "colours"),
         "board": [key for key in said_on_the_board() if f"board_{key}" in texts("en")],
         "board_ordinal": ["one", "two", "few", "other"],
-        "style": [f"{style}{end}" for style in controls.STYLES for end in ("", "_words")],
-        "negative": [f"{name}{end}" for name in controls.NEGATIVES for end in ("", "_words")],
+        "style": [f"{style}{end}" for style in STYLES for end in ("", "_words")],
+        "negative": [f"{name}{end}" for name in NEGATIVES for end in ("", "_words")],
         "example": [
             f"{example.key}{end}"
             for example in EXAMPLES

@@ -19,7 +19,7 @@ from ..i18n import LANGUAGES, translate
 from ..library import Entry
 from ..recipe import Recipe
 from ..service import Service
-from .controls import NEGATIVES, STYLES, adding, small_button
+from .controls import small_button
 from .events import Updates, language_of, on
 from .examples import Example
 from .files import uploaded
@@ -27,6 +27,7 @@ from .messages import t
 from .painter import Painted, Painter, original_in, painted_in, repainted
 from .sizes import FREE, size_in, sizes_of, told_size
 from .slot import Slot, Upload
+from .words import draw_ideas
 
 Part = TypeVar("Part", bound=Component)
 
@@ -116,11 +117,7 @@ class Form:
             chips = [small_button(t(f"example_{example.key}")) for example in examples]
         words = partial(part, gr.Textbox, placeholder=t("negative_hint"), lines=1, max_lines=4)
         self.negative_prompt = words("negative", "field_negative_prompt", visible=self._any("negative"))
-        with gr.Accordion(t("ideas"), open=False, elem_id=f"{tab}-ideas", elem_classes="accordion"):
-            self.recent = part(gr.Dropdown, "recent", "recent", [])
-            adding(self.prompt, t("style_presets"), [f"style_{name}" for name in STYLES])
-            if self._any("negative"):
-                adding(self.negative_prompt, t("negative_presets"), [f"negative_{name}" for name in NEGATIVES])
+        self.recent = draw_ideas(tab, self.prompt, self.negative_prompt if self._any("negative") else None)
         sizes = sizes_of(first, auto=bool(slots))
         info = t(auto_info) if auto_info else None
         self.size = part(gr.Radio, "size", "field_size", info=info, elem_classes="shapes", **sizes)
@@ -191,7 +188,6 @@ class Form:
             given = [self.model, self.size, self.free_size]
             latest = {"preprocess": False, "trigger_mode": "always_last"}
             on(told, self._tell_size, inputs=given, outputs=self.free_size, **latest)
-        on(self.recent.input, None, inputs=self.recent, outputs=self.prompt, js="page.same")
         seeds = [self.seed, self.random_seed]
         on(self._one_more.click, None, inputs=self.seed, outputs=seeds, js=f"page.nextSeed({catalog.MAX_SEED})")
         # Whoever moves the slider wants this seed.
