@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 PATIENCE = 5.0  # seconds for the storage to answer
 Counter = tuple[str, RateLimitItem]
 """Where it is counted, and up to what."""
+Told = tuple[tuple[str, str], ...]
+"""The same in texts, of several counters."""
 
 
 class OverLimit(QwenDemoError):
@@ -64,6 +66,9 @@ class Quota:
         total: of the whole app, such as `300/day`; "" for no limit.
         storage: `memory://`, or `redis://host:port` so that several processes share one count.
 
+    Attributes:
+        shared: whether they do.
+
     Raises:
         ValueError: a text can't be understood.
         limits.errors.ConfigurationError: the storage's package is not installed.
@@ -73,6 +78,7 @@ class Quota:
         self._per_visitor = parse(per_visitor) if per_visitor else None
         self._total = parse(total) if total else None
         options = {} if storage.startswith("memory") else {"implementation": "redispy"}
+        self.shared = not storage.startswith("memory")
         # "async+" makes it one of these.
         self._storage = cast(Storage, storage_from_string(f"async+{storage}", wrap_exceptions=True, **options))
 
@@ -94,6 +100,10 @@ class Quota:
             await charge.give_back(pictures)
             raise
         return charge
+
+    def charged(self, counters: Told) -> "Charge":
+        """What was counted by a process that has ended, as it had `told` it."""
+        return Charge(self, [(key, parse(rule)) for key, rule in counters])
 
     async def check(self, visitor: Visitor, pictures: int) -> None:
         """Whether so many could be charged now. Counts nothing.
@@ -145,9 +155,15 @@ class Quota:
 class Charge:
     """Pictures that were counted before they were ordered. Without a quota it holds none."""
 
-    def __init__(self, quota: Quota | None = None) -> None:
+    def __init__(self, quota: Quota | None = None, counters: Iterable[Counter] = ()) -> None:
         self._quota = quota
-        self.counters: list[Counter] = []
+        self.counters = [*counters]
+
+    @property
+    def told(self) -> Told:
+        """Where it is counted, for another process; nothing where each has a count of its own."""
+        shared = self._quota and self._quota.shared
+        return tuple((key, str(rule)) for key, rule in self.counters if shared)
 
     async def give_back(self, pictures: int, refused: int = 0) -> None:
         """So many of them were surely not billed. While the storage is away they stay counted.
@@ -161,7 +177,8 @@ class Charge:
             if refused:
                 pictures -= max([await self._quota.stays(counter, refused) for counter in self.counters], default=0)
             for counter in self.counters:
-                await self._quota.add(counter, -pictures)
+                if (left := await self._quota.add(counter, -pictures)) < 0:
+                    await self._quota.add(counter, -left)  # the storage has begun anew since
         except QuotaUnknown:
             log.warning("the quota's storage is away: %d unbilled pictures stay counted", pictures)
 

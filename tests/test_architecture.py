@@ -11,11 +11,11 @@ from qwen_demo.api.dialects import DIALECTS
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
-    {"api", "containers", "colour", "line", "strokes", "registration"},
+    {"api", "containers", "colour", "life", "line", "strokes", "registration"},
     {"i18n", "visitors", "images", "region", "snippets", "logs", "disk", "models"},
     {"inpaint"},
     {"recipe", "decoding", "quota", "offline", "settings", "order"},
-    {"orders", "library", "environment"},
+    {"orders", "library", "environment", "axes"},
     {"usage", "journal", "archive", "search", "lineage"},
     {"upkeep", "uploads"},
     {"retouching"},
