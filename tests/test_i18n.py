@@ -14,7 +14,7 @@ from qwen_demo.api.errors import FAILINGS, RULES, QwenDemoError
 from qwen_demo.api.requests import ASKED, ImageEdit, ImageFusion, TextToImage
 from qwen_demo.i18n import LANGUAGES, browser_codes, preferred, texts, translate
 from qwen_demo.ui import examples, parts
-from qwen_demo.ui.words import NEGATIVES, STYLES
+from qwen_demo.ui.words import NEGATIVES, QUICK, STYLES
 
 PACKAGE = Path(service.__file__).parent
 REQUESTS = (TextToImage, ImageEdit, ImageFusion)
@@ -62,6 +62,7 @@ def families() -> dict[str, Iterable[str]]:
         "recipe": called("BadRecipe", "recipe.py"),
         "proof_lost": ("depth", "colours"),
         "board": [key for key in said_on_the_board() if f"board_{key}" in texts("en")],
+        "board_quick": [f"{edit}{end}" for edit in QUICK for end in ("", "_words")],
         "board_ordinal": ["one", "two", "few", "other"],
         "style": [f"{style}{end}" for style in STYLES for end in ("", "_words")],
         "negative": [f"{name}{end}" for name in NEGATIVES for end in ("", "_words")],
@@ -112,7 +113,7 @@ def test_every_word_that_the_board_says_is_in_the_file_that_it_loads(language: s
     assert len(said_on_the_board()) > 50
     assert sorted(said_on_the_board() - words.keys()) == []
     # Keys that it puts together: of these families, all of which are there.
-    assert {*re.findall(r"(?:\bwords\[|\bsay\()`(\w+)_\$", boards_code())} == {"example", "kind", "ordinal"}
+    assert {*re.findall(r"(?:\bwords\[|\bsay\()`(\w+)_\$", boards_code())} == {"example", "kind", "ordinal", "quick"}
     made = {*(f"example_{example.key}" for example in examples.SHOWN), *(f"kind_{kind.kind}" for kind in REQUESTS)}
     assert sorted({*made, *(f"ordinal_{name}" for name in families()["board_ordinal"])} - words.keys()) == []
 

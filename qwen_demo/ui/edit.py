@@ -16,6 +16,7 @@ from .messages import problem_html, status_html
 from .painter import Painter, painted_in
 from .run import told_below, wire_run
 from .slot import Slot
+from .words import quick_edits
 
 _VALUES = ("photo", "original", "size", "address", "regions", "sees", "edge", "of", "box")
 """What a painter's value is made of."""
@@ -28,7 +29,16 @@ def edit_tab(demo: gr.Blocks, service: Service) -> Form:
         models = service.engine.catalog.doing(ImageEdit.kind)
         slot.painter = Painter(max((model.max_prompt for model in models), default=0))
         words = "prompt_edit_hint", "run_edit", "size_auto_info"
-        form = Form("edit", ImageEdit, service.engine.catalog, EDIT, *words, slots=[slot], below=told_below(service))
+        form = Form(
+            "edit",
+            ImageEdit,
+            service.engine.catalog,
+            EDIT,
+            *words,
+            slots=[slot],
+            note=quick_edits(),
+            below=told_below(service),
+        )
     slot.painter.wire(service)
     wire_run(demo, service, form)
     _wire_apply(service, form, slot.painter)

@@ -17,7 +17,7 @@ from ..i18n import texts
 from .examples import SHOWN
 
 FOLDER = Path(__file__).parent / "board"
-SHEETS = ("board.css", "viewer.css", "library.css", "painter.css")
+SHEETS = ("board.css", "viewer.css", "library.css", "painter.css", "words.css")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".webp": "image/webp"}
 _MOUNT = """
 const { mount } = await import(new URL("board/VERSION/PART.js", document.baseURI));
@@ -25,8 +25,11 @@ mount(element.querySelector(".mount"), { trigger, props, upload, watch });
 """
 
 
-def part(name: str, *, events: Sequence[str] = (), **props: Any) -> gr.HTML:
-    """A place of the page that the module of that name draws; it may trigger these events, and `props` are its own."""
+def part(name: str, *, events: Sequence[str] = (), elem_id: str = "", **props: Any) -> gr.HTML:
+    """A place of the page that the module of that name draws; it may trigger these events, and `props` are its own.
+
+    Its element's id is the name, too, unless another is given: then there may be several.
+    """
     script = _MOUNT.replace("VERSION", _version()).replace("PART", name)
     told = " ".join(f"'{event}'" for event in events)
     # Gradio compares a template with the page by position, which would load pictures anew: this one never changes.
@@ -34,7 +37,7 @@ def part(name: str, *, events: Sequence[str] = (), **props: Any) -> gr.HTML:
         html_template='<div class="mount"></div>',
         js_on_load=f"/* {told} */ (async () => {{{script}}})();",
         apply_default_css=False,
-        elem_id=name,
+        elem_id=elem_id or name,
         **props,
     )
 
@@ -64,7 +67,7 @@ def _files() -> dict[str, bytes]:
 
 
 def _is_boards(key: str) -> bool:
-    return key.startswith(("board_", "kind_")) or key in {f"example_{example.key}" for example in SHOWN}
+    return key.startswith(("board_", "kind_")) or key in {"comma", *(f"example_{example.key}" for example in SHOWN)}
 
 
 @cache

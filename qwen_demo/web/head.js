@@ -1,6 +1,20 @@
 // Before Gradio starts: it takes its language from the browser's and its colours from the system.
 // LANGUAGES, from the codes that browsers use to the page's languages, stands before this, English first.
 (() => {
+  // A browser that blocks storage keeps what it is given for as long as the page is open.
+  class Forgetful {
+    getItem(key) { return this[key] ?? null; }
+    setItem(key, value) { this[key] = String(value); }
+    removeItem(key) { delete this[key]; }
+  }
+  for (const storage of ["localStorage", "sessionStorage"]) {
+    try {
+      window[storage];
+    } catch {
+      Object.defineProperty(window, storage, { value: new Forgetful() });
+    }
+  }
+
   const root = document.documentElement;
   const named = document.cookie.match(/(?:^|; )language=([^;]*)/)?.[1];
   // As the server decides it: zh-Hant-HK, else zh-Hant, else zh.
