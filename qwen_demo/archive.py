@@ -1,12 +1,17 @@
 """Pictures as one ZIP, made while it is sent: nothing of it is stored, and little of it is in memory."""
 
 import io
+import re
 import secrets
+import unicodedata
 import zipfile
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
-from .library import Entry
+from .library import Entry, Library
+from .order import Order
 
 PIECE = 1_000_000  # bytes that are read and sent at once
 MOST = 1_000  # offers that nobody has taken yet; the oldest goes first
@@ -24,11 +29,11 @@ class Archives:
     """ZIPs that visitors were offered: each goes once, to whoever has its ticket, and to a visitor one at a time."""
 
     def __init__(self) -> None:
-        self._offered: dict[str, tuple[str, Sequence[Entry]]] = {}
+        self._offered: dict[str, tuple[str, Mapping[str, Entry]]] = {}
         self._under_way: set[str] = set()
 
-    def offer(self, owner: str, entries: Sequence[Entry]) -> str:
-        """A ticket for these pictures of that visitor's.
+    def offer(self, owner: str, entries: Mapping[str, Entry]) -> str:
+        """A ticket for these pictures of that visitor's, by what they are called in the ZIP.
 
         Raises:
             UnderWay: one is being sent.
@@ -49,7 +54,7 @@ class Archives:
             NotOffered: there is none.
             UnderWay: another one is being sent; the ticket stays good.
         """
-        owner, entries = self._offered.get(ticket, ("", ()))
+        owner, entries = self._offered.get(ticket, ("", {}))
         if owner in self._under_way:
             raise UnderWay
         if self._offered.pop(ticket, None) is None:
@@ -62,13 +67,41 @@ class Archives:
             self._under_way.remove(owner)
 
 
-def zipped(entries: Iterable[Entry]) -> Generator[bytes, None, None]:
+def of_order(order: Order, library: Library) -> dict[str, Entry]:
+    """The pictures of an order that are there, by what they are called in its ZIP.
+
+    What was made of a file bears its name: `beach.jpg` becomes `beach-edited.png`, the next one `beach-edited-2.png`.
+    """
+    entries: dict[str, Entry] = {}
+    taken: Counter[str] = Counter()
+    for call in order.calls:
+        for place in call.places:
+            if not (picture := order.numbered.get(place)):
+                continue
+            aside = Entry(picture.path.name, picture.path, (picture.width, picture.height), None)  # not in the library
+            entry = library.entry_of(picture.path) or aside
+            name = entry.name
+            if call.photo:
+                stem = f"{_file_name(call.photo.name)}-edited"
+                taken[stem.lower()] += 1
+                name = f"{stem}-{taken[stem.lower()]}.png" if taken[stem.lower()] > 1 else f"{stem}.png"
+            entries[name] = entry
+    return entries
+
+
+def _file_name(name: str) -> str:
+    """A file's name without its end, as any system takes it: browsers and programs can say anything."""
+    stem = Path(name.replace("\\", "/")).stem
+    return re.sub(r'[<>:"|?*]|[^\w -~]', "_", unicodedata.normalize("NFC", stem)).strip(" .") or "picture"
+
+
+def zipped(entries: Mapping[str, Entry]) -> Generator[bytes, None, None]:
     """A ZIP of the originals, as they are: PNGs don't get smaller. One that is gone is left out."""
     written = _Written()
     with zipfile.ZipFile(written, "w") as archive:
-        for entry in entries:
+        for name, entry in entries.items():
             with suppress(FileNotFoundError), entry.path.open("rb") as file:
-                about = zipfile.ZipInfo.from_file(entry.path, entry.name, strict_timestamps=False)
+                about = zipfile.ZipInfo.from_file(entry.path, name, strict_timestamps=False)
                 with archive.open(about, "w") as part:
                     while piece := file.read(PIECE):
                         part.write(piece)

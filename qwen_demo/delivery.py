@@ -1,6 +1,7 @@
 """An order's way to its pictures: its calls are sent in their turns, and what is answered is written down and kept."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, nullcontext
@@ -13,7 +14,8 @@ from typing import TypeVar
 from . import images
 from .api.answer import SMALL
 from .api.client import QwenClient
-from .api.errors import APIError, QwenDemoError, Unauthorized
+from .api.errors import APIError, InvalidRequest, QwenDemoError, Refused, Unauthorized
+from .api.requests import ImageRequest
 from .api.responses import Begun, ImagesResponse
 from .disk import Room
 from .images import Verified
@@ -80,10 +82,11 @@ class Delivery:
             async with AsyncExitStack() as held:
                 content = await self._send(order, call, key, held)
                 await self._take_in(order, call, content, key)
+            call.seconds = time.monotonic() - call.began
         except Exception as error:
             if isinstance(error, Unauthorized) and self._own_keys and key:
                 self._own_keys.refuse((order.visitor, *order.counted), key, order.terms.host)
-            order.fail(error, call.places)
+            await self._failed(order, call, error)
             raise
 
     async def take_up(self, order: Order, call: Call, key: str) -> None:
@@ -92,10 +95,16 @@ class Delivery:
             await order.ended_before(call)
             content = await self.aside(self._journal.answer, order, call)
             async with self._answers if len(content) > SMALL else nullcontext():  # a task may take long
-                await self._take_in(order, call, content, key)
+                await self._take_in(order, call, content, key, again=True)
         except Exception as error:
-            order.fail(error, call.places)
+            await self._failed(order, call, error)
             raise
+
+    async def _failed(self, order: Order, call: Call, error: Exception) -> None:
+        """Tell it, and write it down: what cost nothing is given back even if this process ends now."""
+        call.refused = type(error) in (APIError, Refused)
+        order.fail(error, call.places)
+        await self.note(order)
 
     async def _send(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
         """The answer to a call in its turn, written down as it came. Memory for pictures inside of it is `held`."""
@@ -107,7 +116,8 @@ class Delivery:
                 async with order.noting:  # one after the other: they reach the API in their order
                     await self.check((order.visitor, *order.counted), key, order.terms.host)
                     await self.aside(self._journal.write, order)  # that it is sent is known before it is
-                async with self._client_for(order).open(call.sent, key) as answer:
+                request = await self._whole(order, call)
+                async with self._client_for(order).open(request, key) as answer:
                     if call.request.response_format == "b64_json" or not call.request.row.formats:
                         await held.enter_async_context(self._answers)
                     content = await answer.content()
@@ -121,8 +131,30 @@ class Delivery:
         await self.note(order, self._journal.keep_answer, call, content)
         return content
 
-    async def _take_in(self, order: Order, call: Call, content: bytes, key: str) -> None:
-        """An answer is understood, and those of its pictures that are not here yet are fetched and kept."""
+    async def _whole(self, order: Order, call: Call) -> ImageRequest:
+        """The request as it is sent. The pictures that it doesn't hold are read now: of many, few are in memory.
+
+        Raises:
+            InvalidRequest: one is not here any more.
+        """
+        request, library = call.sent, self._library_of(order.visitor)
+        if not request.is_light:
+            return request
+
+        def read(name: str) -> str:
+            if name.startswith("https://"):
+                return name
+            if file := library.find_reference(name):
+                return images.data_url(file)
+            raise InvalidRequest("image", "picture_gone", name)
+
+        return request.holding(await asyncio.to_thread(lambda: list(map(read, order.references(call)))))
+
+    async def _take_in(self, order: Order, call: Call, content: bytes, key: str, *, again: bool = False) -> None:
+        """An answer is understood, and those of its pictures that are not here yet are fetched and kept.
+
+        Where that is tried `again`, one may have been saved before.
+        """
         library = self._library_of(order.visitor)
         response = await self._understood(order, call, content, key)
         order.understood(call, response)
@@ -133,7 +165,7 @@ class Delivery:
             return [number for number in numbers if number not in there]
 
         fetched = missing()
-        keeping = (self._keep(order, call, response, number) for number in fetched)
+        keeping = (self._keep(order, call, response, number, again) for number in fetched)
         outcomes = await asyncio.gather(*keeping, return_exceptions=True)
         for number, outcome in zip(fetched, outcomes, strict=True):
             if isinstance(outcome, BaseException):
@@ -157,7 +189,7 @@ class Delivery:
             content = await client.follow(understood, key)
             await self.note(order, self._journal.keep_answer, call, content)
 
-    async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int) -> None:
+    async def _keep(self, order: Order, call: Call, response: ImagesResponse, number: int, again: bool) -> None:
         """One picture of an answer, the order's `number`th, fetched, looked at, and saved."""
         image, at = response.images[number - call.first], call.answered or datetime.now()
         if image.prompt == call.request.prompt:  # SGLang repeats it: nothing was rewritten
@@ -173,9 +205,9 @@ class Delivery:
                 except NotPutIn as error:
                     problems.append(error)
                     region = error.region
-            sources = (region.onto,) if region and region.onto else order.terms.sources
-            recipe = Recipe.of(call.request, order.terms.references, sources, response, image, at, region)
-            path, problem = await asyncio.to_thread(_save, library, picture, recipe, number, at, order.taken_back)
+            sources = (region.onto,) if region and region.onto else order.sources(call)
+            recipe = Recipe.of(call.request, order.references(call), sources, response, image, at, region)
+            path, problem = await asyncio.to_thread(_save, library, picture, recipe, number, at, again)
         for found in (*problems, problem):
             if found:
                 order.fail(found, [number])

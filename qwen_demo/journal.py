@@ -8,7 +8,6 @@ understand it; it goes when its pictures are saved.
 import json
 import logging
 import os
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,9 +18,11 @@ from typing import Any
 
 from .api.catalog import PROVIDER, Catalog, widest
 from .api.errors import BadResponse, InvalidRequest, QwenDemoError
-from .api.requests import asked, make
+from .api.requests import STAND_IN, asked, make
 from .inpaint import region_of
-from .order import Call, Order, Picture, State, Terms
+from .life import Life
+from .order import Call, Order, Photo, Picture, State, Terms, mark
+from .orders import MOST_KEPT
 from .visitors import Visitor
 
 log = logging.getLogger(__name__)
@@ -64,11 +65,14 @@ class Journal:
     def __init__(self, root: Path, catalog: Catalog = PROVIDER) -> None:
         self._folder = root.expanduser().absolute() / FOLDER
         self._catalog = catalog
+        self.life = Life(self._folder)
 
     def write(self, order: Order) -> None:
         """Put down how an order stands. A full disk stops no order: what it then lacks is told in the log."""
         try:
-            self._replace(self._file(order), json.dumps(_entry(order), ensure_ascii=False).encode())
+            self.life.begin()
+            entry = {**_entry(order), "process": self.life.name}
+            self._replace(self._file(order), json.dumps(entry, ensure_ascii=False).encode())
         except OSError as error:
             log.error("order %s is not in the journal: %s", order.id, error.strerror)
 
@@ -105,22 +109,57 @@ class Journal:
         for path in self._folder.glob(f"{order.id}.*"):
             path.unlink(missing_ok=True)
 
-    def orders(self) -> Iterator[Order]:
-        """All that are here, the oldest first. Those that were under way have ended with what is known of them."""
-        with suppress(FileNotFoundError):
-            for path in sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
-                try:
-                    entry = json.loads(path.read_bytes())
-                    if not _is_alive(entry["process"]):
-                        yield self._order(entry)
-                except (ValueError, TypeError, LookupError):
-                    log.error("the journal's file %s can't be read", path.name)
+    def take_over(self, visitor: str = "") -> Iterator[Order]:
+        """Orders that were another process's and are this one's from now on, the oldest first.
+
+        Of everybody those whose process has ended. Of a `visitor`, who is here now, also those at rest in a process
+        that lives. Those that were under way have ended with what is known of them. No two processes get the same.
+        """
+        ended = [] if visitor else self.life.ended()
+        for path in self._files(visitor):
+            try:
+                if entry := self._claimed(path, visitor):
+                    yield self._order(entry)
+            except FileNotFoundError:  # someone dropped it just now
+                pass
+            except (OSError, ValueError, TypeError, LookupError):
+                log.error("the journal's file %s can't be read", path.name)
+        for life in ended:
+            life.unlink(missing_ok=True)
+
+    def someone_ended(self) -> bool:
+        """Whether a process has ended whose orders nobody has taken over yet."""
+        return bool(self.life.ended())
+
+    def _files(self, visitor: str) -> list[Path]:
+        """Everybody's orders, or the last ones of a visitor, the oldest first. It looks into none of them."""
+        found = []
+        with suppress(FileNotFoundError):  # no order yet
+            for file in os.scandir(self._folder):
+                if file.name.endswith(".json") and file.name.startswith(mark(visitor) if visitor else ""):
+                    with suppress(FileNotFoundError):
+                        found.append((file.stat().st_mtime_ns, file.path))
+        return [Path(path) for _, path in sorted(found)[-MOST_KEPT if visitor else 0 :]]
+
+    def _claimed(self, path: Path, visitor: str) -> dict[str, Any] | None:
+        """What stands in a file, if it can be taken over. It is this process's then."""
+        with self.life.alone():
+            entry: dict[str, Any] = json.loads(path.read_bytes())
+            process = entry["process"]
+            left = bool(visitor) and entry["visitor"] == visitor and entry.get("rests")
+            if process == self.life.name or (not left and self.life.lives(str(process))):
+                return None
+            self.life.begin()
+            changed = path.stat().st_mtime_ns  # as old as before
+            self._replace(path, json.dumps({**entry, "process": self.life.name}, ensure_ascii=False).encode())
+            os.utime(path, ns=(changed, changed))
+            return entry
 
     def sweep(self) -> None:
         """Delete what is older than a day, or than 30 where something is unread."""
         now = time.time()
         with suppress(FileNotFoundError):  # no order yet
-            for path in self._folder.iterdir():
+            for path in self._folder.glob("[!.]*"):  # processes' own files are hidden
                 unread = any(self._folder.glob(f"{path.name.partition('.')[0]}.*.answer"))
                 with suppress(OSError):  # someone else sweeps too, or holds it
                     if path.stat().st_mtime < now - (UNREAD if unread else DAY):
@@ -130,7 +169,7 @@ class Journal:
         try:
             return _order(entry, self._catalog)
         except InvalidRequest:  # its model is gone, or takes other things now: what was ordered is known all the same
-            return _order(entry, widest(entry["asked"]["model"]))
+            return _order(entry, widest(*{request["model"] for request in _requests(entry)}))
 
     def _file(self, order: Order) -> Path:
         return self._folder / f"{order.id}.json"
@@ -149,21 +188,19 @@ def _entry(order: Order) -> dict[str, Any]:
     pictures = {index: {**asdict(picture), "path": str(picture.path)} for index, picture in order.numbered.items()}
     return {
         "id": order.id,
-        "process": [socket.gethostname(), os.getpid()],
         "visitor": order.visitor,
         "counted": order.counted,
+        "rests": order.rests,
+        "charge": order.charge,
         "placed": order.placed.isoformat(),
         "seconds": order.seconds,
         "kind": order.request.kind,
-        "asked": asked(order.request),
         "terms": asdict(order.terms),
         "cancelled": order.cancelled,
         "pictures": pictures,
         "calls": [
             {
-                "n": call.request.n,
-                "seed": call.request.seed,
-                "prompt": call.request.prompt,
+                "asked": asked(call.request),
                 "region": asdict(call.region) if call.region else None,
                 "state": call.state,
                 "answered": call.answered.isoformat() if call.answered else None,
@@ -172,24 +209,12 @@ def _entry(order: Order) -> dict[str, Any]:
                 "request_id": call.request_id,
                 "reason": call.reason,
                 "unbilled": call.unbilled,
+                "charged": call.charged,
+                "refused": call.refused,
             }
             for call in order.calls
         ],
     }
-
-
-def _is_alive(process: list[Any]) -> bool:
-    """Whether another process of this machine, that shares the folder, still works on it."""
-    host, pid = process
-    if host != socket.gethostname() or pid == os.getpid() or os.name != "posix":
-        return False
-    try:
-        os.kill(pid, 0)  # asks, and ends nothing
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _terms(entry: Mapping[str, Any]) -> Terms:
@@ -198,7 +223,17 @@ def _terms(entry: Mapping[str, Any]) -> Terms:
     values: dict[str, Any] = {field.name: told[field.name] for field in fields(Terms) if field.name in told}
     values |= {name: tuple(values[name]) for name in ("references", "sources", "shape") if name in values}
     values["regions"] = tuple(filter(None, map(region_of, values.get("regions", ()))))
+    values["photos"] = tuple(Photo(**{**photo, "shape": tuple(photo["shape"])}) for photo in values.get("photos", ()))
     return Terms(**values)
+
+
+def _requests(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was asked for, call by call; files of earlier versions have most of it once for all."""
+    own = ("n", "seed", "prompt")
+    return [
+        call.get("asked") or {**entry["asked"], **{name: call[name] for name in own if name in call}}
+        for call in entry["calls"]
+    ]
 
 
 def _order(entry: Mapping[str, Any], catalog: Catalog) -> Order:
@@ -209,14 +244,14 @@ def _order(entry: Mapping[str, Any], catalog: Catalog) -> Order:
     """
     # Pictures that were sent are not kept here: what is asked again reads them from the library.
     terms = _terms(entry)
-    stand_ins = [name if name.startswith("https://") else "data:image/png;base64,…" for name in terms.references]
-    own = ("n", "seed", "prompt")  # files of earlier versions have one prompt for all
-    each = [{**entry["asked"], **{name: call[name] for name in own if name in call}} for call in entry["calls"]]
-    requests = [make(entry["kind"], stand_ins, **named, catalog=catalog) for named in each]
+    names = terms.references or ("",) * bool(terms.photos)
+    stand_ins = [name if name.startswith("https://") else STAND_IN for name in names]
+    requests = [make(entry["kind"], stand_ins, **named, catalog=catalog) for named in _requests(entry)]
     visitor = Visitor(entry["visitor"], tuple(entry["counted"]))
     order = Order(requests, visitor, terms, id=entry["id"])
     order.placed = datetime.fromisoformat(entry["placed"])
     order.cancelled = entry["cancelled"]
+    order.charge = tuple((key, rule) for key, rule in entry.get("charge", ()))
     for index, facts in entry["pictures"].items():
         told = {**facts, "path": Path(facts["path"]), "region": region_of(facts.get("region"))}
         order.numbered[int(index)] = Picture(**told)
@@ -225,6 +260,7 @@ def _order(entry: Mapping[str, Any], catalog: Catalog) -> Order:
         call.usage, call.request_id, call.unbilled = facts["usage"], facts["request_id"], facts["unbilled"]
         call.answered = datetime.fromisoformat(facts["answered"]) if facts["answered"] else None
         call.region = region_of(facts.get("region"))
+        call.charged, call.refused = facts.get("charged", False), facts.get("refused", False)
         if call.state is State.WAITING and not order.cancelled:
             order.fail(NotSent(), call.places)
         elif call.state is State.SENT:

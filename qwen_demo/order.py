@@ -5,6 +5,7 @@ does the work.
 """
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -24,6 +25,11 @@ from .logs import InternalError
 from .visitors import Visitor
 
 TOGETHER = 0.005  # seconds: what happens within them, such as the last picture and the end, is told at once
+
+
+def mark(visitor: str) -> str:
+    """What the ids of a visitor's orders begin with: so their files are found by their names."""
+    return hashlib.sha256(visitor.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 class Bell:
@@ -56,6 +62,23 @@ class Picture:
     region: Region | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One of the photos that an order is about, each by itself.
+
+    Attributes:
+        name: its file's, as the visitor calls it.
+        reference: the SHA-256 of what is sent, as the visitor's library keeps it.
+        source: which picture of the library it is, by its id; "" for none.
+        shape: its width and height in pixels; (1, 1) where they are not known.
+    """
+
+    name: str
+    reference: str
+    source: str = ""
+    shape: tuple[int, int] = (1, 1)
+
+
 class State(str, Enum):
     """How far a call is. From `SENT` on it may be billed; `ANSWERED` until all its pictures are saved."""
 
@@ -76,7 +99,12 @@ class Call:
         headers: of its answer.
         usage: what the API reported for it, and its id there.
         reason: why it failed, in English.
+        began: when it was sent, by the clock that never jumps.
+        seconds: from then until its pictures were here.
         region: where alone the photo may change.
+        photo: the one that it is about, where the order has several.
+        charged: whether its pictures are counted, and it is not settled yet which of them stay so.
+        refused: whether the API did so for what was asked.
     """
 
     request: ImageRequest
@@ -88,7 +116,12 @@ class Call:
     usage: Mapping[str, Any] = field(default_factory=dict)
     request_id: str | None = None
     reason: str = ""
+    began: float = 0.0
+    seconds: float | None = None
     region: Region | None = None
+    photo: Photo | None = None
+    charged: bool = False
+    refused: bool = False
     task: asyncio.Task[None] | None = None
 
     @property
@@ -98,11 +131,11 @@ class Call:
 
     @property
     def sent(self) -> ImageRequest:
-        """The request as it is sent: a model that doesn't keep a picture's shape by itself is told that of a region."""
+        """The request as it is sent: a model that doesn't keep a picture's shape by itself is told it."""
         row, part = self.request.row, self.region.size if self.region else None
-        if part is None or row.keeps_shape:
-            return self.request
-        return replace(self.request, size=row.sized("{}x{}".format(*part)) or row.at_a_megapixel(*part))
+        if part and not row.keeps_shape:
+            return replace(self.request, size=row.sized("{}x{}".format(*part)) or row.at_a_megapixel(*part))
+        return self.request.shaped(self.photo.shape) if self.photo else self.request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +150,9 @@ class Terms:
         host: where that key belongs; "" for the usual host.
         billed: whether anybody pays.
         regions: where alone the photo may change: a call each, one after the other, for each picture that is asked for.
+        photos: those that it is about, each by itself; then `references` are none.
+        words: the prompt as it was written, where that stands for several; else "".
+        lines: whether each line of it was meant for one.
     """
 
     references: tuple[str, ...] = ()
@@ -126,6 +162,9 @@ class Terms:
     host: str = ""
     billed: bool = True
     regions: tuple[Region, ...] = ()
+    photos: tuple[Photo, ...] = ()
+    words: str = ""
+    lines: bool = False
 
 
 class Order:
@@ -144,10 +183,10 @@ class Order:
         cancelled: whether the visitor wants no more of it.
         finished: whether it has come to its end.
         changes: how often something of it has changed.
-        taken_back: whether it is from before the app was started anew, or tried again.
         task: who works on it.
         bell: rings whenever one of the visitor's orders changes.
         noting: held by whoever writes down how it stands.
+        charge: where its charged calls are counted, as `Charge.told`.
     """
 
     def __init__(
@@ -160,7 +199,7 @@ class Order:
         bell: Bell | None = None,
         id: str = "",
     ) -> None:
-        self.id = id or secrets.token_urlsafe(16)
+        self.id = id or mark(visitor.name) + secrets.token_urlsafe(16)
         self.visitor = visitor.name
         self.counted = visitor.counted
         self.terms = terms or Terms()
@@ -171,13 +210,16 @@ class Order:
             self.calls.append(Call(request, sum(call.request.n for call in self.calls), unbilled=request.n))
         for number, call in enumerate(self.calls if self.terms.regions else ()):
             call.region = self.terms.regions[number % len(self.terms.regions)]
+        for number, call in enumerate(self.calls if self.terms.photos else ()):
+            call.photo = self.terms.photos[number * len(self.terms.photos) // len(self.calls)]
         self.numbered: dict[int, Picture] = {}
         self.problems: list[QwenDemoError] = []
         self.reasons: dict[int, QwenDemoError] = {}
         self.changes = 0
-        self.cancelled = self.finished = self.taken_back = False
+        self.cancelled = self.finished = False
         self.task: asyncio.Task[None] | None = None
         self.noting = asyncio.Lock()
+        self.charge: tuple[tuple[str, str], ...] = ()
         self._line = line or Line(1)
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -185,8 +227,21 @@ class Order:
 
     @property
     def request(self) -> ImageRequest:
-        """The first request; the others differ in seed and n, and those of several regions in their prompts."""
+        """The first request; the others differ in seed and n, and in what was asked for in several ways."""
         return self.calls[0].request
+
+    @property
+    def models(self) -> list[str]:
+        """Those that it asks, each once."""
+        return list(dict.fromkeys(call.request.model for call in self.calls))
+
+    def references(self, call: Call) -> tuple[str, ...]:
+        """The names of a call's reference pictures, as `Terms` has them."""
+        return (call.photo.reference,) if call.photo else self.terms.references
+
+    def sources(self, call: Call) -> tuple[str, ...]:
+        """Which pictures of the library those are, as `Terms` has them."""
+        return (call.photo.source,) if call.photo else self.terms.sources
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -220,6 +275,11 @@ class Order:
         return sum(call.request.n for call in under_way if call.state is not State.WAITING)
 
     @property
+    def rests(self) -> bool:
+        """Whether nobody works on any of its calls."""
+        return all(call.task is None or call.task.done() for call in self.calls)
+
+    @property
     def unread(self) -> list[Call]:
         """The calls that are paid for, and whose pictures are not all here."""
         return [call for call in self.calls if self.finished and call.state is State.ANSWERED]
@@ -228,6 +288,22 @@ class Order:
     def lost(self) -> list[Call]:
         """The calls that were sent, and of whose answer nobody knows."""
         return [call for call in self.calls if self.finished and call.state is State.SENT]
+
+    @property
+    def open(self) -> list[Call]:
+        """The calls that were not sent, or cost nothing, and can be ordered as they are. Of one call, it is that order.
+
+        A region is asked for again on the picture that has the others; that is an order of its own.
+        """
+        if not self.finished or self.terms.regions or len(self.calls) == 1:
+            return []
+        failed = [call for call in self.calls if call.state is State.FAILED and call.unbilled == call.request.n]
+        return [call for call in self.calls if call.state is State.WAITING or call in failed]
+
+    @property
+    def paused(self) -> bool:
+        """Whether the app was ended before all was sent. It goes on when the visitor says so: that costs money."""
+        return not self.cancelled and any(call.state is State.WAITING for call in self.open)
 
     def chain(self, call: Call) -> Sequence[Call]:
         """The calls that change regions of the same photo one after the other, of which this is one."""
@@ -263,7 +339,7 @@ class Order:
     async def turn(self, call: Call) -> AsyncIterator[None]:
         """The call's turn to be sent. From here on it can't be dropped."""
         async with self._line.turn(call, self.counted):
-            call.state, call.unbilled = State.SENT, 0
+            call.state, call.unbilled, call.began = State.SENT, 0, time.monotonic()
             self.tell()
             yield
 
@@ -298,13 +374,21 @@ class Order:
                 call.task.cancel()
         return self.on_their_way
 
-    def resume(self) -> None:
-        """More may come of it after all. What went wrong is tried again, so it is not told any more."""
-        again = {place for call in self.unread for place in call.places}
+    def resume(self, calls: Sequence[Call]) -> None:
+        """More may come of it after all. What went wrong with these calls is tried again: it is not told any more."""
+        again = {place for call in calls for place in call.places}
         self.reasons = {place: reason for place, reason in self.reasons.items() if place not in again}
         self.problems = list(dict.fromkeys(self.reasons.values()))
-        self.finished, self._ended, self.taken_back = False, None, True
+        self.finished, self.cancelled, self._ended = False, False, None
         self.tell()
+
+    def go_on(self, calls: Sequence[Call], terms: Terms) -> None:
+        """These calls wait for their turns again, as if they had never been sent."""
+        self.terms = terms
+        for call in calls:
+            call.state, call.unbilled, call.reason, call.task = State.WAITING, call.request.n, "", None
+            call.refused = False
+        self.resume(calls)
 
     def end(self, seconds: float | None = None) -> None:
         """Nothing more comes. The reference pictures go: the order is kept for a while.

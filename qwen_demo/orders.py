@@ -9,12 +9,12 @@ from weakref import WeakValueDictionary
 
 from .api.errors import QwenDemoError
 from .api.requests import ImageRequest
-from .line import Line
+from .line import Line, Timer
 from .order import TOGETHER, Bell, Order, Terms
 from .visitors import Visitor
 
 MOST_KEPT = 50  # orders of one visitor, which the feed shows
-MOST_CALLS = 12  # of one visitor, under way or waiting, where visitors have a limit: two orders of six
+MOST_CALLS = 100  # of one visitor, under way or waiting, where visitors have a limit: two orders of fifty
 
 
 class ShuttingDown(QwenDemoError):
@@ -31,11 +31,21 @@ class Orders:
     Args:
         max_in_flight: calls under way at once.
         each: calls under way at once of one visitor, 0 for as many as there may be at all.
+        rate: calls that one key pays for and that begin in a second; None for no limit.
         keep: seconds until a finished order is forgotten: a day, as in the journal. Its pictures stay.
+        timer: tells the line the time; None for the running loop.
     """
 
-    def __init__(self, max_in_flight: int, *, each: int = 0, keep: float = 24 * 3600.0) -> None:
-        self._line = Line(max_in_flight, each)
+    def __init__(
+        self,
+        max_in_flight: int,
+        *,
+        each: int = 0,
+        rate: float | None = None,
+        keep: float = 24 * 3600.0,
+        timer: Timer | None = None,
+    ) -> None:
+        self._line = Line(max_in_flight, each, rate, timer)
         self._each = each
         self._keep = keep
         self._orders: dict[str, Order] = {}

@@ -3,8 +3,8 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,18 @@ from . import images
 from .api import catalog
 from .api.client import QwenClient
 from .api.engine import PROVIDER_ENGINE, Engine
-from .api.errors import APIError, InvalidRequest, QwenDemoError, Refused
-from .api.requests import ImageEdit, ImageRequest, asked, make, split
+from .api.errors import InvalidRequest, QwenDemoError
+from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, split
 from .archive import Archives
+from .axes import Axes, expand
 from .delivery import Delivery
 from .disk import PIXELS, DiskFull, Room
 from .inpaint import Region
 from .journal import Journal
 from .library import Entry, Library
 from .lineage import ids_of, references_of
-from .order import Order, State, Terms
-from .orders import Orders
+from .order import Call, Order, Photo, State, Terms
+from .orders import Orders, TooManyOrders
 from .quota import Charge, Limit, Quota, TooManyAttempts
 from .recipe import Recipe, check_foreign, names_of, read
 from .retouching import Retouching, requests_for
@@ -31,6 +32,8 @@ from .upkeep import Upkeep
 from .uploads import Uploads, stand_in
 from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
+
+ONE_WAY = Axes()
 
 
 class Service:
@@ -117,12 +120,17 @@ class Service:
         background: str = "white",
         regions: Sequence[Region] = (),
         mask: Path | str | None = None,
+        axes: Axes = ONE_WAY,
+        photos: Sequence[Photo] = (),
+        words: str = "",
+        lines: bool = False,
         **fields: Any,
     ) -> Order:
         """Make the reference pictures ready, and order. What can be refused without a look at them is refused first.
 
-        Where regions or a mask are given, only there the one picture of an edit changes; it is sent in parts, and the
-        results have its size. Several regions are changed one after the other, in a call each, with words of their own.
+        What is asked in several ways is asked so of each of the photos, where there are some. Where regions or a mask
+        are given, only there the one picture of an edit changes; it is sent in parts, and the results have its size.
+        Several regions are changed one after the other, in a call each, with words of their own.
 
         Args:
             kind: of the request, as `make` takes it.
@@ -132,6 +140,9 @@ class Service:
             background: the colour behind what is transparent.
             regions: where alone the picture may change, 1 to 4.
             mask: the same as a picture, as `Uploads.mask` takes it.
+            axes: what is asked in several ways.
+            photos: what is edited, each by itself, in place of the sources.
+            words, lines: how the wordings were written, as `Terms` has it.
             fields: of the request.
 
         Raises:
@@ -141,12 +152,23 @@ class Service:
         fields["catalog"] = self.engine.catalog
         with self._unpaid():
             if regions or mask is not None:
+                if axes.named or photos:
+                    raise InvalidRequest("mask", "axes_mask", "")
                 regions = [replace(region, background=background) for region in regions or [Region()]]
                 return await self._order_regions(kind, sources, n, visitor, regions, mask, fields)
-            await self._admit(split(make(kind, list(map(stand_in, sources)), **fields), n), visitor)
+            held = [STAND_IN] if photos else list(map(stand_in, sources))
+            requests = expand(kind, held, n, axes, fields, max(1, len(photos)))
+            await self._admit(requests, visitor)
+            terms = Terms(words=words, lines=lines)
+            if photos:
+                known = await asyncio.to_thread(_shaped, self.library(visitor.name), photos)
+                shape = catalog.pixels(requests[0].size) if requests[0].size else known[0].shape
+                terms = replace(terms, photos=tuple(known), shape=shape)
+                return await self._place(requests, visitor, terms)
             references = [await self.uploads.reference(source, visitor, background) for source in sources]
             ids = await self.delivery.aside(ids_of, self.library(visitor.name), sources) if sources else ()
-            return await self.order(make(kind, references, **fields), n, visitor, ids)
+            terms = replace(terms, sources=tuple(ids))
+            return await self._order([request.holding(references) for request in requests], visitor, terms)
 
     async def _order_regions(
         self,
@@ -202,46 +224,89 @@ class Service:
             TooManyOrders: of this visitor.
             ShuttingDown: the app takes no new orders.
         """
-        shape = await _shape(request)
-        if request.references and not request.size and not request.row.keeps_shape and shape != (1, 1):
-            request = replace(request, size=request.row.at_a_megapixel(*shape))  # what Auto promises
-        references = await self.delivery.aside(names_of, request.references) if request.references else ()
-        terms = Terms(references=references, sources=tuple(sources), shape=shape)
-        return await self._place(split(request, n), visitor, terms)
+        return await self._order(split(request, n), visitor, Terms(sources=tuple(sources)))
+
+    async def _order(self, requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms) -> Order:
+        """Order these requests, which hold the same pictures. Raises as `order`."""
+        first = requests[0]
+        shape = await _shape(first)
+        if first.references:
+            requests = [request.shaped(shape) for request in requests]
+        references = await self.delivery.aside(names_of, first.references) if first.references else ()
+        return await self._place(requests, visitor, replace(terms, references=references, shape=shape))
 
     async def _place(self, requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms) -> Order:
         """Count an order of these requests, and begin it. Raises as `order`."""
-        n = sum(request.n for request in requests)
         key, host = self._paid_by(visitor)
         terms = replace(terms, own_key=bool(key), host=host, billed=self.engine.billed or bool(key))
+        async with self._charged(requests, visitor, terms, key) as charge:
+            order = self.orders.place(requests, visitor, terms)
+        order.task = asyncio.create_task(self._run(order, order.calls, key, charge))
+        return order
+
+    async def go_on(self, order: Order, visitor: Visitor, place: int | None = None) -> None:
+        """Order what of it is `open`, or the one call of that place, as it is and in the same order.
+
+        Raises:
+            QwenDemoError: as for `order`.
+        """
+        calls = [call for call in order.open if place is None or place in call.places]
+        if not calls:
+            return
+        requests = [call.request for call in calls]
+        with self._unpaid():
+            self.orders.check(visitor, len(requests))
+            key, host = self._paid_by(visitor)
+            terms = replace(order.terms, own_key=bool(key), host=host, billed=self.engine.billed or bool(key))
+            async with self._charged(requests, visitor, terms, key) as charge:
+                if not order.finished:  # another press was first
+                    raise TooManyOrders
+                order.go_on(calls, terms)
+        order.task = asyncio.create_task(self._run(order, calls, key, charge))
+
+    @asynccontextmanager
+    async def _charged(
+        self, requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms, key: str
+    ) -> AsyncIterator[Charge]:
+        """Count these requests, and begin with them while the block runs. What goes wrong there costs nothing."""
+        n = sum(request.n for request in requests)
         pixels = terms.shape[0] * terms.shape[1] if terms.regions else PIXELS
         room = n * math.ceil(pixels / PIXELS)
-        await self.delivery.check((visitor.name, *visitor.counted), key, host, room)
+        await self.delivery.check((visitor.name, *visitor.counted), key, terms.host, room)
         charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
         try:
             await self.attempts.charge(visitor, len(requests))
-            order = self.orders.place(requests, visitor, terms)
+            yield charge
         except QwenDemoError:
             await charge.give_back(n)
             raise
-        order.task = asyncio.create_task(self._run(order, key, charge))
-        return order
 
-    async def _run(self, order: Order, key: str, charge: Charge) -> None:
-        """An order's way to its end: its calls side by side, of which a failed one stops none of the others."""
-        for call in order.calls if not order.cancelled else ():
-            call.task = asyncio.create_task(self.delivery.see_through(order, call, key))
+    async def _run(self, order: Order, calls: Sequence[Call], key: str, charge: Charge) -> None:
+        """The way of an order's calls to their ends, side by side: a failed one stops none of the others."""
+        order.charge = charge.told
+        for call in calls:
+            call.charged = True
+            call.task = None if order.cancelled else asyncio.create_task(self.delivery.see_through(order, call, key))
         try:
-            await self._settle(order)
-            await charge.give_back(sum(call.unbilled for call in order.calls), _refused(order))
+            await self.delivery.note(order)
+            await self._settle(order, charge)
             self.ledger.enter(order)
         finally:
             self.orders.end(order)
 
-    async def _settle(self, order: Order) -> None:
+    async def _settle(self, order: Order, charge: Charge) -> None:
+        """Wait for the ends of an order's calls, and give back what of its charge surely cost nothing.
+
+        That it is settled is written down first: a process that ends in between leaves too much counted, never too
+        little.
+        """
         await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
-        if any(call.state is not State.DONE for call in order.calls):
-            await self.delivery.note(order)
+        calls = [call for call in order.calls if call.charged]
+        for call in calls:
+            call.charged = False
+        await self.delivery.note(order)
+        refused = sum(call.unbilled for call in calls if call.refused)
+        await charge.give_back(sum(call.unbilled for call in calls), refused)
 
     def not_ready(self) -> str:
         """Why no orders are taken, or "". Not for the event loop."""
@@ -261,12 +326,32 @@ class Service:
             return self.engine
         return replace(self.engine, base_url=self._other_hosts[order.terms.host].base_url)
 
-    async def resume(self) -> None:
-        """Take up again what the app knew before it was started anew: answers that are here are read and fetched."""
-        for order in await self.delivery.aside(lambda: list(self.journal.orders())):
+    async def resume(self, visitor: str = "") -> None:
+        """Take up again what another process left, such as the app before it was started anew.
+
+        Answers that are here are read and fetched; what was counted and surely cost nothing is given back. Of a
+        `visitor`, who is here now, everything is taken over that no other process works on.
+        """
+        for order in await self.delivery.aside(lambda: list(self.journal.take_over(visitor))):
             self.orders.take_back(order)
             if order.unread:
                 self.fetch_again(order)
+            elif any(call.charged for call in order.calls):
+                await self._settle(order, self._charge_of(order))
+
+    async def watch(self, every: float = 30.0) -> None:
+        """Take over what a process leaves when it ends, before addresses of pictures expire. Until it is cancelled.
+
+        Args:
+            every: seconds between two looks.
+        """
+        while True:
+            await asyncio.sleep(every)
+            if await self.delivery.aside(self.journal.someone_ended):
+                await self.resume()
+
+    def _charge_of(self, order: Order) -> Charge:
+        return self.quota.charged(order.charge) if self.quota else Charge()
 
     def fetch_again(self, order: Order) -> None:
         """Try once more to understand what came, and to fetch its pictures; nothing where all is here."""
@@ -280,13 +365,14 @@ class Service:
 
         async def run() -> None:
             try:
-                await self._settle(order)
+                await self.delivery.note(order)  # that someone works on it again
+                await self._settle(order, self._charge_of(order))
             finally:
                 self.orders.end(order)
 
         for call in order.unread:
             call.task = asyncio.create_task(self.delivery.take_up(order, call, key))
-        order.resume()
+        order.resume(order.unread)
         order.task = asyncio.create_task(run())
 
     async def order_again(self, order: Order, visitor: Visitor, place: int | None = None) -> list[Order]:
@@ -395,6 +481,7 @@ class Service:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self.journal.life.end()
         self.upkeep.stop()
         self.retouching.close()
         self.delivery.close()
@@ -411,10 +498,16 @@ async def _shape(request: ImageRequest) -> tuple[int, int]:
     return next(filter(None, found), (1, 1))
 
 
-def _refused(order: Order) -> int:
-    """How many unbilled pictures of it the API refused for what was asked; not those for which it was away or busy."""
-    ended = [(call, call.task) for call in order.calls if call.task and not call.task.cancelled()]
-    return sum(call.unbilled for call, task in ended if type(task.exception()) in (APIError, Refused))
+def _shaped(library: Library, photos: Sequence[Photo]) -> list[Photo]:
+    """The same photos with their shapes.
+
+    Raises:
+        InvalidRequest: one is not here any more.
+    """
+    files = [(photo, library.find_reference(photo.reference)) for photo in photos]
+    if gone := next((photo for photo, file in files if file is None), None):
+        raise InvalidRequest("image", "picture_gone", gone.name)
+    return [replace(photo, shape=images.size_of(file)) for photo, file in files if file]
 
 
 def draw_seed() -> int:

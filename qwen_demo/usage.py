@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -10,6 +11,7 @@ from statistics import median
 
 from .order import Order
 
+MOST_ORDERS = 1_000  # of a visitor
 MOST_VISITORS = 10_000  # whose usage is remembered
 
 
@@ -20,7 +22,7 @@ class Usage:
     Attributes:
         at: when it came to its end, local time.
         kind: `text_to_image`, `edit` or `fusion`.
-        model: as the API spells it.
+        model: as the API spells it; of several, with commas between them.
         asked: pictures ordered.
         pictures: pictures delivered; only these are billed.
         tokens: as the API counts them.
@@ -52,6 +54,11 @@ class Prices:
         price = self.by_model.get(model)
         return None if price is None else price * pictures
 
+    def sum(self, counts: Iterable[tuple[str, int]]) -> float | None:
+        """Of so many pictures of each model; None where one of them has no price."""
+        costs = [self.cost(model, pictures) for model, pictures in counts]
+        return None if None in costs else math.fsum(filter(None, costs))
+
     def written(self, cost: float) -> str:
         """An amount with its currency, two digits or as many as a small price needs."""
         amount = f"{cost:.2f}" if round(cost, 2) == round(cost, 4) else f"{cost:.4f}"
@@ -59,7 +66,7 @@ class Prices:
 
 
 class Ledger:
-    """What each visitor has used since the app was started, and how long orders take. In memory alone.
+    """What each visitor has used since the app was started, and how long calls take. In memory alone.
 
     Attributes:
         prices: what pictures cost.
@@ -67,37 +74,45 @@ class Ledger:
 
     def __init__(self, prices: Prices | None = None) -> None:
         self.prices = prices or Prices({})
-        self._rows: dict[str, deque[Usage]] = {}
+        self._rows: dict[str, dict[str, Usage]] = {}
         self._lately: dict[str, deque[float]] = {}
 
     def enter(self, order: Order) -> None:
-        """Count an order when nothing more comes of it."""
+        """Count an order when nothing more comes of it. One that went on is counted once, as it stands now."""
         tokens, pictures = order.usage.get("total_tokens"), len(order.pictures)
         row = Usage(
             at=datetime.now(),
             kind=order.request.kind,
-            model=order.request.model,
+            model=", ".join(order.models),
             asked=order.n,
             pictures=pictures,
             tokens=tokens if isinstance(tokens, int) else 0,
             seconds=round(order.seconds, 3),
-            cost=self.prices.cost(order.request.model, pictures),
+            cost=self.cost(order),
             request_ids=" ".join(order.request_ids),
         )
-        rows = self._rows.pop(order.visitor, deque(maxlen=1000))
+        rows = self._rows.pop(order.visitor, {})
         self._rows[order.visitor] = rows  # last again: who was not seen for longest is first
-        rows.append(row)
+        rows[order.id] = row
+        if len(rows) > MOST_ORDERS:
+            del rows[next(iter(rows))]
         if len(self._rows) > MOST_VISITORS:
             del self._rows[next(iter(self._rows))]
-        if pictures and not order.problems:
-            self._lately.setdefault(order.request.model, deque(maxlen=20)).append(order.seconds)
+        for call in order.calls:
+            if call.seconds is not None and not order.reasons.keys() & call.places:
+                self._lately.setdefault(call.request.model, deque(maxlen=20)).append(call.seconds)
+
+    def cost(self, order: Order) -> float | None:
+        """What its pictures cost; None where one of its models has no price."""
+        came = [(call.request.model, sum(place in order.numbered for place in call.places)) for call in order.calls]
+        return self.prices.sum(came)
 
     def of(self, visitor: str) -> tuple[Usage, ...]:
         """A visitor's last thousand orders, the oldest first."""
-        return tuple(self._rows.get(visitor, ()))
+        return tuple(self._rows.get(visitor, {}).values())
 
     def usual_seconds(self, model: str) -> float | None:
-        """The median time of the model's last orders that went well; None before the first."""
+        """The median time of the model's last calls that went well; None before the first."""
         return median(self._lately[model]) if model in self._lately else None
 
 

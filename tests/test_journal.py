@@ -57,6 +57,7 @@ async def dropped(service: Service) -> None:
             if task:
                 task.cancel()
     await asyncio.sleep(0)
+    service.journal.life.end()
 
 
 async def again(folder: Path, handler: Callable[[httpx.Request], Any]) -> tuple[Service, list[Order]]:
@@ -79,7 +80,7 @@ async def test_a_finished_order_stands_in_the_journal_without_its_answer_and_wit
     (file,) = (tmp_path / ".orders").iterdir()
     entry = json.loads(file.read_text(encoding="utf-8"))
     assert [call["state"] for call in entry["calls"]] == ["done", "done"]
-    assert (entry["visitor"], entry["asked"]["prompt"]) == ("ann", "a hill")
+    assert (entry["visitor"], entry["calls"][0]["asked"]["prompt"]) == ("ann", "a hill")
     assert KEY not in file.read_text(encoding="utf-8")
     found, (order_again,) = await again(tmp_path, never)
     assert [picture.path for picture in order_again.pictures] == [picture.path for picture in order.pictures]

@@ -225,15 +225,11 @@ def _row(usual: Model, name: str, told: Mapping[str, Any]) -> Model:
     return replace(usual, **{"tasks": by_name, **told, "name": name})
 
 
-def widest(name: str) -> Catalog:
-    """A catalog for what was made elsewhere or before: one model of that name, which can do anything."""
+def widest(*names: str) -> Catalog:
+    """A catalog for what was made elsewhere or before: models of these names, which can do anything."""
     free = AnySize(1, (1, 99_999), (1, 10**10), 99_999)
-    return Catalog((
-        Model(
-            name, ("generations", "edits"), MAX_PICTURES, any_size=free, references=MOST_REFERENCES, tunable=True,
-            max_prompt=100_000,
-        ),
-    ))  # fmt: skip
+    able: dict[str, Any] = {"any_size": free, "references": MOST_REFERENCES, "tunable": True, "max_prompt": 100_000}
+    return Catalog(tuple(Model(name, ("generations", "edits"), MAX_PICTURES, **able) for name in names))
 
 
 PROVIDER = Catalog((

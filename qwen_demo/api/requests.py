@@ -15,6 +15,8 @@ from .errors import InvalidRequest, shorten
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me")
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # fillers of Hangul, and Braille's empty cell
 AnyRequest = TypeVar("AnyRequest", bound="ImageRequest")
+STAND_IN = "data:image/png;base64,…"
+"""What a request holds in a picture's place where that is not here yet, or not any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +100,27 @@ class ImageRequest:
         """The reference pictures in their order (图1, 图2, …), each an https:// address or a data: text."""
         return ()
 
+    def holding(self: AnyRequest, references: Sequence[str]) -> AnyRequest:
+        """The same request with these reference pictures, as many as it has."""
+        return self
+
+    def shaped(self: AnyRequest, shape: tuple[int, int]) -> AnyRequest:
+        """The same request, whose pictures shall have that shape where no size is chosen: what Auto promises.
+
+        A model that doesn't keep a picture's shape by itself is told it.
+        """
+        if self.size or self.row.keeps_shape or shape == (1, 1):
+            return self
+        return replace(self, size=self.row.at_a_megapixel(*shape))
+
     def light(self: AnyRequest) -> AnyRequest:
         """The same request with its embedded pictures cut short: to be shown to people, or kept for long."""
-        return self
+        return self.holding(tuple(map(_shown, self.references)))
+
+    @property
+    def is_light(self) -> bool:
+        """Whether it has a picture that was cut short, or a stand-in for one."""
+        return any(reference.endswith("…") for reference in self.references)
 
     def _prompt(self) -> str:
         row = self.row
@@ -155,8 +175,8 @@ class ImageEdit(ImageRequest):
     def references(self) -> tuple[str, ...]:
         return (self.image,)
 
-    def light(self) -> "ImageEdit":
-        return replace(self, image=_shown(self.image))
+    def holding(self, references: Sequence[str]) -> "ImageEdit":
+        return replace(self, image=references[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,8 +206,8 @@ class ImageFusion(ImageRequest):
     def references(self) -> tuple[str, ...]:
         return self.images
 
-    def light(self) -> "ImageFusion":
-        return replace(self, images=tuple(map(_shown, self.images)))
+    def holding(self, references: Sequence[str]) -> "ImageFusion":
+        return replace(self, images=tuple(references))
 
 
 def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:

@@ -5,7 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..api.catalog import MAX_PICTURES, pixels
 from ..api.errors import shorten
+from ..axes import Grid, grid_of
 from ..i18n import texts, translate
 from ..library import Entry, Library
 from ..lineage import Step, fades, family, steps
@@ -43,13 +45,14 @@ class Cards:
 
     def card(self, order: Order) -> Told:
         """How an order stands."""
-        prices, pictures, request = self._service.ledger.prices, order.pictures, order.request
-        cost = prices.cost(request.model, len(pictures)) if order.finished else None
+        ledger, request = self._service.ledger, order.request
+        open, grid = [(call.request.model, call.request.n) for call in order.open], grid_of(order)
+        names = self._names(grid)
         return {
             "at": order.placed.timestamp(),
             "kind": request.kind,
             "prompt": "\n".join(_words(order)),
-            "model": request.model,
+            "model": ", ".join(order.models),
             "shape": _shape(order),
             "billed": order.terms.billed,
             "n": order.n,
@@ -57,18 +60,80 @@ class Cards:
             "place": order.place if all(call.state is State.WAITING for call in order.calls) else 0,
             "way": order.on_their_way if order.cancelled else 0,
             "seconds": round(order.seconds, 1) if order.finished else None,
-            "usual": self._service.ledger.usual_seconds(request.model),
-            "cost": "" if cost is None else prices.written(cost),
+            "usual": ledger.usual_seconds(request.model) if order.n <= MAX_PICTURES else None,
+            "cost": self._written(ledger.cost(order)) if order.finished else "",
+            "open": sum(pictures for _, pictures in open),
+            "open_cost": self._written(ledger.prices.sum(open)) if open else "",
+            "zip": order.n > 1 and len(order.pictures) > 1,
             "said": self._outcome(order) if order.finished else "",
             "unread": bool(order.unread),
             "lost": bool(order.lost),
-            "slots": {str(place): self._slot(order, place) for place in range(order.n)},
+            "grid": self._grid(grid) if len(grid.axes) > 1 and grid.apart else None,
+            "slots": {str(place): self._slot(order, place) | names.get(place, {}) for place in range(order.n)},
             "notes": list(self._differences(order)) if order.finished else [],
             "meta": self._meta(order),
             "usage": list(self._usage(order)) if order.finished else [],
+            "settings": list(self._settings(order, grid)) if order.finished and order.n > 1 else [],
             "revised": _revised(order) if order.finished else [],
             "painted": self._painted(order) if order.finished else "",
         }
+
+    def _grid(self, grid: Grid) -> Told:
+        """Rows and columns with their headings, and where each place stands."""
+        across = grid.columns
+        columns = [self._value(across, value) for value in grid.axes[across]]
+        down = [name for name in grid.axes if name != across]
+        keys = [dict(zip(grid.axes, key, strict=True)) for key in grid.keys]
+        rows = list(dict.fromkeys(tuple(key[name] for name in down) for key in keys))
+        return {
+            "rows": [" · ".join(map(self._value, down, row)) for row in rows],
+            "columns": columns,
+            "cells": [
+                [rows.index(tuple(key[name] for name in down)), grid.axes[across].index(key[across])] for key in keys
+            ],
+        }
+
+    def _names(self, grid: Grid) -> Mapping[int, Told]:
+        """What stands below the pictures of an order that differ in one thing, or of photos; and their shapes."""
+        told: dict[int, Told] = {}
+        alone = len(grid.axes) == 1 and grid.apart
+        for place, key in enumerate(grid.keys):
+            at = dict(zip(grid.axes, key, strict=True))
+            told[place] = {"name": self._value(*next(iter(at.items())))} if alone else {}
+            if at.get("size") or at.get("photo"):
+                told[place]["shape"] = pixels(at["size"]) if at.get("size") else at["photo"].shape
+        return told
+
+    def _value(self, axis: str, value: Any) -> str:
+        """A value on an axis as people call it."""
+        match axis:
+            case "photo":
+                return str(value.name)
+            case "size":
+                return str(value).replace("x", "×") if value else self._say("size_auto")
+            case "optimize_prompt":
+                return self._say({True: "rewriting_on", False: "rewriting_off", None: "rewriting_none"}[value])
+            case "seed":
+                return self._say("nth_seed", number=value + 1)
+        return str(value)
+
+    def _written(self, cost: float | None) -> str:
+        return "" if cost is None else self._service.ledger.prices.written(cost)
+
+    def _settings(self, order: Order, grid: Grid) -> Iterable[tuple[str, str]]:
+        """What all pictures of an order were asked with besides their prompt, as labels and values."""
+        request = order.request
+        seeds = list(dict.fromkeys(call.request.seed for call in order.calls if call.request.seed is not None))
+        rewriting = {True: "rewriting_on", False: "rewriting_off"}.get(request.optimize_prompt)  # type: ignore[arg-type]
+        facts = {
+            "field_negative_prompt": request.negative_prompt or "",
+            "field_model": ", ".join(order.models),
+            "field_size": "" if "size" in grid.axes else ", ".join(_sizes(order)),
+            "field_seed": ", ".join(map(str, seeds)),
+            "field_optimize_prompt": self._say(rewriting) if rewriting and "optimize_prompt" not in grid.axes else "",
+            "created": f"{order.placed:%Y-%m-%d %H:%M}",
+        }
+        yield from ((self._say(key), value) for key, value in facts.items() if value)
 
     def session(self) -> str:
         """What the visitor has used so far; "" before the first order."""
@@ -184,10 +249,11 @@ class Cards:
 
     def _differences(self, order: Order) -> Iterable[str]:
         """Where what came is not what was asked for."""
-        asked, came = (order.request.size or "").replace("x", "×"), _sizes(order)
-        others = [size for size in came if asked and size != asked and not order.terms.regions]
+        sizes = dict.fromkeys(call.request.size or "" for call in order.calls)
+        asked, came = [size.replace("x", "×") for size in sizes if size], _sizes(order)
+        others = [size for size in came if asked and size not in asked and not order.terms.regions]
         if others:
-            yield self._say("other_size", asked=asked, came=", ".join(others))
+            yield self._say("other_size", asked=", ".join(asked), came=", ".join(others))
         regions = [picture.region for picture in order.pictures if picture.region]
         if any(region.identical is None for region in regions):
             yield self._say("error_NotPutIn")
@@ -199,19 +265,18 @@ class Cards:
         sizes = ", ".join(_sizes(order)) or (order.request.size or "").replace("x", "×")
         seeds = [call.request.seed for call in order.calls if call.request.seed is not None]
         seed = self._say("caption_seed", seed=seeds[0]) if len(seeds) == 1 else ""
-        return " · ".join(filter(None, [sizes, order.request.model, seed]))
+        return " · ".join(filter(None, [sizes, ", ".join(order.models), seed]))
 
     def _usage(self, order: Order) -> Iterable[tuple[str, str]]:
         """What the API reported, as labels and values."""
         seeds = sorted({picture.seed for picture in order.pictures if picture.seed is not None})
-        cost = self._service.ledger.prices.cost(order.request.model, len(order.pictures))
         facts = {
             "usage_pictures": str(len(order.pictures)),
             "usage_size": ", ".join(_sizes(order)),
             "usage_seed": ", ".join(map(str, seeds)),
-            "usage_model": order.request.model,
+            "usage_model": ", ".join(order.models),
             "usage_seconds": self._say("usage_seconds_value", seconds=f"{order.seconds:.1f}"),
-            "usage_cost": "" if cost is None else self._service.ledger.prices.written(cost),
+            "usage_cost": self._written(self._service.ledger.cost(order)),
         }
         yield from ((self._say(key), value) for key, value in facts.items() if value)
         for name, value in _flat(order.usage):
@@ -248,7 +313,9 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Told:
 def _words(order: Order) -> list[str]:
     """What an order asks for: a prompt, or one for each region, by their numbers."""
     steps = [call.request.prompt for call in order.calls[: len(order.terms.regions)]]
-    return [f"{number}: {words}" for number, words in enumerate(steps, 1)] if steps[1:] else [order.request.prompt]
+    if steps[1:]:
+        return [f"{number}: {words}" for number, words in enumerate(steps, 1)]
+    return [order.terms.words or order.request.prompt]
 
 
 def _shape(order: Order) -> tuple[int, int]:
@@ -261,6 +328,8 @@ def _state(order: Order) -> str:
         return "running"
     if order.unread or order.lost:
         return "unread"
+    if order.paused:
+        return "paused"
     if len(order.pictures) >= order.n:
         return "done"
     if order.cancelled and not order.problems:

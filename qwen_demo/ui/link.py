@@ -9,7 +9,7 @@ import gradio as gr
 
 from ..api import catalog
 from ..api.errors import InvalidRequest
-from ..api.requests import make, whole
+from ..api.requests import STAND_IN, make, whole
 from ..i18n import translate
 from ..recipe import Recipe
 from .events import Updates, language_of, nothing, on
@@ -138,5 +138,5 @@ def _check(form: Form, name: str, value: object, model: str) -> None:
         whole(name, value, 1, catalog.MAX_PICTURES)
     else:
         fields: dict[str, Any] = {"prompt": "x", "model": model, "size": None, name: value}
-        pictures = ["data:image/png;base64,…"] * {"edit": 1, "fusion": 2}.get(form.request_type.kind, 0)
+        pictures = [STAND_IN] * {"edit": 1, "fusion": 2}.get(form.request_type.kind, 0)
         make(form.request_type.kind, pictures, **fields, catalog=form.catalog)

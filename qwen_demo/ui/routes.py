@@ -5,7 +5,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -21,7 +21,8 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from ..api.errors import QwenDemoError
-from ..archive import UnderWay
+from ..archive import UnderWay, of_order
+from ..axes import grid_of
 from ..i18n import translate
 from ..library import UNDO, Entry, Library
 from ..order import Order
@@ -54,7 +55,7 @@ class Refusal(Exception):
 class Action:
     """What the board's buttons can ask for. Of the pictures and the order only the visitor's own are found."""
 
-    act: Literal["delete", "restore", "star", "zip", "align", "stop", "fetch", "again", "forget"]
+    act: Literal["delete", "restore", "star", "zip", "align", "stop", "fetch", "again", "go_on", "forget"]
     ids: list[str] = Field(default_factory=list, max_length=MOST)
     order: str = ""
     place: int | None = None
@@ -152,6 +153,7 @@ class Board:
         told: dict[str, Told] = {}
         seen: dict[str, int] = {}
         whole = True
+        await self._service.resume(asked.visitor.name)  # another process may have had them until now
         async for orders in self._service.orders.follow(asked.visitor.name, EVERY):
             new = [order for order in orders if not order.finished or seen.get(order.id) != order.changes]
             seen = {order.id: order.changes for order in orders}
@@ -205,8 +207,8 @@ class Board:
         """An order as code that makes the same pictures again."""
         order = self._order(asked, asked.param("order"))
         forms = dict(all_forms(self._service.engine_of(order), [call.sent for call in order.calls]))
-        # Of several regions each call has words and a picture of its own: the other forms name one for all.
-        return {"JSON": forms["JSON"]} if order.terms.regions[1:] else forms
+        # Where calls have words, models or pictures of their own, the other forms would name one for all.
+        return {"JSON": forms["JSON"]} if order.terms.regions[1:] or grid_of(order).apart else forms
 
     def _raw_answers(self, asked: Asked) -> Response:
         """The answers of an order that could not be read, as they came."""
@@ -222,8 +224,12 @@ class Board:
 
     async def _act(self, asked: Asked) -> Told:
         action = _ACTION.validate_json(await asked.request.body())
+        if action.act == "zip" and action.order:
+            order = self._order(asked, action.order)
+            return self._offer(asked, await asyncio.to_thread(of_order, order, asked.library))
         if action.act in ("delete", "restore", "star", "zip", "align"):
             return await self._act_on_pictures(asked, action)
+        await self._service.resume(asked.visitor.name)  # or it could act on what another process has changed since
         order = self._order(asked, action.order)
         match action.act:
             case "stop":
@@ -232,6 +238,8 @@ class Board:
                 self._service.fetch_again(order)
             case "again" if order.finished:
                 await self._service.order_again(order, asked.visitor, action.place)
+            case "go_on":
+                await self._service.go_on(order, asked.visitor, action.place)
             case "forget" if order.finished:  # what runs still counts for the visitor's limits
                 await self._service.forget(order)
         return {}
@@ -252,10 +260,7 @@ class Board:
             case "align":
                 return {"picture": asked.cards.picture(await self._service.align(entries[0], asked.visitor))}
             case "zip":
-                try:
-                    return {"ticket": self._service.archives.offer(asked.visitor.name, entries)}
-                except UnderWay:
-                    raise Refusal("zip_under_way", 409) from None
+                return self._offer(asked, {entry.name: entry for entry in entries})
             case "delete":
                 await asyncio.to_thread(_delete, library, entries)
                 # The executor holds on to its work; a task that nobody holds could be lost before it is done.
@@ -263,6 +268,14 @@ class Board:
                 loop.call_later(UNDO + 1, loop.run_in_executor, None, purge, library, uploads)
                 self._tell(asked)
         return {"count": len(entries)}
+
+    def _offer(self, asked: Asked, entries: Mapping[str, Entry]) -> Told:
+        if not entries:
+            raise Refusal
+        try:
+            return {"ticket": self._service.archives.offer(asked.visitor.name, entries)}
+        except UnderWay:
+            raise Refusal("zip_under_way", 409) from None
 
     def _tell(self, asked: Asked) -> None:
         """Pictures went or came back: the visitor's other browsers are to know."""

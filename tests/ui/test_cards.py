@@ -172,6 +172,17 @@ async def test_a_finished_order_is_told_whole(house: House) -> None:
         ],
         "revised": [],
         "painted": "",
+        "grid": None,
+        "open": 0,
+        "open_cost": "",
+        "zip": True,
+        "settings": [
+            ("Model", "qwen-image-plus"),
+            ("Size", "16×16"),
+            ("Seed", "10, 11"),
+            ("Optimize prompt", "Rewritten"),
+            ("Created", f"{order.placed:%Y-%m-%d %H:%M}"),
+        ],
     }
     assert house.cards().session() == f"This session: pictures 2 · orders 1 · tokens 6 · {seconds} s · 0.40 ¥"
 
@@ -204,6 +215,11 @@ async def test_a_running_order_tells_what_comes_and_no_more(house: House) -> Non
         "usage": [],
         "revised": [],
         "painted": "",
+        "grid": None,
+        "open": 0,
+        "open_cost": "",
+        "zip": False,
+        "settings": [],
     }
     house.api.gates[10].set()
     await order.finish()

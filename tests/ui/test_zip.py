@@ -5,7 +5,7 @@ import io
 import os
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ def entries(tmp_path: Path) -> list[Entry]:
     return found
 
 
+def by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
+    return {entry.name: entry for entry in entries}
+
+
 def unzipped(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as opened:
         assert opened.testzip() is None
@@ -50,15 +54,15 @@ async def fetch(archives: Archives, ticket: str) -> httpx.Response:
 
 def test_it_holds_the_originals_in_small_pieces_and_leaves_out_what_is_gone(entries: list[Entry]) -> None:
     gone = Entry("2026-11-22/gone.png", entries[0].path.with_name("gone.png"), (1, 1), None)
-    pieces = list(zipped([*entries[:1], gone, *entries[1:]]))
+    pieces = list(zipped(by_name([*entries[:1], gone, *entries[1:]])))
     assert unzipped(b"".join(pieces)) == {entry.name: entry.path.read_bytes() for entry in entries}
     assert max(map(len, pieces)) < PIECE + 1000
-    assert unzipped(b"".join(zipped([]))) == {}
+    assert unzipped(b"".join(zipped({}))) == {}
 
 
 async def test_a_ticket_is_good_once(entries: list[Entry]) -> None:
     archives = Archives()
-    ticket = archives.offer("alice", entries)
+    ticket = archives.offer("alice", by_name(entries))
     came = await fetch(archives, ticket)
     assert (came.status_code, came.headers["content-type"]) == (200, "application/zip")
     assert came.headers["content-disposition"] == 'attachment; filename="qwen-images.zip"'
@@ -70,7 +74,7 @@ async def test_a_ticket_is_good_once(entries: list[Entry]) -> None:
 def test_offers_that_nobody_takes_are_forgotten(entries: list[Entry], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MOST", 2)
     archives = Archives()
-    first, *others = (archives.offer("alice", entries) for _ in range(3))
+    first, *others = (archives.offer("alice", by_name(entries)) for _ in range(3))
     with pytest.raises(NotOffered), archives.sent(first):
         pass
     for ticket in others:
@@ -80,7 +84,7 @@ def test_offers_that_nobody_takes_are_forgotten(entries: list[Entry], monkeypatc
 
 async def test_one_at_a_time_no_more_read_than_taken_and_the_end_when_the_visitor_goes(entries: list[Entry]) -> None:
     archives = Archives()
-    first, second = (archives.offer("alice", entries) for _ in range(2))
+    first, second = (archives.offer("alice", by_name(entries)) for _ in range(2))
     stalled, gone = asyncio.Event(), asyncio.Event()
     sent: list[bytes] = []
 
@@ -100,8 +104,8 @@ async def test_one_at_a_time_no_more_read_than_taken_and_the_end_when_the_visito
     await stalled.wait()
     assert (await fetch(archives, second)).status_code == 429
     with pytest.raises(UnderWay):
-        archives.offer("alice", entries)
-    assert (await fetch(archives, archives.offer("bob", entries))).status_code == 200
+        archives.offer("alice", by_name(entries))
+    assert (await fetch(archives, archives.offer("bob", by_name(entries)))).status_code == 200
     assert [len(piece) < 1000 for piece in sent] == [True]  # the first picture is small; the others wait
     gone.set()
     await asyncio.wait_for(sending, 30)
@@ -159,15 +163,15 @@ def test_who_goes_away_in_the_middle_can_have_the_next_one(public: tuple[Running
     large.touch()
     os.truncate(large, 200 * PIECE)  # more than fits between the app and who takes nothing
     entries = [Entry("2026-11-22/large.png", large, (1, 1), None)]
-    url = f"{app.url}/pictures.zip?ticket={service.archives.offer('alice', entries)}"
+    url = f"{app.url}/pictures.zip?ticket={service.archives.offer('alice', by_name(entries))}"
     with httpx.stream("GET", url) as answer:
         assert next(answer.iter_raw())
         with pytest.raises(UnderWay):
-            service.archives.offer("alice", entries)
+            service.archives.offer("alice", by_name(entries))
     deadline = time.monotonic() + 60
     while True:
         try:
-            assert service.archives.offer("alice", entries)
+            assert service.archives.offer("alice", by_name(entries))
             break
         except UnderWay:
             assert time.monotonic() < deadline

@@ -1,0 +1,190 @@
+"""One form, many requests: what is asked in several ways, and the grid that its pictures make."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import product
+from typing import Any
+
+from .api.errors import InvalidRequest
+from .api.requests import ImageRequest, make, split
+from .order import Order
+
+MOST = 50
+"""Pictures of one order."""
+WIDEST = 6  # columns, where another axis can have them
+
+_OPEN, _BAR, _CLOSE = "{｛", "|｜", "}｝"  # keyboards for Chinese write the wide ones
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """What of a request is asked for in several ways; where an axis is empty, the request has its own value.
+
+    Attributes:
+        prompt: wordings, as `wordings` gives them.
+        model: names of models.
+        size: such as `1664x928`, each one that every model takes; None for what the model or the picture gives.
+        optimize_prompt: with rewriting, and without.
+        seed: 0 to 2147483647. Where there are none, the pictures of a request count on from its seed.
+    """
+
+    prompt: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    size: tuple[str | None, ...] = ()
+    optimize_prompt: tuple[bool, ...] = ()
+    seed: tuple[int, ...] = ()
+
+    @property
+    def named(self) -> dict[str, tuple[Any, ...]]:
+        """Those that are not empty, by the fields of a request, the outermost first."""
+        return {axis.name: values for axis in fields(self) if (values := getattr(self, axis.name))}
+
+
+def expand(
+    kind: str, references: Sequence[str], n: int, axes: Axes, given: Mapping[str, Any], photos: int = 1
+) -> tuple[ImageRequest, ...]:
+    """All requests of an order: for each photo every combination of the axes, each asked for once.
+
+    Args:
+        kind: as for `make`, and so are the references and the fields that are given.
+        n: pictures of each combination, 1 to 6.
+        axes: what varies; the last axis varies fastest, then come the pictures of one combination.
+        photos: how many pictures this is done to, one after the other.
+
+    Raises:
+        InvalidRequest: a field breaks its rule, or there would be more than 50 pictures.
+    """
+    named = axes.named
+    # Before they are made: a list from a program may be long.
+    count = math.prod(map(len, named.values())) * photos
+    if count > MOST:
+        raise InvalidRequest("n", "too_many_pictures", count, count=count, limit=MOST)
+    requests: dict[ImageRequest, None] = {}
+    for combination in product(*named.values()):
+        request = make(kind, references, **{**given, **dict(zip(named, combination, strict=True))})
+        requests |= dict.fromkeys(split(request, n))
+    pictures = sum(request.n for request in requests) * photos
+    if pictures > MOST:
+        raise InvalidRequest("n", "too_many_pictures", pictures, count=pictures, limit=MOST)
+    return tuple(requests) * photos
+
+
+def wordings(prompt: str, *, lines: bool = False) -> tuple[str, ...]:
+    """The texts that a prompt stands for: `{red|blue|no} hat` for three, and with `lines` each line for one, or more.
+
+    Alternatives may be empty, and hold others. Braces without a bar between them, or without their counterpart, stay,
+    and so do escaped ones: `\\{`, `\\|` and `\\}` are these signs themselves.
+
+    Raises:
+        InvalidRequest: they are more than 50.
+    """
+    rows = [row.strip() for row in prompt.splitlines() if row.strip()] if lines else []
+    found = tuple(dict.fromkeys(text for row in rows or [prompt] for text in _texts(row)))
+    _check(len(found))
+    return found
+
+
+def literal(text: str) -> str:
+    """How a text is written so that `wordings` makes this one of it, and no other."""
+    escaped = re.sub(r"(?=[{|}｛｜｝])", r"\\", text)
+    try:
+        return text if wordings(text) == (text,) else escaped
+    except InvalidRequest:
+        return escaped
+
+
+def _texts(text: str) -> list[str]:
+    """All that one line or prompt stands for, each once."""
+    signs = re.findall(r"\\[{|}｛｜｝]|.", text, re.DOTALL)
+    paired = _paired(signs)
+    groups: list[list[list[Sequence[str]]]] = [
+        [[]]
+    ]  # those that are open: alternatives, made of parts, each with choices
+    for at, sign in enumerate(signs):
+        if at in paired and sign in _OPEN:
+            groups.append([[]])
+            _check(len(groups))  # so deep nobody means it
+        elif at in paired:
+            group = groups.pop()
+            choices = [text for parts in group for text in _joined(parts)]
+            if len(group) == 1:
+                choices = [f"{signs[paired[at]]}{text}{sign}" for text in choices]
+            groups[-1][-1].append(list(dict.fromkeys(choices)))
+        elif sign in _BAR and groups[1:]:
+            groups[-1].append([])
+        else:
+            groups[-1][-1].append([sign[-1:]])
+    return _joined(groups[0][0])
+
+
+def _paired(signs: Sequence[str]) -> Mapping[int, int]:
+    """Of each brace that has a counterpart, where that is."""
+    paired: dict[int, int] = {}
+    opened: list[int] = []
+    for at, sign in enumerate(signs):
+        if sign in _OPEN:
+            opened.append(at)
+        elif sign in _CLOSE and opened:
+            start = opened.pop()
+            paired |= {start: at, at: start}
+    return paired
+
+
+def _joined(parts: Sequence[Sequence[str]]) -> list[str]:
+    """One text for each way to choose from all parts."""
+    _check(math.prod(map(len, parts)))
+    return ["".join(chosen) for chosen in product(*parts)]
+
+
+def _check(count: int) -> None:
+    if count > MOST:
+        raise InvalidRequest("prompt", "too_many_wordings", "", limit=MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the pictures of an order stand by what differs between them.
+
+    Attributes:
+        axes: what differs: `photo`, `prompt`, `model`, `size`, `optimize_prompt` or `seed`, and its values.
+        keys: of each place, its value on each of these axes.
+    """
+
+    axes: Mapping[str, Sequence[Any]]
+    keys: Sequence[tuple[Any, ...]]
+
+    @property
+    def apart(self) -> bool:
+        """Whether more differs than the seeds."""
+        return any(name != "seed" for name in self.axes)
+
+    @property
+    def columns(self) -> str:
+        """The axis that runs from left to right: the last that is not too long, else the shortest."""
+        fitting = [name for name, values in self.axes.items() if len(values) <= WIDEST]
+        return fitting[-1] if fitting else min(self.axes, key=lambda name: len(self.axes[name]))
+
+
+def grid_of(order: Order) -> Grid:
+    """How the calls of an order differ. Pictures of one request differ in their numbers, from 0, as their seeds do."""
+    told: list[dict[str, Any]] = []
+    counted: Counter[tuple[Any, ...]] = Counter()
+    for call in order.calls:
+        request = call.request
+        same: dict[str, Any] = {
+            "photo": call.photo,
+            "prompt": request.prompt,
+            "model": request.model,
+            "size": request.size,
+        }
+        same["optimize_prompt"] = request.optimize_prompt
+        for _ in call.places:
+            key = tuple(same.values())
+            told.append({**same, "seed": counted[key]})
+            counted[key] += 1
+    values = {name: list(dict.fromkeys(place[name] for place in told)) for name in told[0]}
+    axes = {name: found for name, found in values.items() if len(found) > 1}
+    return Grid(axes, [tuple(place[name] for name in axes) for place in told])
