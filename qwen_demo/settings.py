@@ -2,6 +2,7 @@
 
 import importlib.util
 import ipaddress
+import os
 import re
 import string
 import tempfile
@@ -18,6 +19,9 @@ from pydantic import Field, TypeAdapter
 from .api.catalog import OwnRows
 from .api.dialects import DEFAULT, DIALECTS, Dialect, spoken_at
 from .models import read_models
+
+STORAGE = Path("/data")
+"""Where a Space has what outlives it: the bucket or the disk that is mounted there, if any."""
 
 
 class WrongSetting(ValueError):
@@ -268,6 +272,8 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
         }
     elif importlib.util.find_spec("mcp") and "QWEN_DEMO_AUTH" not in given:
         defaults["QWEN_DEMO_MCP"] = "1"
+    if given.get("SPACE_ID") and os.access(STORAGE, os.W_OK | os.X_OK):
+        defaults["QWEN_DEMO_OUTPUTS"] = str(STORAGE / "outputs")
     if dialect := DIALECTS.get(given.get("QWEN_API", "").lower()):
         defaults["QWEN_BASE_URL"] = dialect.base_url
     without_key = "QWEN_API_KEY" not in given and _needs_key(given.get("QWEN_BASE_URL", ""))

@@ -1,5 +1,6 @@
 """The environment as an argument."""
 
+import tempfile
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,6 +59,15 @@ def test_a_space_and_a_shared_link_are_public_unless_told_otherwise(environ: dic
     assert not Settings.from_env({**environ, "QWEN_DEMO_PUBLIC": "0"}).public
     assert Settings.from_env(environ).visitor_attempts == "60/minute"
     assert Settings.from_env({**environ, "QWEN_DEMO_VISITOR_ATTEMPTS": "none"}).visitor_attempts == ""
+
+
+def test_a_space_keeps_its_pictures_where_storage_is_attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = Path(tempfile.gettempdir(), "qwen-image-demo")
+    for storage, outputs in {tmp_path: tmp_path / "outputs", tmp_path / "none": elsewhere}.items():
+        monkeypatch.setattr("qwen_demo.settings.STORAGE", storage)
+        assert Settings.from_env({"SPACE_ID": "someone/demo"}).outputs == outputs
+        assert Settings.from_env({"SPACE_ID": "someone/demo", "QWEN_DEMO_OUTPUTS": "mine"}).outputs == Path("mine")
+        assert Settings.from_env({"QWEN_DEMO_PUBLIC": "1"}).outputs == elsewhere
 
 
 @pytest.mark.parametrize(
