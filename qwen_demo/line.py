@@ -1,40 +1,239 @@
 """The line before what many want at once: the API, or the machine's own time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from weakref import WeakValueDictionary
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Protocol
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds of an account whose calls are turned away
+PATIENCE = 600.0  # seconds after which a call that is turned away again and again has failed
+
+
+class Timer(Protocol):
+    """What tells the time, such as the running loop."""
+
+    def time(self) -> float: ...
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> asyncio.Handle: ...
+
+
+@dataclass(eq=False)
+class Account:
+    """One key, and how fast the API takes what it pays for.
+
+    Attributes:
+        opens: when its next call may begin.
+        most: calls at once, since some were turned away.
+        pause: seconds of the last one that nobody asked for.
+        slowed: how often it was slowed down.
+    """
+
+    opens: float = -math.inf
+    most: float = math.inf
+    pause: float = SHORTEST_PAUSE / 2
+    slowed: int = 0
+
+
+@dataclass(eq=False)
+class Turn:
+    """Somebody's way through the line.
+
+    Attributes:
+        put_off_since: when the API first turned it away.
+        slowed: how often its account had been slowed down when it began.
+        again: whether it comes into the line again.
+    """
+
+    who: object
+    visitor: tuple[str, ...]
+    account: str
+    put_off_since: float | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    slowed: int = 0
+    again: bool = False
 
 
 class Line:
-    """At most `limit` calls under way at once; who comes later waits in the order of arrival.
+    """At most `limit` calls under way at once. Who comes later waits; the visitors who wait take turns.
 
     Args:
         limit: of all together.
         each: of one visitor; 0 for no such limit.
+        rate: calls of one account that begin in a second; None for no limit.
+        timer: tells the time; None for the running loop.
     """
 
-    def __init__(self, limit: int, each: int = 0) -> None:
-        self._free = asyncio.Semaphore(limit)
-        self._each = each
-        self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # only while one is needed
-        self._waiting: list[object] = []
+    def __init__(self, limit: int, each: int = 0, rate: float | None = None, timer: Timer | None = None) -> None:
+        self._limit, self._each = limit, each
+        self._interval = 1 / rate if rate else 0.0
+        self._timer = timer
+        self._accounts: dict[str, Account] = {}
+        self._under_way: list[Turn] = []
+        self._round: list[list[Turn]] = []  # those of a visitor each, in the order in which the visitors are served
+        self._last: tuple[str, ...] | None = None  # who was served last
+        self._serving: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+        self._changes = 0
+        self._places: tuple[int, dict[object, int]] = (0, {})  # after so many changes
 
     @asynccontextmanager
-    async def turn(self, who: object, visitor: Sequence[str] = ()) -> AsyncIterator[None]:
-        """Wait for a turn and hold it. `visitor` are the names under which the visitor's own limit counts."""
-        async with AsyncExitStack() as held:
-            self._waiting.append(who)
-            try:
-                # The own limit first: nobody waits with a place that another visitor could have.
-                own = [self._own.setdefault(name, asyncio.Semaphore(self._each)) for name in visitor if self._each]
-                for semaphore in [*own, self._free]:
-                    await held.enter_async_context(semaphore)
-            finally:
-                self._waiting.remove(who)
-            yield
+    async def turn(
+        self, who: object, visitor: Sequence[str] = (), account: str = "", after: Turn | None = None
+    ) -> AsyncIterator[Turn]:
+        """Wait for a turn and hold it.
+
+        Args:
+            who: waits.
+            visitor: the names under which the visitor's own limit counts.
+            account: whose rate counts; "" is the owner's.
+            after: the turn in which it was put off: then it is the next one of its visitor.
+        """
+        turn = Turn(who, tuple(visitor), account, after.put_off_since if after else None)
+        self._join(turn, ahead=after is not None)
+        try:
+            await turn.begun.wait()
+            yield turn
+            self._went_well(turn)
+        finally:
+            self._leave(turn)
+
+    def put_off(self, turn: Turn, seconds: float | None) -> bool:
+        """The API turned away who has this turn: the account makes a pause, and has fewer calls under way then.
+
+        Args:
+            turn: which ends now.
+            seconds: that the API asks to wait; None where it doesn't say.
+
+        Returns whether it may come into the line again: not where the wait would be longer than `PATIENCE` in all.
+        """
+        account, now = self._accounts[turn.account], self._now()
+        if seconds is not None and seconds > PATIENCE:
+            return False
+        if turn.slowed == account.slowed:  # those that were under way together slow it down once
+            account.slowed += 1
+            account.most = max(1, min(account.most, self._of_account(turn.account)) // 2)
+            account.pause = min(2 * account.pause, LONGEST_PAUSE)
+        opens = now + (account.pause if seconds is None else max(seconds, SHORTEST_PAUSE))
+        account.opens = max(account.opens, opens)
+        turn.put_off_since = now if turn.put_off_since is None else turn.put_off_since
+        turn.again = opens <= turn.put_off_since + PATIENCE
+        return turn.again
 
     def place(self, who: object) -> int:
-        """The place in line, 1 is next, 0 for who doesn't wait."""
-        waiting = [*self._waiting]  # another thread asks too
-        return waiting.index(who) + 1 if who in waiting else 0
+        """The place in line, 1 is next, 0 for who doesn't wait. Another thread may ask too."""
+        changes, places = self._places
+        if changes != self._changes:
+            changes = self._changes
+            places = {turn.who: place for place, turn in enumerate(self._in_order(), 1)}
+            self._places = changes, places
+        return places.get(who, 0)
+
+    def _in_order(self) -> Iterator[Turn]:
+        """All who wait, in the order of their turns: one of each visitor, round after round."""
+        queues = [[*queue] for queue in [*self._round]]
+        return (turn for turns in zip_longest(*queues) for turn in turns if turn)
+
+    def _join(self, turn: Turn, *, ahead: bool) -> None:
+        self._account(turn.account)
+        if own := self._queue_of(turn.visitor):
+            own.insert(0 if ahead else len(own), turn)
+        else:
+            # Before whoever was served last: all others have waited for longer.
+            served = bool(self._round) and self._round[-1][0].visitor == self._last
+            self._round.insert(len(self._round) - served, [turn])
+        self._wake()
+        if not self._serving or self._serving.done():
+            self._serving = asyncio.create_task(self._serve())
+
+    def _leave(self, turn: Turn) -> None:
+        if turn in self._under_way:
+            self._under_way.remove(turn)
+        else:
+            self._take_out(turn)
+        self._wake()
+
+    def _take_out(self, turn: Turn) -> list[Turn]:
+        queue = self._queue_of(turn.visitor)
+        queue.remove(turn)
+        if not queue:
+            self._round.remove(queue)
+        return queue
+
+    def _queue_of(self, visitor: tuple[str, ...]) -> list[Turn]:
+        return next((queue for queue in self._round if queue[0].visitor == visitor), [])
+
+    def _wake(self) -> None:
+        self._changes += 1
+        self._woken.set()
+
+    async def _serve(self) -> None:
+        """Let begin who may, until nobody waits."""
+        while self._round:
+            self._woken.clear()
+            if seconds := self._begin_next():
+                alarm = self._clock.call_later(seconds, self._woken.set) if seconds < math.inf else None
+                await self._woken.wait()
+                if alarm:
+                    alarm.cancel()
+
+    def _begin_next(self) -> float:
+        """Let the next one begin who may. Returns 0, or in how many seconds somebody may, or that an end must come."""
+        soonest, seen = math.inf, set()
+        for turn in self._in_order() if len(self._under_way) < self._limit else ():
+            if (turn.visitor, turn.account) not in seen:
+                seen.add((turn.visitor, turn.account))
+                if not (seconds := self._seconds_until(turn)):
+                    self._begin(turn)
+                    return 0
+                soonest = min(soonest, seconds)
+        return soonest
+
+    def _seconds_until(self, turn: Turn) -> float:
+        """In how many seconds it may begin, as far as its visitor and its account are concerned."""
+        account = self._accounts[turn.account]
+        if self._each and any(self._of_visitor(name) >= self._each for name in turn.visitor):
+            return math.inf
+        if self._of_account(turn.account) >= account.most:
+            return math.inf
+        return max(0.0, account.opens - self._now())
+
+    def _begin(self, turn: Turn) -> None:
+        account = self._accounts[turn.account]
+        queue = self._take_out(turn)
+        if queue:  # its others come in the next round
+            self._round.remove(queue)
+            self._round.append(queue)
+        self._last = turn.visitor
+        self._under_way.append(turn)
+        turn.slowed, account.opens = account.slowed, self._now() + self._interval
+        turn.begun.set()
+        self._changes += 1
+
+    def _went_well(self, turn: Turn) -> None:
+        account = self._accounts[turn.account]
+        if not turn.again and turn.slowed == account.slowed:
+            account.most, account.pause = account.most + 1, SHORTEST_PAUSE / 2
+
+    def _of_visitor(self, name: str) -> int:
+        return sum(name in turn.visitor for turn in self._under_way)
+
+    def _of_account(self, account: str) -> int:
+        return sum(turn.account == account for turn in self._under_way)
+
+    def _account(self, name: str) -> Account:
+        if name not in self._accounts:
+            needed = {turn.account for turn in [*self._under_way, *self._in_order()]}
+            now = self._now()
+            for other in [other for other, one in self._accounts.items() if other not in needed and one.opens <= now]:
+                del self._accounts[other]
+        return self._accounts.setdefault(name, Account())
+
+    @property
+    def _clock(self) -> Timer:
+        return self._timer or asyncio.get_running_loop()
+
+    def _now(self) -> float:
+        return self._clock.time()
