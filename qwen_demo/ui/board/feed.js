@@ -2,7 +2,9 @@
 import { attention, ended } from "./attention.js";
 import { acceptDrops } from "./drop.js";
 import { followOrders } from "./orders.js";
-import { act, addressed, ask, button, copy, h, icon, inFeed, language, news, notice, page, say, small, tell, words, write } from "./shared.js";
+import { act, addressed, ask, button, copy, h, icon, language, news, notice, page, say, tell, words, write, zip } from "./shared.js";
+import { saveSheet } from "./sheet.js";
+import { isBatch, newSlots } from "./slots.js";
 import { openViewer } from "./viewer.js";
 
 /** @typedef {import("./orders.js").Card} Card */
@@ -117,7 +119,8 @@ function newEmpty(examples) {
  */
 function newCard(id, first, look, now) {
   let card = first;
-  const slots = Array.from({ length: first.n }, (_, place) => newSlot(id, place, first, look));
+  const { element: places, places: slots } = newSlots(id, first, look);
+  const batch = isBatch(first);
   const state = h("span", { class: "state" });
   const usual = h("div", { class: "usual", "aria-hidden": "true" }, h("i"));
   const said = h("p", { class: "said" });
@@ -131,6 +134,9 @@ function newCard(id, first, look, now) {
   const buttons = {
     again: button("again", words.again, () => page.fill({ act: "order", order: id })),
     stop: button("stop", words.stop, order("stop")),
+    goOn: newGoOn(order("go_on")),
+    zip: button("zip", words.library_zip, () => zip({ order: id })),
+    sheet: button("sheet", words.sheet, saveAsSheet),
     repaint: button("repaint", words.proof_repaint, () => page.fill({ act: "repaint", id: card.painted })),
     fetch: button("fetch", words.fetch, order("fetch")),
     raw: h("a", { "data-act": "raw", href: addressed(`board/answers.zip?order=${id}`), download: "" }, words.raw),
@@ -140,18 +146,26 @@ function newCard(id, first, look, now) {
   const usage = h("details", { class: "usage", "data-act": "usage" }, h("summary", {}, words.usage), h("dl"));
   const element = h("article", { class: "card", "data-order": id, "data-kind": first.kind, "aria-labelledby": `prompt-${id}`, tabindex: -1 },
     h("header", {}, h("h2", {}, prompt), state, buttons.forget), usual,
-    h("div", { class: `slots of-${Math.min(first.n, 6)}` }, slots.map((slot) => slot.element)),
-    said, notes, revised,
-    h("footer", {}, buttons.again, buttons.repaint, buttons.stop, buttons.fetch, buttons.raw, buttons.lost, newCode(id, card.billed), usage, meta));
+    places, said, notes, revised,
+    h("footer", {}, buttons.goOn.element, buttons.again, buttons.repaint, buttons.stop, buttons.zip, buttons.sheet, buttons.fetch, buttons.raw, buttons.lost, newCode(id, card.billed), usage, meta));
   usual.style.setProperty("--since", `${Math.min(0, first.at - now())}s`);
+  usual.classList.toggle("counted", batch);
 
   const come = () => Object.values(card.slots).filter((slot) => slot.id).length;
+  const settled = () => Object.values(card.slots).filter((slot) => slot.id || slot.failed || slot.gone).length;
   const running = () => [
     card.place ? say("line", { place: ordinal(card.place) }) : say("seconds", { count: Math.max(0, Math.floor(now() - card.at)) }),
     card.way ? say("still", { count: card.way }) : card.n > 1 && say("of", { count: come(), n: card.n }),
-    !card.place && card.usual && say("usually", { seconds: Math.max(1, Math.round(card.usual)) }),
+    !card.place && !batch && card.usual && say("usually", { seconds: Math.max(1, Math.round(card.usual)) }),
   ];
   const over = () => [card.state === "done" ? "" : ended(card), say("seconds", { count: card.seconds }), card.cost];
+
+  async function saveAsSheet() {
+    if (buttons.sheet.ariaBusy) return;
+    buttons.sheet.ariaBusy = "true";
+    await saveSheet(card).catch(() => notice(words.sheet_failed));
+    buttons.sheet.ariaBusy = null;
+  }
 
   function tick() {
     write(state, (card.state === "running" ? running() : over()).filter(Boolean).join(" · "));
@@ -176,14 +190,18 @@ function newCard(id, first, look, now) {
       card = told;
       element.dataset.state = card.state;
       element.style.setProperty("--ratio", String(card.shape[0] / card.shape[1]));
-      usual.hidden = card.state !== "running" || !card.usual || card.place > 0;
+      usual.hidden = card.state !== "running" || (!batch && (!card.usual || card.place > 0));
+      usual.style.setProperty("--settled", String(settled() / card.n));
       if (card.usual) usual.style.setProperty("--usual", `${card.usual}s`);
       buttons.stop.hidden = card.state !== "running" || card.way > 0;
+      buttons.goOn.update(card);
+      buttons.zip.hidden = !card.zip;
+      buttons.sheet.hidden = !card.zip || !card.settings.length;
       buttons.fetch.hidden = buttons.raw.hidden = !card.unread;
       buttons.lost.hidden = !card.lost;
       buttons.repaint.hidden = !card.painted;
       buttons.forget.hidden = card.state === "running";
-      write(said, card.said);
+      write(said, card.state === "paused" ? say("paused_said", { count: come(), n: card.n }) : card.said);
       said.hidden = Object.values(card.slots).every(({ failed }) => failed === card.said); // all its places say so already
       draw(notes, card.notes, (note) => h("li", {}, note));
       draw(revised, card.revised, (text) => h("p", {}, h("b", {}, words.revised), " ", h("span", {}, text), " ",
@@ -193,6 +211,33 @@ function newCard(id, first, look, now) {
       write(meta, card.meta);
       slots.forEach((slot, place) => slot.update(card.slots[place] ?? {}, card));
       tick();
+    },
+  };
+}
+
+/** So many pictures are ordered at one press; for more a second one is asked for. */
+const AT_ONCE = 12;
+
+/** What is missing of an order, to be ordered in its place. @param {() => void} order */
+function newGoOn(order) {
+  let told = "", sure = "";
+  const element = button("go-on", "", (/** @type {MouseEvent} */ { detail }) => {
+    if (detail > 1) return; // a double click is meant as one
+    if (sure && element.textContent !== sure) return write(element, sure);
+    write(element, told);
+    order();
+  }, { onblur: () => write(element, told) });
+  return {
+    element,
+    /** @param {Card} card */
+    update({ open, open_cost: cost, state }) {
+      element.hidden = !open;
+      const before = told, facts = { count: open };
+      const priced = (/** @type {string} */ text) => [text, cost].filter(Boolean).join(" · ");
+      const unsent = state === "paused" || state === "stopped" || state === "unread";
+      told = priced(unsent ? say(open === 1 ? "go_on_one" : "go_on", facts) : say(open === 1 ? "missing_one" : "missing", facts));
+      sure = open > AT_ONCE ? priced(say("go_on_sure", facts)) : "";
+      if (told !== before) write(element, told);
     },
   };
 }
@@ -208,86 +253,6 @@ function draw(home, rows, make) {
 
 const ORDINALS = new Intl.PluralRules(language, { type: "ordinal" });
 const ordinal = (/** @type {number} */ n) => say(`ordinal_${ORDINALS.select(n)}`, { n });
-
-/**
- * A place of an order, which never moves.
- * @param {string} order @param {number} place @param {Card} card @param {(picture: Slot, from: HTMLElement) => void} look
- */
-function newSlot(order, place, card, look) {
-  const element = h("div", { class: "slot", "data-slot": place });
-  const close = near(element); // asked before there is a picture: the answer takes a frame
-  let shown = "";
-
-  function content(/** @type {Slot} */ slot, /** @type {Card} */ of) {
-    if (slot.gone) return [h("p", {}, words.gone)];
-    if (slot.failed) {
-      return [h("p", {}, slot.failed), slot.again && button("order-again", words.order_again, () => act("again", { order, place }))];
-    }
-    if (slot.dropped) return [h("p", {}, card.billed ? words.dropped : words.dropped_own)];
-    return [h("span", { class: "unseen" }, `${words.waiting}: ${say("of", { count: place + 1, n: of.n })}`)];
-  }
-
-  /** The picture takes its place when it can be seen whole: until then its frame waits. */
-  async function show(/** @type {Slot} */ slot, /** @type {string} */ kind) {
-    const image = h("img", { alt: "", width: slot.w, height: slot.h, decoding: "async" });
-    const open = button("open", image, () => look(slot, open), { "data-picture": slot.id, "aria-label": say("open", { prompt: `${card.prompt} (${say("of", { count: place + 1, n: card.n })})` }) });
-    await close;
-    await loaded(image, slot);
-    if (shown !== kind) return;
-    element.dataset.is = "picture";
-    const focused = document.activeElement === element;
-    const caption = slot.parts || (slot.seed == null ? "" : say("seed", { seed: slot.seed }));
-    element.replaceChildren(open, ...(caption ? [h("span", { class: "seed" }, caption)] : []));
-    element.removeAttribute("tabindex");
-    if (focused) open.focus();
-  }
-
-  return {
-    element,
-    /** The picture gets the focus, or until it is drawn its place. */
-    focus() {
-      const picture = element.querySelector("[data-act=open]");
-      if (!picture) element.tabIndex = -1;
-      (picture ?? element).focus();
-      return true;
-    },
-    /** @param {Slot} slot @param {Card} of */
-    update(slot, of) {
-      const kind = slot.gone ? "gone" : slot.id ? `picture ${slot.id}` : slot.failed ? `failed ${slot.failed} ${slot.again}` : slot.dropped ? "dropped" : "waiting";
-      if (kind === shown) return; // nothing is drawn twice
-      shown = kind;
-      element.removeAttribute("tabindex");
-      if (slot.id && !slot.gone) {
-        void show(slot, kind);
-        return;
-      }
-      element.dataset.is = kind.split(" ")[0];
-      element.replaceChildren(...content(slot, of).filter((part) => part instanceof Node));
-      requestAnimationFrame(() => { if (element.scrollHeight > element.clientHeight) element.tabIndex = 0; }); // keys scroll it
-    },
-  };
-}
-
-/** @type {WeakMap<Element, () => void>} */
-const waiting = new WeakMap();
-const nearby = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (!isIntersecting) continue;
-    nearby.unobserve(target);
-    waiting.get(target)?.();
-  }
-}, { rootMargin: "100% 0px" });
-/** Wait until an element is not far from the window: a long feed would load all its pictures at once. @param {Element} element */
-const near = (element) => new Promise((resolve) => {
-  waiting.set(element, () => resolve(undefined));
-  nearby.observe(element);
-});
-
-/** Load a picture: the light one where the large one isn't asked for at once. @param {HTMLImageElement} image @param {Slot} slot */
-async function loaded(image, slot) {
-  image.src = inFeed(slot);
-  await image.decode().catch(() => { image.src = small(slot); });
-}
 
 /** The order as code, in four forms, asked for when it is unfolded. @param {string} order @param {boolean} billed */
 function newCode(order, billed) {

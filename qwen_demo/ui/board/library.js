@@ -81,7 +81,7 @@ export function mount(element, { props }) {
   const toCompare = button("compare", words.library_compare, compare);
   const toFuse = button("fuse", words.fuse, () => page.fill({ act: "fuse", ids: [...chosen] }));
   const tools = h("div", { class: "tools", role: "toolbar", "aria-label": words.library_selection, hidden: true }, many,
-    h("span", {}, button("zip", words.library_zip, () => zip([...chosen])), toCompare, toFuse, toStar,
+    h("span", {}, button("zip", words.library_zip, () => zip({ ids: [...chosen] })), toCompare, toFuse, toStar,
       button("delete", words.delete, removeChosen)),
     button("clear", icon("close"), () => choose([]), { "aria-label": words.library_clear, title: words.library_clear }));
   const rows = h("div", { class: "rows" });

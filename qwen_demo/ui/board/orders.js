@@ -2,8 +2,9 @@
 import { addressed, ask } from "./shared.js";
 
 /**
- * A place of an order: a picture, why there is none, or nothing while it is waited for.
- * @typedef {import("./shared.js").Picture & { seed?: number, parts?: string, failed?: string, again?: boolean, gone?: boolean, dropped?: boolean }} Slot
+ * A place of an order: a picture, why there is none, or nothing while it is waited for. Its `name` stands below it: that of its
+ * photo, or what is varied; its `shape` is told where the others' may be another.
+ * @typedef {import("./shared.js").Picture & { name?: string, shape?: [number, number], seed?: number, parts?: string, failed?: string, again?: boolean, gone?: boolean, dropped?: boolean }} Slot
  */
 
 /**
@@ -15,7 +16,8 @@ import { addressed, ask } from "./shared.js";
  * @property {string} model
  * @property {[number, number]} shape the width and height of its pictures, or their ratio
  * @property {number} n pictures ordered
- * @property {"running" | "done" | "partly" | "failed" | "stopped" | "unread"} state
+ * @property {"running" | "done" | "partly" | "failed" | "stopped" | "paused" | "unread"} state `paused`: the app was started anew before
+ *   all was sent
  * @property {number} place in the line, 0 where it waits for none
  * @property {number} way pictures that still come though it was stopped
  * @property {number | null} seconds it took, once it has ended
@@ -26,6 +28,12 @@ import { addressed, ask } from "./shared.js";
  * @property {boolean} unread whether something that was paid for is not here yet
  * @property {boolean} lost whether something was sent, and nobody knows what came of it
  * @property {Record<string, Slot>} slots by their places, from 0
+ * @property {{ rows: string[], columns: string[], cells: [number, number][] } | null} grid what varies in two ways: the headings,
+ *   and each place's row and column
+ * @property {number} open pictures that can be ordered in their places: not sent, or failed at no cost; 0 while it runs
+ * @property {string} open_cost of those, with its currency, where a price is known
+ * @property {boolean} zip whether its pictures are offered as one file
+ * @property {[string, string][]} settings labels and values, for the contact sheet, once it has ended
  * @property {string[]} notes where what came is not what was asked for
  * @property {string} meta size, model and seed in a line
  * @property {[string, string][]} usage labels and values

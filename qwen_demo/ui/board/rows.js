@@ -74,7 +74,7 @@ export function lineBelow(lines, y) {
 }
 
 /** @param {Date} date @returns {string} its day here, as ids begin */
-const dayHere = (date) => [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+export const dayHere = (date) => [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
 
 /** @param {string} day such as `2026-11-24` @returns {string} as people say it */
 export function nameOf(day) {

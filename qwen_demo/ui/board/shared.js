@@ -215,9 +215,9 @@ export function download(href, name) {
   h("a", { href, download: name }).click();
 }
 
-/** Download pictures as one file. @param {string[]} ids */
-export async function zip(ids) {
-  const offered = await act("zip", { ids });
+/** Download pictures as one file. @param {{ ids: string[] } | { order: string }} what */
+export async function zip(what) {
+  const offered = await act("zip", what);
   if (offered) download(new URL(`pictures.zip?${new URLSearchParams({ ticket: offered.ticket })}`, document.baseURI).href, "");
 }
 
