@@ -207,7 +207,7 @@ class Cards:
         if reason := order.reasons.get(place):
             again = order.finished and not reason.may_be_billed  # else it could be paid for twice
             return {"failed": describe(reason, self._language), "again": again}
-        if call.state is State.WAITING and order.cancelled:
+        if call.state is State.WAITING and (order.cancelled or order.finished):
             return {"dropped": True}
         return {"failed": self._say("board_not_come"), "again": False} if order.finished else {}
 
