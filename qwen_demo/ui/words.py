@@ -16,7 +16,7 @@ QUICK = ("background", "restore", "season", "left", "right", "close", "above", "
 
 
 def draw_ideas(tab: str, prompt: gr.Textbox, negative: gr.Textbox | None) -> gr.Dropdown:
-    """What folds out below a prompt, drawn at this place: recent and saved prompts, styles, and what is mostly not wanted.
+    """What folds out below a prompt, drawn at this place: recent and saved prompts, styles, what is mostly unwanted.
 
     Returns:
         The recent prompts, which the page fills.

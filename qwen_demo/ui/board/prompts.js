@@ -33,10 +33,11 @@ export function kept() {
 /** @param {Saved[]} prompts @returns {string} a file of them */
 export const asFile = (prompts) => JSON.stringify({ prompts }, null, 1);
 
-/** @param {string} prompt @returns {string} the name under which it is saved, its first words; "" if it has none */
+/** @param {string} prompt @returns {string} the name under which it is saved, at first its first words; "" if it has none */
 export function save(prompt) {
   if (!line(prompt)) return "";
-  const [all, name] = added(kept(), { name: suggested(prompt), prompt });
+  const before = kept(), there = before.find((one) => one.prompt === prompt);
+  const [all, name] = added(before, { name: there?.name ?? suggested(prompt), prompt });
   keep(all);
   return name;
 }
@@ -46,7 +47,7 @@ export function rename(name, to) {
   const all = kept(), one = all.find((other) => other.name === name);
   if (!one || !line(to)) return name;
   const [, free] = added(all.filter((other) => other !== one), { ...one, name: line(to) });
-  keep(all.map((other) => (other === one ? { ...one, name: free } : other)));
+  keep(all.filter((other) => other === one || other.name !== free).map((other) => (other === one ? { ...one, name: free } : other)));
   return free;
 }
 

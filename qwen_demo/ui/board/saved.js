@@ -72,6 +72,7 @@ export function mount(element) {
 
     function press(/** @type {KeyboardEvent} */ event) {
       if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+      event.preventDefault(); // or the button that has the focus then is pressed with it
       end(event.key === "Enter" ? field.value : name);
       rowOf(name)?.querySelector("button")?.focus();
     }
