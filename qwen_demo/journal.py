@@ -143,13 +143,13 @@ class Journal:
 
     def _claimed(self, path: Path, visitor: str) -> dict[str, Any] | None:
         """What stands in a file, if it can be taken over. It is this process's then."""
+        self.life.begin()
         with self.life.alone():
             entry: dict[str, Any] = json.loads(path.read_bytes())
             process = entry["process"]
             left = bool(visitor) and entry["visitor"] == visitor and entry.get("rests")
             if process == self.life.name or (not left and self.life.lives(str(process))):
                 return None
-            self.life.begin()
             changed = path.stat().st_mtime_ns  # as old as before
             self._replace(path, json.dumps({**entry, "process": self.life.name}, ensure_ascii=False).encode())
             os.utime(path, ns=(changed, changed))

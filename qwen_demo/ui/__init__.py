@@ -115,10 +115,12 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await service.resume()
-        sweeping = asyncio.create_task(service.upkeep.sweep(Path(get_upload_folder())))
+        work = (service.upkeep.sweep(Path(get_upload_folder())), service.watch())
+        tasks = [asyncio.create_task(one) for one in work]
         async with agents.run() if agents else nullcontext():
             yield
-        sweeping.cancel()
+        for task in tasks:
+            task.cancel()
         await service.aclose()
 
     app = App(
