@@ -25,10 +25,10 @@ mount(element.querySelector(".mount"), { trigger, props, upload, watch });
 """
 
 
-def part(name: str, *, events: Sequence[str] = (), elem_id: str = "", **props: Any) -> gr.HTML:
+def part(name: str, *, events: Sequence[str] = (), **props: Any) -> gr.HTML:
     """A place of the page that the module of that name draws; it may trigger these events, and `props` are its own.
 
-    Its element's id is the name, too, unless another is given: then there may be several.
+    Its element's id is that name, too, unless they give another: then there may be several of its kind.
     """
     script = _MOUNT.replace("VERSION", _version()).replace("PART", name)
     told = " ".join(f"'{event}'" for event in events)
@@ -37,8 +37,7 @@ def part(name: str, *, events: Sequence[str] = (), elem_id: str = "", **props: A
         html_template='<div class="mount"></div>',
         js_on_load=f"/* {told} */ (async () => {{{script}}})();",
         apply_default_css=False,
-        elem_id=elem_id or name,
-        **props,
+        **{"elem_id": name, **props},
     )
 
 
