@@ -16,6 +16,7 @@ from .api.answer import SMALL
 from .api.client import QwenClient
 from .api.errors import APIError, InvalidRequest, QwenDemoError, Refused, Unauthorized
 from .api.requests import ImageRequest
+from .api.resending import turned_away
 from .api.responses import Begun, ImagesResponse
 from .disk import Room
 from .images import Verified
@@ -112,24 +113,39 @@ class Delivery:
             if call.region:
                 await order.ended_before(call)
                 await self._retouching.cut_out(order, call)
-            async with order.turn(call):
-                async with order.noting:  # one after the other: they reach the API in their order
-                    await self.check((order.visitor, *order.counted), key, order.terms.host)
-                    await self.aside(self._journal.write, order)  # that it is sent is known before it is
-                request = await self._whole(order, call)
-                async with self._client_for(order).open(request, key) as answer:
-                    if call.request.response_format == "b64_json" or not call.request.row.formats:
-                        await held.enter_async_context(self._answers)
-                    content = await answer.content()
+            content = await self._answered(order, call, key, held)
         except QwenDemoError as error:
             lost = error.may_be_billed and order.terms.billed
             call.unbilled = 0 if lost else call.request.n
             if isinstance(error, APIError) or not lost:
                 call.state, call.reason = State.FAILED, str(error)
             raise
-        call.state, call.answered, call.headers = State.ANSWERED, datetime.now(), answer.headers
+        call.state, call.answered = State.ANSWERED, datetime.now()
         await self.note(order, self._journal.keep_answer, call, content)
         return content
+
+    async def _answered(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
+        """The answer to a call in its turn. What the API has no time for comes into the line again."""
+        turn = None
+        while True:
+            async with order.turn(call, turn) as turn:
+                try:
+                    return await self._posted(order, call, key, held)
+                except APIError as error:
+                    if not (turned_away(error) and order.put_off(call, turn, error.retry_after)):
+                        raise
+            await self.note(order)
+
+    async def _posted(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
+        async with order.noting:  # one after the other: they reach the API in their order
+            await self.check((order.visitor, *order.counted), key, order.terms.host)
+            await self.aside(self._journal.write, order)  # that it is sent is known before it is
+        request = await self._whole(order, call)
+        async with self._client_for(order).open(request, key, once=len(order.calls) > 1) as answer:
+            if call.request.response_format == "b64_json" or not call.request.row.formats:
+                await held.enter_async_context(self._answers)
+            call.headers = answer.headers
+            return await answer.content()
 
     async def _whole(self, order: Order, call: Call) -> ImageRequest:
         """The request as it is sent. The pictures that it doesn't hold are read now: of many, few are in memory.

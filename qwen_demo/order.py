@@ -20,7 +20,7 @@ from .api.errors import QwenDemoError
 from .api.requests import ImageRequest
 from .api.responses import ImagesResponse, add_usage
 from .inpaint import Region
-from .line import Line
+from .line import Line, Turn
 from .logs import InternalError
 from .visitors import Visitor
 
@@ -336,12 +336,31 @@ class Order:
         return picture if picture and whole and picture.path.is_file() else None
 
     @asynccontextmanager
-    async def turn(self, call: Call) -> AsyncIterator[None]:
-        """The call's turn to be sent. From here on it can't be dropped."""
-        async with self._line.turn(call, self.counted):
+    async def turn(self, call: Call, after: Turn | None = None) -> AsyncIterator[Turn]:
+        """The call's turn to be sent, maybe after one in which it was put off. From here on it can't be dropped."""
+        account = f"{self.visitor} at {self.terms.host}" if self.terms.own_key else ""
+        async with self._line.turn(call, self.counted, account, after) as turn:
             call.state, call.unbilled, call.began = State.SENT, 0, time.monotonic()
             self.tell()
-            yield
+            yield turn
+
+    def put_off(self, call: Call, turn: Turn, seconds: float | None) -> bool:
+        """The API has no time for a call: it costs nothing, and slows down the others of its key.
+
+        Args:
+            call: that was sent.
+            turn: the one it was sent in.
+            seconds: that the API asks to wait; None where it doesn't say.
+
+        Returns whether it waits again. An order of one call doesn't: who made it is there to try again.
+        """
+        if len(self.calls) == 1 or not self._line.put_off(turn, seconds):
+            return False
+        call.state, call.unbilled = State.WAITING, call.request.n
+        if self.cancelled and call.task:
+            call.task.cancel()
+        self.tell()
+        return True
 
     def understood(self, call: Call, response: ImagesResponse) -> None:
         """An answer was read; its pictures are still to be fetched. Only these are billed."""

@@ -201,7 +201,7 @@ class QwenClient:
         return content
 
     @asynccontextmanager
-    async def open(self, request: ImageRequest, key: str = "") -> AsyncIterator[Answer]:
+    async def open(self, request: ImageRequest, key: str = "", *, once: bool = False) -> AsyncIterator[Answer]:
         """Send a request, and again only where `should_resend` says so. Yields its answer, a 200 still to be read.
 
         Whoever reads it may wait before, for memory: the clock runs only while the API is waited for.
@@ -209,6 +209,7 @@ class QwenClient:
         Args:
             request: what is asked for.
             key: goes in place of the client's own, for this request alone.
+            once: what the API has no time for is not sent again here: the caller waits for that.
 
         Raises:
             ConnectionFailed: the API was not reached, or not heard to the end.
@@ -224,6 +225,8 @@ class QwenClient:
                     break
                 except (ConnectionFailed, APIError) as error:
                     if not should_resend(error, answer.attempts, billed=self._billed):
+                        raise
+                    if once and isinstance(error, APIError):
                         raise
                     await pause(wait_before(error, answer.attempts))
             yield answer

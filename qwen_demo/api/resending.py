@@ -12,6 +12,14 @@ _MISSING_MODEL = re.compile(
 )
 
 
+def turned_away(error: APIError) -> bool:
+    """Whether the API has no time at the moment, and surely did not begin."""
+    if isinstance(error, RateLimited):
+        return error.status == 429
+    overloaded = isinstance(error, ModelUnavailable) and error.status == 503
+    return overloaded and not _MISSING_MODEL.search(f"{error.code} {error.message}".lower())
+
+
 def should_resend(error: Exception, attempt: int, *, billed: bool = True) -> bool:
     """Whether a request that bills goes again after its `attempt`th try: only when it surely never began.
 
@@ -23,12 +31,7 @@ def should_resend(error: Exception, attempt: int, *, billed: bool = True) -> boo
         return False
     if isinstance(error, ConnectionFailed):
         return not error.may_be_billed or (not billed and not isinstance(error, RequestTimedOut))
-    if not isinstance(error, APIError) or (error.retry_after or 0) > LONGEST_WAIT:
-        return False
-    if isinstance(error, RateLimited):
-        return error.status == 429
-    overloaded = isinstance(error, ModelUnavailable) and error.status == 503
-    return overloaded and not _MISSING_MODEL.search(f"{error.code} {error.message}".lower())
+    return isinstance(error, APIError) and (error.retry_after or 0) <= LONGEST_WAIT and turned_away(error)
 
 
 def wait_before(error: Exception, attempt: int) -> float:
