@@ -51,6 +51,7 @@ RULES = {
     "part_paint": "has words and no paint for part {number}",
     "part_words": "has paint and no words for part {number}",
     "picture_gone": "is not here any more",
+    "photo_gone": "is not here any more",
     "mask_shape": "has the shape {width}×{height}, and the picture {wide}×{high}",
     "mask_size": "can't be chosen where only a part is to change: the result has the picture's size",
     "mask_strokes": "is not made of strokes",

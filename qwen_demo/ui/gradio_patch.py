@@ -43,7 +43,7 @@ ROUTES = Routes(
         *("POST /login", "POST /logout", "GET /config", "GET /gradio_api/(info|app_id)"),
         *("GET /gradio_api/heartbeat/[^/]+", "GET /gradio_api/upload_progress", "POST /gradio_api/(cancel|reset)"),
         *("GET /gradio_api/file=(?!https?:/).*", "GET /gradio_api/mcp/?", "GET /pictures.zip", "GET /picture/[^/]+"),
-        *(f"GET /board/({'|'.join(_BOARD)})", r"GET /board/[0-9a-f]{12}/[\w.-]+", "POST /board/act"),
+        *(f"GET /board/({'|'.join(_BOARD)})", r"GET /board/[0-9a-f]{12}/[\w.-]+", "POST /board/(act|photo)"),
     ),
     before_login=_BEFORE_LOGIN,
     uploads=_UPLOADS,
@@ -52,7 +52,7 @@ ROUTES = Routes(
         "GET /config",
         "GET /gradio_api/info",
         "GET /board/(library|picture|proof|code)",
-        "POST /board/act",
+        "POST /board/(act|photo)",
         *_EVENTS,
     ),
 )

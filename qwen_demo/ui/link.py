@@ -9,13 +9,15 @@ import gradio as gr
 
 from ..api import catalog
 from ..api.errors import InvalidRequest
-from ..api.requests import STAND_IN, make, whole
+from ..api.requests import NEEDED, STAND_IN, make, whole
+from ..axes import literal
 from ..i18n import translate
 from ..recipe import Recipe
 from .events import Updates, language_of, nothing, on
 from .files import uploaded
 from .form import Form
 from .painter import kept_paint
+from .photos import kept_photos
 from .sizes import AUTO, FREE
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
@@ -33,13 +35,14 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 """What a link may carry, by the API's names. Never a key, and never a picture."""
 _KEPT = [*_READ, "random_seed", "free_size"]
-_IMAGE, _ADDRESS, _PAINTED = "image_{}", "address_{}", "painted"
-"""What this browser keeps of a form, of each of its slots, and of its painter. A link has no pictures."""
+_IMAGE, _ADDRESS, _PAINTED, _PHOTOS = "image_{}", "address_{}", "painted", "photos"
+"""What this browser keeps of a form, of each of its slots, of its painter and its photos. A link has no pictures."""
 
 
 def write(recipe: Recipe, tab: str) -> str:
     """The link's query, from its question mark on."""
     values = {name: getattr(recipe, name) for name in _READ if getattr(recipe, name) is not None}
+    values["prompt"] = literal(recipe.prompt)
     texts = {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in values.items()}
     return "?" + urlencode({"tab": tab, **texts})
 
@@ -76,6 +79,7 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
             form, recipe, _ = read(draft, forms)
             pictures = [_kept_picture(draft, at) for at in range(len(form.slots))]
             updates |= form.fill(recipe, pictures, painted=kept_paint(draft.get(_PAINTED, "")))
+            updates |= {part: kept_photos(draft.get(_PHOTOS, "")) for part in _photos(form)}
         named = next((form for form in forms if form.tab == link.get("tab")), forms[0])
         if not named.able and link:
             updates[tabs] = gr.update(selected=named.tab)  # which says why it can't be filled
@@ -108,14 +112,19 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         changes = [*told, *(part.input for part in controls[1:])]  # type: ignore[attr-defined]  # all of these have it
         names = [*kept, *(name.format(at) for at in range(len(form.slots)) for name in (_IMAGE, _ADDRESS))]
         painted = [form.painter.part] if form.painter else []
-        changes += [part.input for part in painted]
-        names += [_PAINTED] * len(painted)
-        on(changes, None, inputs=[*controls, *places, *painted], js=f"page.keepDraft('{form.tab}', {names})")
+        photos = _photos(form)
+        changes += [part.input for part in (*painted, *photos)]
+        names += [_PAINTED] * len(painted) + [_PHOTOS] * len(photos)
+        on(changes, None, inputs=[*controls, *places, *painted, *photos], js=f"page.keepDraft('{form.tab}', {names})")
 
 
 def choose_language(button: gr.Button, language: str) -> None:
     """Load the page in that language when the button is pressed. What was typed and set is kept as always."""
     on(button.click, None, js=f"page.chooseLanguage('{language}')")
+
+
+def _photos(form: Form) -> list[gr.HTML]:
+    return [slot.photos for slot in form.slots if slot.photos]
 
 
 def _kept_picture(draft: Mapping[str, str], at: int) -> Path | str | None:
@@ -138,5 +147,5 @@ def _check(form: Form, name: str, value: object, model: str) -> None:
         whole(name, value, 1, catalog.MAX_PICTURES)
     else:
         fields: dict[str, Any] = {"prompt": "x", "model": model, "size": None, name: value}
-        pictures = [STAND_IN] * {"edit": 1, "fusion": 2}.get(form.request_type.kind, 0)
-        make(form.request_type.kind, pictures, **fields, catalog=form.catalog)
+        kind = form.request_type.kind
+        make(kind, [STAND_IN] * NEEDED[kind], **fields, catalog=form.catalog)

@@ -17,7 +17,7 @@ from ..i18n import texts
 from .examples import SHOWN
 
 FOLDER = Path(__file__).parent / "board"
-SHEETS = ("board.css", "viewer.css", "library.css", "painter.css", "words.css")
+SHEETS = ("board.css", "viewer.css", "library.css", "painter.css", "photos.css", "words.css")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".webp": "image/webp"}
 _MOUNT = """
 const { mount } = await import(new URL("board/VERSION/PART.js", document.baseURI));

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ..api.errors import QwenDemoError
+from ..api.errors import InvalidRequest, QwenDemoError
 from ..archive import UnderWay, of_order
 from ..axes import grid_of
 from ..i18n import translate
@@ -36,7 +36,9 @@ from ..web import VISITOR, Addresses
 from .cards import Cards, Told, changed, library_rows
 from .events import asker, language_of
 from .messages import describe
+from .photos import ROW, made_ready
 from .proof import drift_told, proof_told
+from .slot import colour
 
 EVERY = 3.0  # seconds: so often a place in line is looked at, and whether the browser still listens
 MOST = 9000  # pictures that one action is about
@@ -97,6 +99,7 @@ class Board:
             Route("/board/orders", self._orders),
             *(Route(f"/board/{name}", self._answering(answer)) for name, answer in self._answers().items()),
             Route("/board/act", self._answering(self._act), methods=["POST"]),
+            Route("/board/photo", self._answering(self._photo), methods=["POST"]),
         ]
 
     def _answers(self) -> dict[str, Callable[[Asked], Any]]:
@@ -243,6 +246,15 @@ class Board:
             case "forget" if order.finished:  # what runs still counts for the visitor's limits
                 await self._service.forget(order)
         return {}
+
+    async def _photo(self, asked: Asked) -> Told:
+        """One of several photos made ready, as a picture; or the words for why it is `refused`, which name it."""
+        row = ROW.validate_json(await asked.request.body())
+        try:
+            entry = await made_ready(self._service, row, asked.visitor, colour(row.background))
+        except InvalidRequest as error:
+            return {"refused": describe(error, asked.language)}
+        return asked.cards.picture(entry)
 
     async def _act_on_pictures(self, asked: Asked, action: Action) -> Told:
         library = asked.library

@@ -56,10 +56,15 @@ class Slot:
         """What goes with it: buttons that name it, or move what is in it."""
         self.painter: Painter | None = None
         """Where its picture can be painted on."""
+        self.photos: gr.HTML | None = None
+        """What takes several pictures in its place, see `photos.Photos`."""
         self._original = gr.State("")
         """The upload as it came, to be made ready once more on another background."""
 
     def outputs(self) -> list[Component]:
+        return [*self._own(), *([self.photos] if self.photos else [])]
+
+    def _own(self) -> list[Component]:
         parts: list[Component] = [self.image, self.address, self._note, self._original]
         return [*parts, self.painter.part] if self.painter else parts
 
@@ -71,20 +76,21 @@ class Slot:
         original: str = "",
         came_with: tuple[int, int] | None = None,
     ) -> Updates:
-        """What `outputs` are, anew. `came_with` is the size of the original, where that is another than the image's."""
+        """A picture, or none, with what is told of it. `came_with` is the original's size, if that is not its own."""
         values: list[Any] = [image, address, note, original]
         if self.painter:
             size = came_with or (size_of(Path(image)) if image else (0, 0))
             values.append(photo_value(image, size, original, address=bool(address)))
-        return dict(zip(self.outputs(), values, strict=True))
+        return dict(zip(self._own(), values, strict=True))
 
     def fill(self, picture: Entry | Path | str | None) -> Updates:
-        """Put a picture of the library, a file or an https:// address in, or empty the slot."""
+        """Put a picture of the library, a file or an https:// address in, or nothing, in place of what is there."""
+        alone: Updates = {self.photos: []} if self.photos else {}
         if isinstance(picture, Entry):
-            return self.put(publish_entry(picture))
+            return {**self.put(publish_entry(picture)), **alone}
         if isinstance(picture, Path):
-            return self.put(publish(picture))
-        return self.put(None, picture or "", note=preview_html(picture or ""))
+            return {**self.put(publish(picture)), **alone}
+        return {**self.put(None, picture or "", note=preview_html(picture or "")), **alone}
 
     async def take(self, service: Service, upload: Path, background: str, http: gr.Request) -> Updates:
         """Make an upload ready and put it in, or say why it can't be used."""

@@ -45,7 +45,14 @@ export const words = await (await fetch(beside(`words.${language}.json`))).json(
 await styled;
 
 /** What the page told of itself. `session` names its visitor where the browser keeps no cookies. */
-export const page = { light: false, session: "", /** @type {(what: object) => void} */ fill: () => {} };
+export const page = {
+  light: false,
+  session: "",
+  /** @type {(what: object) => void} */
+  fill: () => {},
+  /** Takes several files for the edit tab, beside so many others. @type {((files: File[], others: number) => void) | undefined} */
+  photos: undefined,
+};
 
 /** @param {string} key @param {Record<string, unknown>} facts @returns {string} words with their facts put in */
 export const say = (key, facts = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => String(facts[name]));
