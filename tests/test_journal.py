@@ -23,6 +23,7 @@ from qwen_demo.journal import NotSent, Unanswered
 from qwen_demo.library import Library
 from qwen_demo.order import Order, State, Terms
 from qwen_demo.orders import Orders
+from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor, kept_secret
 
@@ -41,13 +42,20 @@ def answer(**more: Any) -> httpx.Response:
     return httpx.Response(200, json={"data": [{"b64_json": base64.b64encode(png()).decode()}], **more})
 
 
-def make(folder: Path, handler: Callable[[httpx.Request], Any]) -> Service:
+def make(
+    folder: Path, handler: Callable[[httpx.Request], Any], at_once: int = 8, quota: Quota | None = None
+) -> Service:
     client = QwenClient(KEY, "https://api.example/v1", transport=httpx.MockTransport(handler))
-    return Service(client, Orders(8), Library(folder))
+    return Service(client, Orders(at_once), Library(folder), quota=quota)
 
 
 def pictures(folder: Path) -> list[Path]:
     return sorted(folder.glob("20*/*.png"))
+
+
+def stands(folder: Path) -> list[Path]:
+    """The journal's files, without those that tell who lives."""
+    return list((folder / ".orders").glob("[!.]*"))
 
 
 async def dropped(service: Service) -> None:
@@ -57,12 +65,12 @@ async def dropped(service: Service) -> None:
             if task:
                 task.cancel()
     await asyncio.sleep(0)
-    service.journal.life.end()
 
 
-async def again(folder: Path, handler: Callable[[httpx.Request], Any]) -> tuple[Service, list[Order]]:
-    """The app, started anew on that folder, once what it took up has come to its end."""
-    service = make(folder, handler)
+async def again(before: Service, handler: Callable[[httpx.Request], Any]) -> tuple[Service, list[Order]]:
+    """The app, started anew on the folder of one that has ended, once what it took up has come to its end."""
+    before.journal.life.end()
+    service = make(before.everything.root, handler)
     await service.resume()
     orders = list(service.orders._orders.values())
     for order in orders:
@@ -77,12 +85,12 @@ def never(_: httpx.Request) -> httpx.Response:
 async def test_a_finished_order_stands_in_the_journal_without_its_answer_and_without_a_key(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: answer(request_id="r-1", usage={"total_tokens": 3}, echo=f"Bearer {KEY}"))
     order = await (await service.order(HILL, 2, Visitor("ann", ("cookie ann",), KEY[:0]))).finish()
-    (file,) = (tmp_path / ".orders").iterdir()
+    (file,) = stands(tmp_path)
     entry = json.loads(file.read_text(encoding="utf-8"))
     assert [call["state"] for call in entry["calls"]] == ["done", "done"]
     assert (entry["visitor"], entry["calls"][0]["asked"]["prompt"]) == ("ann", "a hill")
     assert KEY not in file.read_text(encoding="utf-8")
-    found, (order_again,) = await again(tmp_path, never)
+    found, (order_again,) = await again(service, never)
     assert [picture.path for picture in order_again.pictures] == [picture.path for picture in order.pictures]
     assert (order_again.usage, order_again.request_ids) == ({"total_tokens": 6}, ["r-1", "r-1"])
     assert found.orders.of("ann") == [order_again]
@@ -104,10 +112,10 @@ async def test_an_answer_is_on_disk_before_it_is_understood_and_read_after_a_res
     await asyncio.wait_for(hung.wait(), 30)
     await dropped(service)
     assert len(list((tmp_path / ".orders").glob("*.answer"))) == 1
-    _, (order,) = await again(tmp_path, never)
+    later, (order,) = await again(service, never)
     assert (order.problems, len(order.pictures), len(pictures(tmp_path))) == ([], 1, 1)
     assert list((tmp_path / ".orders").glob("*.answer")) == []
-    await again(tmp_path, never)
+    await again(later, never)
     assert len(pictures(tmp_path)) == 1
 
 
@@ -129,7 +137,7 @@ async def test_a_picture_that_was_saved_before_the_end_is_not_saved_twice(
     await asyncio.wait_for(saved.wait(), 30)
     await dropped(service)
     assert len(pictures(tmp_path)) == 1
-    _, (order,) = await again(tmp_path, never)
+    _, (order,) = await again(service, never)
     assert [picture.path for picture in order.pictures] == pictures(tmp_path)
 
 
@@ -141,12 +149,11 @@ async def test_what_was_sent_without_an_answer_is_told_and_ordered_again_with_on
         await asyncio.Event().wait()
         return answer()
 
-    service = make(tmp_path, hang)
-    service.orders._line._free = asyncio.Semaphore(1)
+    service = make(tmp_path, hang, 1)
     await service.order(HILL, 2, ANN)
     await asyncio.wait_for(sent.wait(), 30)
     await dropped(service)
-    found, (order,) = await again(tmp_path, lambda _: answer())
+    found, (order,) = await again(service, lambda _: answer())
     assert [type(problem) for problem in order.problems] == [Unanswered, NotSent]
     assert [problem.may_be_billed for problem in order.problems] == [True, False]
     assert str(order.problems[0]) == "the app was ended while the call with seed 10 was on its way"
@@ -188,13 +195,13 @@ async def test_what_an_order_was_made_from_and_its_shape_outlive_the_app(tmp_pat
         (384, 384),
         (source.id,),
     )  # made ready, it is larger
-    _, orders = await again(tmp_path, never)
+    later, orders = await again(service, never)
     assert [order.terms for order in orders] == [drawn.terms, edit.terms]
     for file in (tmp_path / ".orders").glob("*.json"):  # as it was before these were written down
         entry = json.loads(file.read_bytes())
         terms = entry.pop("terms")
         file.write_text(json.dumps({**entry, "own_key": terms["own_key"], "references": terms["references"]}))
-    _, orders = await again(tmp_path, never)
+    _, orders = await again(later, never)
     assert {order.terms for order in orders} == {Terms(), Terms(references=edit.terms.references)}
 
 
@@ -234,7 +241,7 @@ async def test_what_cant_be_understood_stays_and_is_read_once_it_can(
     assert [type(problem) for problem in order.problems] == [BadResponse]
     assert service.orders.unread("ann") == [order]
     assert b"pictures_of_the_future" in service.journal.answer(order, order.unread[0])
-    later, (order,) = await again(tmp_path, never)
+    later, (order,) = await again(service, never)
     assert [str(problem) for problem in order.problems] == ["the answer holds no picture"]
     monkeypatch.setattr("qwen_demo.api.responses._PICTURES", ("pictures_of_the_future",))
     service.journal.answer_file(order, order.unread[0]).write_bytes(
@@ -275,7 +282,7 @@ async def test_what_nobody_wants_is_dropped(tmp_path: Path) -> None:
     assert service.orders.unread("ann") == [order]
     await service.forget(order)
     assert service.orders.unread("ann") == []
-    assert list((tmp_path / ".orders").iterdir()) == []
+    assert stands(tmp_path) == []
 
 
 async def test_a_task_in_place_of_a_picture_is_told_and_kept(tmp_path: Path) -> None:
@@ -291,14 +298,14 @@ async def test_files_of_the_journal_go_when_they_are_old_and_read(tmp_path: Path
     await (await service.order(HILL, 1, ANN)).finish()
     fine = make(tmp_path, lambda _: answer())
     await (await fine.order(HILL, 1, ANN)).finish()
-    files = list((tmp_path / ".orders").iterdir())
+    files = stands(tmp_path)
     assert len(files) == 3
     for days, left in ((2, 2), (31, 0)):
         for file in files:
             if file.exists():
                 os.utime(file, (time.time() - days * 86400,) * 2)
         service.journal.sweep()
-        assert len(list((tmp_path / ".orders").iterdir())) == left
+        assert len(stands(tmp_path)) == left
 
 
 async def test_a_broken_file_of_the_journal_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -306,7 +313,7 @@ async def test_a_broken_file_of_the_journal_is_passed_over(tmp_path: Path, caplo
     await (await service.order(HILL, 1, ANN)).finish()
     for name, text in (("a.json", "{"), ("b.json", "[]"), ("c.json", "{}"), ("d.json", '{"process": 1}')):
         (tmp_path / ".orders" / name).write_text(text, encoding="utf-8")
-    _, orders = await again(tmp_path, never)
+    _, orders = await again(service, never)
     assert len(orders) == 1
     assert caplog.text.count("can't be read") == 4
 

@@ -302,7 +302,9 @@ async def test_who_begins_to_follow_in_the_middle_hears_of_all_and_many_may_foll
 async def test_an_order_of_before_is_followed_like_any_other(
     tmp_path: Path, service_of: Callable[..., Service]
 ) -> None:
-    await (await service_of(Orders(8)).order(FOUR, 1, ANN)).finish()
+    before = service_of(Orders(8))
+    await (await before.order(FOUR, 1, ANN)).finish()
+    before.journal.life.end()
     service = service_of(Orders(8))
     ann = Follower(service.orders, "ann")
     assert await ann.hears() == []
@@ -324,6 +326,7 @@ async def test_of_each_visitors_finished_orders_the_last_fifty_are_kept(
     assert service.orders.of("bob") == [other]
     for number, order in enumerate(placed):  # whatever the clock of the disk can tell apart
         os.utime(tmp_path / ".orders" / f"{order.id}.json", (number, number))
+    service.journal.life.end()
     anew = service_of(Orders(8))
     await anew.resume()  # all of them stand in the journal
     assert [order.id for order in anew.orders.of("ann")] == [order.id for order in placed[2:]]

@@ -389,6 +389,7 @@ async def test_an_order_goes_on_after_a_restart_with_the_answer_that_came(
         patch.setattr(service.delivery, "_take_in", ends_here)
         order = await ordered(service, photo, (DOT, "a red hat"), (ELSEWHERE, "no lamp"))
     assert [call.state for call in order.calls] == [State.ANSWERED, State.ANSWERED]
+    service.journal.life.end()
     later = made(tmp_path / "outputs", backend)
     await later.resume()
     (back,) = later.orders.of("ann")
@@ -409,8 +410,9 @@ async def test_an_order_goes_on_after_a_restart_with_the_answer_that_came(
 async def test_the_journal_knows_regions_and_their_words(service: Service, tmp_path: Path) -> None:
     photo = saved(photo_of((1600, 1200)), tmp_path / "a.png")
     order = await ordered(service, photo, (DOT, "a red hat"), (ELSEWHERE, "no lamp"))
+    service.journal.life.end()
     later = made(tmp_path / "outputs", Backend())
-    (back,) = later.journal.orders()
+    (back,) = later.journal.take_over()
     assert back.terms == order.terms
     assert [call.region for call in back.calls] == [call.region for call in order.calls]
     assert [call.request.prompt for call in back.calls] == ["a red hat", "no lamp"]

@@ -151,6 +151,7 @@ async def test_after_a_restart_a_region_that_was_not_sent_can_be_ordered(
         order.calls[1].task.cancel()  # type: ignore[union-attr]
         backend.open.set()
         await order.finish()
+    service.journal.life.end()
     later = made(tmp_path / "outputs", backend)
     await later.resume()
     (back,) = later.orders.of("ann")
