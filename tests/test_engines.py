@@ -108,6 +108,7 @@ async def test_a_task_is_followed_across_a_restart_and_never_begun_twice(
     (kept,) = (tmp_path / ".orders").glob("*.answer")
     assert b"task-4711" in kept.read_bytes()
     studio.done = True
+    service.journal.life.end()
     again = make(tmp_path, STUDIO, carry)
     await again.resume()
     (found,) = again.orders.of("ann")
@@ -186,6 +187,7 @@ async def test_what_is_lost_on_an_own_engine_is_tried_again_and_then_failed_with
         assert (posts, bool(order.lost), said, await service.left(ANN)) == (1, True, [True, True], 4)
     else:
         assert (posts, bool(order.lost), said, await service.left(ANN)) == (3, False, [False, False], 5)
+    service.journal.life.end()
     again = make(tmp_path, engine, reset)
     await again.resume()
     (found,) = again.orders.of("ann")
@@ -315,6 +317,7 @@ async def test_an_order_of_an_engine_that_is_gone_is_known_after_a_restart(tmp_p
     service = make(tmp_path, await own_engine(backend), backend)
     fields: dict[str, Any] = {"prompt": "a hill", "model": "Qwen/Qwen-Image", "size": "512x512", "seed": 7, "steps": 9}
     order = await (await service.order_from("text_to_image", [], 1, ANN, **fields)).finish()
+    service.journal.life.end()
     other = make(tmp_path, STUDIO, lambda _: httpx.Response(500))
     await other.resume()
     (found,) = other.orders.of("ann")
@@ -406,6 +409,7 @@ async def test_an_order_is_known_after_a_restart_though_its_model_takes_other_th
     service = make(tmp_path, PROVIDER_ENGINE, lambda _: unread)
     await (await service.order_from("text_to_image", [], 1, ANN, **fields)).finish()
     models = Catalog(tuple(replace(model, **changes) for model in PROVIDER_ENGINE.catalog.models))
+    service.journal.life.end()
     again = make(tmp_path, replace(PROVIDER_ENGINE, catalog=models), lambda _: unread)
     await again.resume()
     (found,) = again.orders.of("ann")
@@ -505,7 +509,7 @@ async def test_what_a_model_lacks_is_not_sent_though_it_was_written_before(
     form = await proxys_form()
     held = {"model": name, "negative_prompt": "b", "seed": 7}
     given = {key: getattr(part, "value", None) for key, part in form.controls().items()} | held
-    fields = form.fields(given)
+    fields = form.given(given).fields
     assert (fields["negative_prompt"], fields["seed"], fields["watermark"]) == (negative, seed, None)
 
 

@@ -210,6 +210,10 @@ class ImageFusion(ImageRequest):
         return replace(self, images=tuple(references))
 
 
+NEEDED = {TextToImage.kind: 0, ImageEdit.kind: 1, ImageFusion.kind: 2}
+"""How many reference pictures each kind has at least."""
+
+
 def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:
     """The request of that kind: `text_to_image`, `edit` or `fusion`, with its reference pictures in their order.
 
@@ -218,7 +222,7 @@ def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:
     Raises:
         InvalidRequest: there is no such kind, or a field breaks its rule.
     """
-    _check_choice("kind", kind, (TextToImage.kind, ImageEdit.kind, ImageFusion.kind))
+    _check_choice("kind", kind, NEEDED)
     if kind == TextToImage.kind:
         return TextToImage(**fields)
     if kind == ImageFusion.kind:

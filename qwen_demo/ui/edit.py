@@ -14,7 +14,9 @@ from .examples import EDIT
 from .form import Form, controls, takes_addresses
 from .messages import problem_html, status_html
 from .painter import Painter, painted_in
-from .run import told_below, wire_run
+from .photos import Photos
+from .plan import told_below
+from .run import wire_run
 from .slot import Slot
 from .words import quick_edits
 
@@ -27,6 +29,8 @@ def edit_tab(demo: gr.Blocks, service: Service) -> Form:
     with controls(service, ImageEdit):
         slot = Slot("edit-image", "field_image", height=232, addresses=takes_addresses(service, ImageEdit))
         models = service.engine.catalog.doing(ImageEdit.kind)
+        photos = Photos()
+        slot.photos = photos.part
         slot.painter = Painter(max((model.max_prompt for model in models), default=0))
         words = "prompt_edit_hint", "run_edit", "size_auto_info"
         form = Form(
@@ -39,6 +43,7 @@ def edit_tab(demo: gr.Blocks, service: Service) -> Form:
             note=quick_edits(),
             below=told_below(service),
         )
+    photos.wire(form.background)
     slot.painter.wire(service)
     wire_run(demo, service, form)
     _wire_apply(service, form, slot.painter)

@@ -24,7 +24,7 @@ from ..service import Service, draw_seed
 from ..snippets import grouped
 from .events import in_words, visitor
 from .files import publish, publish_entry, uploaded
-from .form import SENT
+from .given import SENT
 from .messages import describe
 
 Answer = tuple[list[gr.FileData], dict[str, Any]]

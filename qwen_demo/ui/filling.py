@@ -10,10 +10,12 @@ from typing import Any
 import gradio as gr
 
 from ..api.requests import asked
+from ..axes import grid_of, literal
 from ..i18n import translate
 from ..inpaint import Region
 from ..library import Entry
 from ..lineage import steps
+from ..order import Order
 from ..recipe import BadRecipe, Recipe
 from ..service import Service
 from ..strokes import EVERYWHERE, MAX_REGIONS
@@ -82,15 +84,11 @@ class Filling:
         order = self._service.orders.find(str(wanted.get("order")), visitor(http).name)
         if order is None:
             raise refusal("picture_gone", http)
-        fields = {
-            **asked(order.request),
-            "n": order.n,
-            "references": order.terms.references,
-            "sources": order.terms.sources,
-        }
-        if regions := order.terms.regions:
-            fields["n"] = order.n // len(regions)
-        return self._restore(Recipe(kind=order.request.kind, **fields), http, seed=False, regions=regions)
+        fields = {**asked(order.request), "references": order.terms.references, "sources": order.terms.sources}
+        regions = order.terms.regions
+        fields["n"] = order.n // len(regions) if regions else len(grid_of(order).axes.get("seed", [0]))
+        recipe = Recipe(kind=order.request.kind, **fields)
+        return self._restore(recipe, http, seed=False, regions=regions, order=order)
 
     def _use_prompt(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         """The words of an order of that kind, or of that picture."""
@@ -98,7 +96,7 @@ class Filling:
         form, text = self._forms.get(recipe.kind if recipe else str(wanted.get("kind"))), wanted.get("text")
         if form is None or not isinstance(text, str):
             raise refusal("picture_gone", http)
-        return {form.prompt: text, **self._open(form, http)}, self._said(http, ["prompt"])
+        return {form.prompt: literal(text), **self._open(form, http)}, self._said(http, ["prompt"])
 
     def _use_example(self, wanted: Mapping[str, Any], _: Given, http: gr.Request) -> Filled:
         for form in self._forms.values():
@@ -145,10 +143,10 @@ class Filling:
     def _fuse_pictures(self, wanted: Mapping[str, Any], given: Given, http: gr.Request) -> Filled:
         ids = wanted.get("ids")
         entries = [self._find(id, http) for id in ids[: len(self._fusion.slots)]] if isinstance(ids, list) else []
-        free = [at for at, held in enumerate(self._fusion.held(given)) if not any(held)]
+        free = [at for at, held in enumerate(self._fusion.given(given).held) if not any(held)]
         updates = self._open(self._fusion, http)
         if len(entries) > max(1, len(free)):  # several that don't fit beside what is there are a fusion of their own
-            free = list(range(len(self._fusion.held(given))))
+            free = list(range(len(self._fusion.given(given).held)))
             updates |= {part: value for slot in self._fusion.slots for part, value in slot.fill(None).items()}
         if not entries or not free:
             raise self._full(http) if entries else refusal("picture_gone", http)
@@ -191,8 +189,12 @@ class Filling:
         seed: bool,
         regions: Sequence[Region] | None = None,
         adjusted: Mapping[str, Any] | None = None,
+        order: Order | None = None,
     ) -> Filled:
-        """Fill a recipe's form, with its region, or with these; `adjusted` says of which picture, and in what part."""
+        """Fill a recipe's form, with its region, or with these; `adjusted` says of which picture, and in what part.
+
+        What its `order` asked in several ways is asked so again.
+        """
         form = self._forms[recipe.kind]
         pictures = self._service.pictures_of(recipe.references, recipe.sources, visitor(http).name)[: len(form.slots)]
         known = form.catalog.find(recipe.model, recipe.kind)
@@ -205,7 +207,9 @@ class Filling:
             regions = [recipe.region] if recipe.region else []
         names += ["mask"] * bool(regions)
         painted = {**_painted(regions), **(adjusted or {})}
-        updates = {**form.fill(recipe, pictures, seed=seed, painted=painted), **self._open(form, http)}
+        recipe = replace(recipe, prompt=(order and order.terms.words) or literal(recipe.prompt))
+        updates = form.fill(recipe, pictures, seed=seed, painted=painted, order=order)
+        updates |= self._open(form, http)
         return updates, self._said(http, names, gone)
 
     def _said(self, http: gr.Request, names: Sequence[str], gone: int = 0) -> str:

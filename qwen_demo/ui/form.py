@@ -1,8 +1,8 @@
-"""A tab's form: its controls, what an order reads of them, and what an example, a recipe or another picture fills."""
+"""A tab's form: its controls, and what an example, a recipe or another picture fills."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -17,39 +17,21 @@ from ..api.catalog import Catalog, Model
 from ..api.requests import ImageRequest
 from ..i18n import LANGUAGES, translate
 from ..library import Entry
+from ..order import Order
 from ..recipe import Recipe
 from ..service import Service
+from .compare import Compare
 from .controls import small_button
 from .events import Updates, language_of, on
 from .examples import Example
-from .files import uploaded
+from .given import ABILITIES, CONTROLS, Given
 from .messages import t
-from .painter import Painted, Painter, original_in, painted_in, repainted
-from .sizes import FREE, size_in, sizes_of, told_size
-from .slot import Slot, Upload
+from .painter import Painter, repainted
+from .sizes import FREE, sizes_of, told_size
+from .slot import Slot
 from .words import draw_ideas
 
 Part = TypeVar("Part", bound=Component)
-
-CONTROLS = (
-    *("prompt", "negative_prompt", "model", "size", "n"),
-    *("seed", "random_seed", "watermark", "optimize_prompt", "response_format"),
-    *("free_size", "steps", "guidance"),
-)
-"""The controls of a form: what a request has, by its names, whether its seed is drawn, and a size by hand. The last
-three are there if any of its models takes them."""
-ABILITIES = {
-    "watermark": "watermark",
-    "negative_prompt": "negative",
-    "optimize_prompt": "rewrites",
-    "steps": "tunable",
-    "guidance": "tunable",
-    "seed": "seeded",
-    "random_seed": "seeded",
-}
-"""The controls that not every model has, and what having them is called in its row."""
-SENT = tuple(name for name in CONTROLS if name not in ("n", "random_seed", "free_size"))
-"""Those that every request of an order has as they are; how many pictures, the order says."""
 
 
 @contextmanager
@@ -111,6 +93,8 @@ class Form:
 
         words = partial(part, gr.Textbox, placeholder=t(hint), lines=4, max_lines=12, elem_classes="prompt")
         self.prompt = words("prompt", "field_prompt")
+        self.wordings = gr.HTML("", elem_id=f"{tab}-wordings", elem_classes=["slot-note", "wordings"])
+        self.several = gr.Textbox(visible=False)  # the prompt, while it may stand for several
         if note:
             note.render()  # type: ignore[no-untyped-call]
         with gr.Row(elem_classes="chips"):
@@ -138,6 +122,7 @@ class Form:
         self.seed = whole("seed", "field_seed", 0, catalog.MAX_SEED, elem_classes="seed", **seeded)
         self.random_seed = switch("random-seed", "random_seed", value=True, **seeded)
         self._one_more = small_button(t("next_seed"), f"{tab}-next-seed", elem_classes="next-seed", **seeded)
+        self.compare = Compare(tab, self._models)
         self._draw_advanced(part)
         self._draw_actions(run, below)
         self._wire()
@@ -171,7 +156,8 @@ class Form:
         drawn = self.controls()
         limits = {model.name: [model.max_prompt, model.in_tokens] for model in self._models}
         counts = f"page.count('{self.prompt.elem_id}', {json.dumps(limits)})"
-        on([self.prompt.change, self.model.change], None, inputs=[self.prompt, self.model], js=counts)
+        counted, lines = [self.prompt, self.model, self.compare.lines], self.compare.lines
+        on([self.prompt.change, self.model.change, lines.change], None, inputs=counted, js=counts)
         negative, limit = self.negative_prompt, json.dumps({"": [catalog.MAX_NEGATIVE_PROMPT, False]})
         on(negative.change, None, inputs=negative, js=f"page.count('{negative.elem_id}', {limit})")
         # Only where a visitor chooses: what fills the form sets these too.
@@ -224,57 +210,34 @@ class Form:
         places = {
             f"{name}_{at}": getattr(slot, name) for at, slot in enumerate(self.slots) for name in ("image", "address")
         }
-        painted = {"painted": self.painter.part} if self.painter else {}
-        return {**self.controls(), **places, **painted, "background": self.background}
+        return {**self.controls(), **self.compare.parts(), **places, **self.drawn, "background": self.background}
 
     def outputs(self) -> list[Block]:
         """All that `fill` may change."""
         places = [part for slot in self.slots for part in slot.outputs()]
-        depends = [part for part in self._suited(self._first) if part not in self.controls().values()]
-        return [*self.controls().values(), *places, *depends]
-
-    def held(self, given: Mapping[str, Any]) -> list[tuple[Upload, str]]:
-        """The picture and the address of each slot that the chosen model takes a picture from."""
-        model = self._chosen(given["model"])
-        return [(given[f"image_{at}"], given[f"address_{at}"]) for at in range(min(len(self.slots), model.references))]
-
-    def sources(self, given: Mapping[str, Any]) -> list[Path | str]:
-        """The reference pictures: an upload, an address, or "" for an empty slot.
-
-        Raises:
-            InvalidRequest: an upload is not there any more.
-        """
-        sources = [_source(*held) for held in self.held(given)]
-        while sources and not sources[-1]:  # an empty slot in between stays: it would renumber those after it
-            sources.pop()
-        return sources
+        drawn = [*self.controls().values(), *self.compare.parts().values()]
+        depends = [part for part in self._suited(self._first) if part not in drawn]
+        return [*drawn, *places, *depends]
 
     @property
     def painter(self) -> Painter | None:
         """Where its picture can be painted on."""
         return next((slot.painter for slot in self.slots if slot.painter), None)
 
-    def painted(self, given: Mapping[str, Any]) -> Painted | None:
-        """What of the picture is to change, as the browser says it; None for all of it."""
-        return painted_in(given.get("painted"))
+    @property
+    def photos(self) -> gr.HTML | None:
+        """Where several pictures can be put in the place of its one."""
+        return next((slot.photos for slot in self.slots if slot.photos), None)
 
-    def original(self, given: Mapping[str, Any]) -> Path | None:
-        """The file of the picture, as it was uploaded; None where there is an address, or nothing.
+    @property
+    def drawn(self) -> dict[str, gr.HTML]:
+        """What the page draws by itself, by the names of what a handler is given."""
+        parts = {"painted": self.painter and self.painter.part, "photos": self.photos}
+        return {name: drawn for name, drawn in parts.items() if drawn}
 
-        Raises:
-            InvalidRequest: it is not there any more.
-        """
-        (source, *_) = self.sources(given) or [""]
-        return (original_in(given.get("painted")) or source) if isinstance(source, Path) else None
-
-    def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What the request has besides, by its names."""
-        model = self._chosen(given["model"])
-        able = [name for name in SENT if name not in ABILITIES or getattr(model, ABILITIES[name])]
-        sent = {name: given.get(name) if name in able else None for name in SENT}
-        sent["size"] = None if self.painted(given) else size_in(given)  # then the result has the picture's
-        sent |= {name: _number(sent[name]) for name in ("steps", "guidance")}
-        return sent | {"negative_prompt": sent["negative_prompt"] or None}
+    def given(self, values: Mapping[str, Any]) -> Given:
+        """What its controls hold, by the names of `inputs`."""
+        return Given(values, self._chosen(values["model"]), len(self.slots))
 
     def _chosen(self, name: object) -> Model:
         return self.catalog.find(name, self.request_type.kind) or self._first
@@ -286,10 +249,12 @@ class Form:
         *,
         seed: bool = True,
         painted: Mapping[str, Any] | None = None,
+        order: Order | None = None,
     ) -> Updates:
         """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays.
 
-        Without `seed` the form's own stays, drawn or chosen. What was `painted` is so again, as `repainted` takes it.
+        Without `seed` the form's own stays, drawn or chosen. What was `painted` is so again, as `repainted` takes it;
+        and what the recipe's `order` asked in several ways.
         """
         model = self.catalog.find(recipe.model, self.request_type.kind)
         suited = model or self._first
@@ -321,7 +286,7 @@ class Form:
         if self.free_size:
             by_hand = sizes["value"] == FREE
             values[self.free_size] = gr.update(value=recipe.size if by_hand else "", visible=by_hand)
-        updates |= values
+        updates |= {**values, **self.compare.fill(suited, order)}
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
             updates |= slot.fill(picture)
         if self.painter:
@@ -353,6 +318,7 @@ class Form:
         updates: Updates = {part: gr.update(interactive=can) for part, can in self._switches(model).items()}
         sizes = sizes_of(model, size, auto=bool(self.slots), exact=exact)
         updates[self.size] = gr.update(**sizes)
+        updates |= self.compare.suited(model)
         usual = model.rewrites and model.rewrites_unasked
         updates[self.optimize_prompt] = gr.update(interactive=model.rewrites, value=usual)
         if self.free_size:
@@ -390,24 +356,11 @@ class Form:
         model = self._chosen(name)
         return gr.update(info=told_size(model, written or "", language_of(http)))
 
-    def free_slot(self, given: Mapping[str, Any]) -> Slot | None:
+    def free_slot(self, values: Mapping[str, Any]) -> Slot | None:
         """The first slot with nothing in it."""
-        return next((slot for slot, held in zip(self.slots, self.held(given), strict=False) if not any(held)), None)
-
-
-def _number(text: object) -> object:
-    """What a field for a number holds: None where it is empty, and its text where that is no number."""
-    written = text.strip().replace("，", ".").replace(",", ".") if isinstance(text, str) else text
-    with suppress(ValueError, OverflowError):
-        number = float(written) if isinstance(written, str) and written else written or None
-        return int(number) if isinstance(number, float) and number.is_integer() else number
-    return written
+        held = self.given(values).held
+        return next((slot for slot, one in zip(self.slots, held, strict=False) if not any(one)), None)
 
 
 def _text(number: float | None) -> str:
     return "" if number is None else f"{number:g}"
-
-
-def _source(image: Upload, address: object) -> Path | str:
-    typed = address.strip() if isinstance(address, str) else ""
-    return typed or (uploaded(image) if image else "")

@@ -17,7 +17,8 @@ from .examples import FUSION
 from .files import uploaded
 from .form import Form, controls, takes_addresses
 from .messages import status_html, t
-from .run import told_below, wire_run
+from .plan import told_below
+from .run import wire_run
 from .sizes import AUTO
 from .slot import Slot, Upload
 
@@ -107,7 +108,7 @@ def _wire_check(check: gr.HTML, form: Form) -> None:
 
     def look(http: gr.Request, **given: Any) -> str:
         language = language_of(http)
-        there = {number for number, held in enumerate(form.held(given), start=1) if any(held)}
+        there = {number for number, held in enumerate(form.given(given).held, start=1) if any(held)}
         prompt = given["prompt"] or ""  # before its tab was ever open there is none
         names = named(prompt)
 

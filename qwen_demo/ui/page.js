@@ -78,17 +78,22 @@ window.page = (() => {
   /** @param {number} max @returns a function from a seed to the next, with "random" switched off */
   const nextSeed = (max) => (/** @type {number} */ seed) => [(seed + 1) % (max + 1), false];
 
+  /** What asks for several pictures at once: braces with a bar between them, or lines that are prompts by themselves. */
+  const SEVERAL = /[{｛][^]*[|｜][^]*[}｝]|\\[{|}｛｜｝]/u;
+  /** @param {string | null} text @param {boolean} lines @returns {string} a prompt that may stand for several; else "" */
+  const several = (text, lines) => (text && (lines || SEVERAL.test(text)) ? `${lines}${text}` : "");
+
   /**
    * @param {string} id of a field
    * @param {Record<string, [number, boolean]>} limits by the model's name: how long it may be, and whether in tokens
    * @returns a function that shows a text's length there, as Python and the API count it: an emoji is one, and of tokens
-   *   a Chinese character is one, and so are four others
+   *   a Chinese character is one, and so are four others. Of a prompt that may stand for several, none is shown.
    */
-  const count = (id, limits) => (/** @type {string | null} */ text, model = "") => {
+  const count = (id, limits) => (/** @type {string | null} */ text, model = "", lines = false) => {
     const [limit, inTokens] = limits[model] ?? Object.values(limits)[0] ?? [Infinity, false];
     const letters = [...(text ?? "")];
     const own = letters.filter((letter) => ONE_TOKEN.test(letter)).length;
-    const length = inTokens ? own + Math.ceil((letters.length - own) / 4) : letters.length;
+    const length = several(text, lines) ? 0 : inTokens ? own + Math.ceil((letters.length - own) / 4) : letters.length;
     const { dataset } = document.getElementById(id);
     dataset.count = length ? `${length}/${limit}` : "";
     dataset.over = length > limit ? "1" : "";
@@ -106,7 +111,7 @@ window.page = (() => {
    */
   const prepare = (tab, texts) => () => {
     const run = document.getElementById(`${tab}-run`);
-    if (!run.closest(".controls").querySelector("#painter .painted")) return { __type__: "update" };
+    if (!run.closest(".controls:not(:has(#photos .many))")?.querySelector("#painter .painted")) return { __type__: "update" };
     run.dataset.busy = texts[document.documentElement.lang];
     run.ariaBusy = "true";
     setTimeout(prepared(tab), UNANSWERED, "unanswered");
@@ -209,7 +214,7 @@ window.page = (() => {
   });
 
   return {
-    changeColours, chooseLanguage, count, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, prepare, prepared,
+    changeColours, chooseLanguage, count, forgetQuery, keepDraft, keepPrompt, keptQueries, nextSeed, off, prepare, prepared, several,
     same, shownFor, signOut, tellPlace,
   };
 })();

@@ -1,7 +1,6 @@
 """From the run button to the order, the same in every tab. How it goes on, the feed tells."""
 
 import asyncio
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -9,60 +8,58 @@ import gradio as gr
 from ..api import catalog
 from ..api.errors import InvalidRequest
 from ..api.requests import whole
-from ..i18n import translate
 from ..inpaint import regions_of
 from ..service import Service, draw_seed
 from .events import Updates, language_of, on, visitor
 from .form import Form
 from .messages import problem_html, status_html
-from .painter import regions_in
+from .photos import photos_of
+from .plan import MANY, planned, question, wire_plan
 from .slot import colour
 
 
-def told_below(service: Service) -> list[str]:
-    """What stands below a run button where it is known: the order's cost, and how many pictures may be ordered."""
-    return ["estimate"] * bool(service.ledger.prices.by_model) + ["left"] * bool(service.quota)
-
-
 def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
-    """Bind a form's run button, and what stands below it: what went wrong, the cost, and how many pictures are left."""
+    """Bind a form's run button, and what is told of its order before and after."""
     for slot in form.slots:
         slot.wire(service, form.background)
+    agreed = gr.State("")  # which large order the visitor was asked about
 
-    async def run(http: gr.Request, **given: Any) -> Updates:
-        given["seed"] = draw_seed() if given["random_seed"] else given["seed"]
-        told: Updates = {form.seed: given["seed"], form.status: status_html("")}
+    async def run(http: gr.Request, agreed_to: str, **values: Any) -> Updates:
+        values["seed"] = draw_seed() if values["random_seed"] else values["seed"]
+        told: Updates = {form.seed: values["seed"], form.status: status_html(""), agreed: ""}
         try:
-            painted = form.painted(given)
+            given, who, background = form.given(values), visitor(http), colour(values["background"])
+            photos = await photos_of(service, values.get("photos"), who, background)
+            painted = None if photos else given.painted
+            if not painted:
+                requests = planned(form, given)
+                asked = repr((*given.told_apart(), [photo.reference for photo in photos]))
+                if sum(request.n for request in requests) > MANY and agreed_to != asked:
+                    return {**told, form.status: status_html(await question(service, requests, http)), agreed: asked}
             regions = await asyncio.to_thread(regions_of, painted) if painted else ()
-            original = form.original(given) if painted else None
+            original = given.original if painted else None
             await service.order_from(
                 form.request_type.kind,
-                [original] if original else form.sources(given),
-                given["n"],
-                visitor(http),
-                colour(given["background"]),
+                [original] if original else [] if photos else given.sources,
+                values["n"],
+                who,
+                background,
                 regions,
-                **form.fields(given),
+                axes=given.axes,
+                photos=photos,
+                words=given.words if given.axes.prompt else "",
+                lines=given.lines,
+                **given.fields,
             )
         except Exception as error:  # noqa: BLE001 - the last door: whatever it was, it is said where one looks
             told[form.status] = problem_html(error, language_of(http))
         return told
 
-    async def left(http: gr.Request) -> str:
-        count = await service.left(visitor(http))
-        return "" if count is None else _line(translate(language_of(http), "quota_left", count=count))
-
-    def estimate(model: str, n: int, painted: object = None) -> str:
-        prices = service.ledger.prices
-        cost = prices.cost(model, n * regions_in(painted))
-        return "" if cost is None else _line(f"≈ {prices.written(cost)}")
-
     ran = on(
         form.run.click,
         run,
-        inputs_kwargs=form.inputs(),
-        outputs=[form.seed, form.status],
+        inputs_kwargs={**form.inputs(), "agreed_to": agreed},
+        outputs=[form.seed, form.status, agreed],
         # Gradio's own checks would open uploads with every parser it has, and refuse in its words. Ours do both.
         preprocess=False,
         concurrency_limit=None,
@@ -70,13 +67,7 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
     )
     asked = [demo.load, form.run.click]
     on(asked, None, inputs=form.prompt, outputs=form.recent, js=f"page.keepPrompt('{form.tab}')")
-    if shown := form.below.get("estimate"):
-        costs = {name: part for name, part in form.inputs().items() if name in ("model", "n", "painted")}
-        changes = [demo.load, form.model.change, form.n.change, *([form.painter.part.input] if form.painter else [])]
-        on(changes, estimate, inputs_kwargs=costs, outputs=shown, trigger_mode="always_last")
-    if shown := form.below.get("left"):
-        for moment in (demo.load, ran.then):
-            on(moment, left, outputs=shown)
+    wire_plan(demo, service, form, ran)
     # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
     _watch_range(form, form.n, "n", 1, catalog.MAX_PICTURES)
     _watch_range(form, form.seed, "seed", 0, catalog.MAX_SEED)
@@ -93,7 +84,3 @@ def _watch_range(form: Form, slider: gr.Slider, field: str, low: int, high: int)
         return status_html("") if "problem" in str(told) else gr.skip()
 
     on(slider.input, check, inputs=[slider, form.status], outputs=form.status, preprocess=False)
-
-
-def _line(text: str) -> str:
-    return f"<p>{escape(text)}</p>"

@@ -6,7 +6,8 @@ from ..api.requests import TextToImage
 from ..service import Service
 from .examples import TEXT_TO_IMAGE
 from .form import Form, controls
-from .run import told_below, wire_run
+from .plan import told_below
+from .run import wire_run
 
 
 def text_to_image_tab(demo: gr.Blocks, service: Service) -> Form:

@@ -159,13 +159,13 @@ def test_what_was_kept_otherwise_is_left_out(text: str) -> None:
 def test_a_form_gives_the_paint_and_the_upload_and_no_size(form: Form, uploaded: Uploaded) -> None:
     upload, shown = uploaded((40, 30)), uploaded((20, 15))
     held = given(form, image_0={"path": shown}, painted=value(HAT, original=upload))
-    assert form.painted(held) == {"regions": [HAT]}
-    assert form.original(held) == Path(upload)
-    assert form.fields(held)["size"] is None
+    assert form.given(held).painted == {"regions": [HAT]}
+    assert form.given(held).original == Path(upload)
+    assert form.given(held).fields["size"] is None
     off = {**held, "painted": value(original=upload)}
-    assert (form.painted(off), form.fields(off)["size"]) == (None, "1328x1328")
-    assert form.original({**held, "painted": value(HAT)}) == Path(shown)
-    assert form.original({**held, "address_0": "https://pictures.example/cat.png"}) is None
+    assert (form.given(off).painted, form.given(off).fields["size"]) == (None, "1328x1328")
+    assert form.given({**held, "painted": value(HAT)}).original == Path(shown)
+    assert form.given({**held, "address_0": "https://pictures.example/cat.png"}).original is None
     assert form.original(given(form, painted=value(HAT))) is None
 
 
@@ -175,9 +175,9 @@ def test_only_an_upload_is_an_original(form: Form, uploaded: Uploaded, path: Any
     held = given(form, image_0={"path": shown}, painted=value(HAT, original=path))
     if path:
         with pytest.raises(InvalidRequest):
-            form.original(held)
+            form.given(held).original
     else:
-        assert form.original(held) == Path(shown)
+        assert form.given(held).original == Path(shown)
 
 
 def test_settings_bring_their_paint_back_and_others_clear_it(form: Form, uploaded: Uploaded) -> None:

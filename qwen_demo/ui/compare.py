@@ -1,0 +1,77 @@
+"""What a form asks in several ways at once: other models and sizes, with rewriting and without, a prompt in each line."""
+
+from collections.abc import Mapping, Sequence
+
+import gradio as gr
+
+from ..api.catalog import Model
+from ..axes import grid_of
+from ..order import Order
+from .events import Updates
+from .messages import t
+
+
+class Compare:
+    """The controls for it, folded away and drawn at this place. The names of its parts are those of `given.COMPARED`.
+
+    Args:
+        tab: the prefix of its elements' ids.
+        models: those of the form.
+    """
+
+    def __init__(self, tab: str, models: Sequence[Model]) -> None:
+        first = next(iter(models), None)
+        with gr.Accordion(t("compare"), open=False, elem_id=f"{tab}-compare", elem_classes="accordion"):
+            gr.HTML(t("compare_hint"), elem_classes="note")
+            self.lines = gr.Checkbox(label=t("lines"), elem_id=f"{tab}-lines", elem_classes="switch", min_width=0)
+            self.also_models = gr.CheckboxGroup(
+                [model.name for model in models],
+                label=t("also_models"),
+                elem_id=f"{tab}-also-models",
+                elem_classes="adding",
+                visible=len(models) > 1,
+            )
+            self.also_sizes = gr.CheckboxGroup(
+                _sizes(first), label=t("also_sizes"), elem_id=f"{tab}-also-sizes", elem_classes="adding"
+            )
+            self.both_rewritings = gr.Checkbox(
+                label=t("both_rewritings"),
+                elem_id=f"{tab}-both-rewritings",
+                elem_classes="switch",
+                min_width=0,
+                visible=any(model.rewrites for model in models),
+            )
+
+    def parts(self) -> Mapping[str, gr.Checkbox | gr.CheckboxGroup]:
+        """By the names of what a handler is given."""
+        return {
+            "lines": self.lines,
+            "also_models": self.also_models,
+            "also_sizes": self.also_sizes,
+            "both_rewritings": self.both_rewritings,
+        }
+
+    def suited(self, model: Model, sizes: Sequence[str] = ()) -> Updates:
+        """What depends on the chosen model: the sizes that it has, of which these are chosen; and rewriting."""
+        offered = _sizes(model)
+        names = {name for _, name in offered}
+        return {
+            self.also_sizes: gr.update(
+                choices=offered, value=[size for size in sizes if size in names], visible=len(offered) > 1
+            ),
+            self.both_rewritings: gr.update(interactive=model.rewrites),
+        }
+
+    def fill(self, model: Model, order: Order | None = None) -> Updates:
+        """What was asked in several ways in that order, or nothing."""
+        axes = grid_of(order).axes if order else {}
+        return {
+            self.lines: bool(order and order.terms.lines),
+            self.also_models: list(axes.get("model", ())),
+            **self.suited(model, [size for size in axes.get("size", ()) if size]),
+            self.both_rewritings: gr.update(value=True in axes.get("optimize_prompt", ()), interactive=model.rewrites),
+        }
+
+
+def _sizes(model: Model | None) -> list[tuple[str, str]]:
+    return [(size.ratio, size.name) for size in model.sizes] if model else []
