@@ -49,6 +49,11 @@ async def when(order: Order, so: Callable[[], bool]) -> None:
     raise AssertionError("it ended before")
 
 
+def written(journal: Path) -> list[tuple[str, int]]:
+    """How far each call of an order is, and how many pictures of it cost nothing."""
+    return [(call["state"], call["unbilled"]) for call in json.loads(journal.read_bytes())["calls"]]
+
+
 @pytest.mark.parametrize("busy", [RATE, OVERLOADED, http(429, retry_after="20")])
 async def test_a_batch_that_is_turned_away_for_a_while_ends_with_all_its_pictures(
     busy: Behaviour, tmp_path: Path
@@ -66,11 +71,9 @@ async def test_while_it_waits_again_it_has_a_place_and_cost_nothing_and_stop_dro
     async with faulty_server(RATE, SERVED) as server:
         service = service_at(server, tmp_path, Standstill())
         order = await batch(service, 3)
-        await when(order, lambda: server.posts == 3 and all(call.state is State.WAITING for call in order.calls))
+        journal = tmp_path / ".orders" / f"{order.id}.json"
+        await when(order, lambda: server.posts == 3 and written(journal) == [("waiting", 1)] * 3)
         await when(order, lambda: order.place == 1)
-        async with order.noting:
-            written = json.loads((tmp_path / ".orders" / f"{order.id}.json").read_bytes())
-        assert {(call["state"], call["unbilled"]) for call in written["calls"]} == {("waiting", 1)}
         assert order.cancel() == 0
         await order.finish()
         await service.aclose()
