@@ -1,14 +1,31 @@
-"""What a form asks in several ways at once: other models and sizes, with rewriting and without, a prompt in each line."""
+"""What a form asks in several ways at once: models, sizes, with rewriting and without, a prompt in each line."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import gradio as gr
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass as checked
 
 from ..api.catalog import Model
 from ..axes import grid_of
 from ..order import Order
 from .events import Updates
+from .given import COMPARED
 from .messages import t
+
+
+@checked(frozen=True)
+class Several:
+    """What is chosen there, by the names of the controls."""
+
+    lines: bool = False
+    also_models: tuple[str, ...] = ()
+    also_sizes: tuple[str, ...] = ()
+    both_rewritings: bool = False
+
+
+_SEVERAL = TypeAdapter(Several)
 
 
 class Compare:
@@ -62,15 +79,31 @@ class Compare:
             self.both_rewritings: gr.update(interactive=model.rewrites),
         }
 
-    def fill(self, model: Model, order: Order | None = None) -> Updates:
-        """What was asked in several ways in that order, or nothing."""
-        axes = grid_of(order).axes if order else {}
+    def fill(self, model: Model, chosen: Several | None = None) -> Updates:
+        """Choose that with this model, as far as it can be chosen, or nothing."""
+        told = chosen or Several()
         return {
-            self.lines: bool(order and order.terms.lines),
-            self.also_models: list(axes.get("model", ())),
-            **self.suited(model, [size for size in axes.get("size", ()) if size]),
-            self.both_rewritings: gr.update(value=True in axes.get("optimize_prompt", ()), interactive=model.rewrites),
+            self.lines: told.lines,
+            self.also_models: [name for name in told.also_models if (name, name) in self.also_models.choices],
+            **self.suited(model, told.also_sizes),
+            self.both_rewritings: gr.update(value=told.both_rewritings and model.rewrites, interactive=model.rewrites),
         }
+
+
+def of_order(order: Order) -> Several:
+    """What an order asked in several ways."""
+    axes = grid_of(order).axes
+    models, sizes = axes.get("model", ()), axes.get("size", ())
+    both = {True, False} <= set(axes.get("optimize_prompt", ()))
+    return Several(order.terms.lines, tuple(models), tuple(filter(None, sizes)), both)
+
+
+def of_draft(draft: Mapping[str, str]) -> Several | None:
+    """What this browser kept of it; None where that can't be read."""
+    try:
+        return _SEVERAL.validate_python({name: json.loads(draft[name]) for name in COMPARED if draft.get(name)})
+    except (ValueError, RecursionError):
+        return None
 
 
 def _sizes(model: Model | None) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from ..order import Order
 from ..recipe import BadRecipe, Recipe
 from ..service import Service
 from ..strokes import EVERYWHERE, MAX_REGIONS
+from .compare import of_order
 from .events import Updates, language_of, refusal, visitor
 from .files import uploaded
 from .form import Form
@@ -208,7 +209,8 @@ class Filling:
         names += ["mask"] * bool(regions)
         painted = {**_painted(regions), **(adjusted or {})}
         recipe = replace(recipe, prompt=(order and order.terms.words) or literal(recipe.prompt))
-        updates = form.fill(recipe, pictures, seed=seed, painted=painted, order=order)
+        several, photos = (of_order(order), order.terms.photos) if order else (None, ())
+        updates = form.fill(recipe, pictures, seed=seed, painted=painted, several=several, photos=photos)
         updates |= self._open(form, http)
         return updates, self._said(http, names, gone)
 

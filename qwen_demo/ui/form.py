@@ -17,16 +17,17 @@ from ..api.catalog import Catalog, Model
 from ..api.requests import ImageRequest
 from ..i18n import LANGUAGES, translate
 from ..library import Entry
-from ..order import Order
+from ..order import Photo
 from ..recipe import Recipe
 from ..service import Service
-from .compare import Compare
+from .compare import Compare, Several
 from .controls import small_button
 from .events import Updates, language_of, on
 from .examples import Example
 from .given import ABILITIES, CONTROLS, Given
 from .messages import t
 from .painter import Painter, repainted
+from .photos import rows_of
 from .sizes import FREE, sizes_of, told_size
 from .slot import Slot
 from .words import draw_ideas
@@ -249,12 +250,13 @@ class Form:
         *,
         seed: bool = True,
         painted: Mapping[str, Any] | None = None,
-        order: Order | None = None,
+        several: Several | None = None,
+        photos: Sequence[Photo] = (),
     ) -> Updates:
         """Every control to the recipe's value, the slots to these pictures. What the catalog doesn't know stays.
 
         Without `seed` the form's own stays, drawn or chosen. What was `painted` is so again, as `repainted` takes it;
-        and what the recipe's `order` asked in several ways.
+        what is asked in `several` ways, and of several `photos`, is all that is.
         """
         model = self.catalog.find(recipe.model, self.request_type.kind)
         suited = model or self._first
@@ -286,9 +288,11 @@ class Form:
         if self.free_size:
             by_hand = sizes["value"] == FREE
             values[self.free_size] = gr.update(value=recipe.size if by_hand else "", visible=by_hand)
-        updates |= {**values, **self.compare.fill(suited, order)}
+        updates |= {**values, **self.compare.fill(suited, several)}
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
             updates |= slot.fill(picture)
+        if self.photos:
+            updates[self.photos] = rows_of(photos)
         if self.painter:
             updates[self.painter.part] = repainted(updates[self.painter.part], painted)
         return updates

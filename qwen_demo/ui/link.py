@@ -13,6 +13,7 @@ from ..api.requests import NEEDED, STAND_IN, make, whole
 from ..axes import literal
 from ..i18n import translate
 from ..recipe import Recipe
+from .compare import of_draft
 from .events import Updates, language_of, nothing, on
 from .files import uploaded
 from .form import Form
@@ -78,7 +79,8 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
         for draft in drafts[: len(forms)]:
             form, recipe, _ = read(draft, forms)
             pictures = [_kept_picture(draft, at) for at in range(len(form.slots))]
-            updates |= form.fill(recipe, pictures, painted=kept_paint(draft.get(_PAINTED, "")))
+            paint = kept_paint(draft.get(_PAINTED, ""))
+            updates |= form.fill(recipe, pictures, painted=paint, several=of_draft(draft))
             updates |= {part: kept_photos(draft.get(_PHOTOS, "")) for part in _photos(form)}
         named = next((form for form in forms if form.tab == link.get("tab")), forms[0])
         if not named.able and link:
@@ -101,7 +103,7 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
     )
     on(followed.then, None, js="page.forgetQuery")
     for form in forms:
-        kept = {name: part for name, part in form.controls().items() if name in _KEPT}
+        kept = {name: part for name, part in form.controls().items() if name in _KEPT} | {**form.compare.parts()}
         controls = list(kept.values())
         places = [part for slot in form.slots for part in (slot.image, slot.address)]
         # What else fills a form sets its prompt too; a seed that is drawn while an order begins shall cost nothing.

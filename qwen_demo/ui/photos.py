@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -72,6 +73,11 @@ def photos_in(value: object) -> list[Row]:
             row = ROW.validate_python(told)
             rows.setdefault(row.id or row.path, row)
     return list(rows.values())
+
+
+def rows_of(photos: Iterable[Photo]) -> list[dict[str, Any]]:
+    """The part's value with the photos of an order."""
+    return [asdict(Row(name=photo.name, id=f"reference-{photo.reference}")) for photo in photos]
 
 
 def kept_photos(text: str) -> list[dict[str, Any]]:

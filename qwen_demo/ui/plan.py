@@ -1,4 +1,4 @@
-"""What an order will be, told before it is placed: its wordings, how many pictures, what they cost, and what is left."""
+"""What an order will be, told before it is placed: its wordings, how many pictures, what they cost and what is left."""
 
 from collections.abc import Sequence
 from html import escape

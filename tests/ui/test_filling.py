@@ -80,9 +80,11 @@ class Page:
         self.parts = {part: f"{form.tab} {name}" for form in forms for name, part in form.controls().items()}
         for form in forms:
             for at, slot in enumerate(form.slots):
-                names = ("image", "address", "note", "original", *["painted"] * bool(slot.painter))
+                names = ["image", "address", "note", "original", *["painted"] * bool(slot.painter)]
+                names += ["several"] * bool(slot.photos)
                 for name, part in zip(names, slot.outputs(), strict=True):
                     self.parts[part] = f"{form.tab} {name} {at}"
+            self.parts |= {part: f"{form.tab} several {name}" for name, part in form.compare.parts().items()}
         self._filling = Filling(self.service, forms, tabs)
         self.saved = 0
 
@@ -97,7 +99,10 @@ class Page:
     async def fill(
         self, wanted: object, *, name: str = "ann", language: str = "en", held: dict[str, object] | None = None
     ) -> tuple[dict[str, Any], str]:
-        """What is filled in, by form and control, `open` for the tab that is opened; and what is said."""
+        """What is filled in, by form and control, `open` for the tab that is opened; and what is said.
+
+        That nothing is asked in several ways, and of no more than one photo, goes without saying.
+        """
         given: dict[str, object] = dict.fromkeys(self.fusion.inputs())
         given |= {"background": "#ffffff", **(held or {})}
         with pytest.MonkeyPatch.context() as patch:  # from another disk it would be a copy, and everyone would wait
@@ -110,7 +115,8 @@ class Page:
                 if len(value) == 1:  # stays as it is
                     continue
                 value = value.get("selected", value.get("value"))
-            filled[names[part]] = value
+            if value or "several" not in names[part]:
+                filled[names[part]] = value
         return filled, said
 
     async def refused(self, wanted: object, **more: Any) -> str:

@@ -166,7 +166,7 @@ def test_a_form_gives_the_paint_and_the_upload_and_no_size(form: Form, uploaded:
     assert (form.given(off).painted, form.given(off).fields["size"]) == (None, "1328x1328")
     assert form.given({**held, "painted": value(HAT)}).original == Path(shown)
     assert form.given({**held, "address_0": "https://pictures.example/cat.png"}).original is None
-    assert form.original(given(form, painted=value(HAT))) is None
+    assert form.given(given(form, painted=value(HAT))).original is None
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "", "\0", "..", 5, ["x"]])
