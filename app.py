@@ -97,7 +97,12 @@ def make_service(settings: Settings, engine: Engine) -> Service:
     keyed = replace(engine, billed=True)  # whose key it is pays
     return Service(
         client,
-        Orders(settings.max_in_flight, each=settings.visitor_in_flight),
+        Orders(
+            settings.max_in_flight,
+            each=settings.visitor_in_flight,
+            rate=settings.max_rate,
+            storage=settings.quota_storage,
+        ),
         Library(settings.outputs, embed_recipe=settings.embed_recipe),
         prices=Prices({**listed, **settings.prices}, settings.currency),
         engine=engine.for_strangers() if settings.public else engine,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Protocol
 
+from .inflight import Shared, Wait
+
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds of an account whose calls are turned away
 PATIENCE = 600.0  # seconds after which a call that is turned away again and again has failed
 
@@ -64,10 +66,18 @@ class Line:
         each: of one visitor; 0 for no such limit.
         rate: calls of one account that begin in a second; None for no limit.
         timer: tells the time; None for the running loop.
+        shared: the same limits for several processes; None for this one alone.
     """
 
-    def __init__(self, limit: int, each: int = 0, rate: float | None = None, timer: Timer | None = None) -> None:
-        self._limit, self._each = limit, each
+    def __init__(
+        self,
+        limit: int,
+        each: int = 0,
+        rate: float | None = None,
+        timer: Timer | None = None,
+        shared: Shared | None = None,
+    ) -> None:
+        self._limit, self._each, self._shared = limit, each, shared
         self._interval = 1 / rate if rate else 0.0
         self._timer = timer
         self._accounts: dict[str, Account] = {}
@@ -151,6 +161,8 @@ class Line:
     def _leave(self, turn: Turn) -> None:
         if turn in self._under_way:
             self._under_way.remove(turn)
+            if self._shared:
+                self._shared.end(turn)
         else:
             self._take_out(turn)
         self._wake()
@@ -171,24 +183,34 @@ class Line:
 
     async def _serve(self) -> None:
         """Let begin who may, until nobody waits."""
+        self._woken = asyncio.Event()  # of this loop
         while self._round:
             self._woken.clear()
-            if seconds := self._begin_next():
+            if seconds := await self._begin_next():
                 alarm = self._clock.call_later(seconds, self._woken.set) if seconds < math.inf else None
                 await self._woken.wait()
                 if alarm:
                     alarm.cancel()
 
-    def _begin_next(self) -> float:
+    async def _begin_next(self) -> float:
         """Let the next one begin who may. Returns 0, or in how many seconds somebody may, or that an end must come."""
         soonest, seen = math.inf, set()
         for turn in self._in_order() if len(self._under_way) < self._limit else ():
             if (turn.visitor, turn.account) not in seen:
                 seen.add((turn.visitor, turn.account))
-                if not (seconds := self._seconds_until(turn)):
+                wait = Wait(self._seconds_until(turn))
+                if self._shared and not wait.seconds:
+                    wait = await self._shared.begin(turn, turn.visitor, turn.account)
+                    if turn not in self._queue_of(turn.visitor):  # it gave up meanwhile
+                        if not wait.seconds:
+                            self._shared.end(turn)
+                        return 0
+                if not wait.seconds:
                     self._begin(turn)
                     return 0
-                soonest = min(soonest, seconds)
+                soonest = min(soonest, wait.seconds)
+                if wait.everyone:
+                    break
         return soonest
 
     def _seconds_until(self, turn: Turn) -> float:

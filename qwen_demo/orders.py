@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from .api.errors import QwenDemoError
 from .api.requests import ImageRequest
+from .inflight import Shared
 from .line import Line, Timer
 from .order import TOGETHER, Bell, Order, Terms
 from .visitors import Visitor
@@ -32,6 +33,7 @@ class Orders:
         max_in_flight: calls under way at once.
         each: calls under way at once of one visitor, 0 for as many as there may be at all.
         rate: calls that one key pays for and that begin in a second; None for no limit.
+        storage: where these three are counted: `memory://`, or `redis://host:port` for several processes together.
         keep: seconds until a finished order is forgotten: a day, as in the journal. Its pictures stay.
         timer: tells the line the time; None for the running loop.
     """
@@ -42,10 +44,12 @@ class Orders:
         *,
         each: int = 0,
         rate: float | None = None,
+        storage: str = "memory://",
         keep: float = 24 * 3600.0,
         timer: Timer | None = None,
     ) -> None:
-        self._line = Line(max_in_flight, each, rate, timer)
+        shared = None if storage.startswith("memory") else Shared(storage, max_in_flight, each, rate)
+        self._line = Line(max_in_flight, each, rate, timer, shared)
         self._each = each
         self._keep = keep
         self._orders: dict[str, Order] = {}

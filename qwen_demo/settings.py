@@ -134,6 +134,14 @@ _quota = _rate("pictures in a time such as 20/day or 5/hour")
 _attempts = _rate("calls in a time such as 60/minute")
 
 
+def _calls_a_second(text: str) -> float | None:
+    if text == "none":
+        return None
+    if not re.fullmatch(r"(?a)\d{1,4}(\.\d+)?", text) or not 0.01 <= float(text) <= 1000:
+        raise ValueError("calls a second from 0.01 to 1000 such as 2 or 0.5, or none")
+    return float(text)
+
+
 def _storage(text: str) -> str:
     if urlsplit(text).scheme not in ("memory", "redis", "rediss"):
         raise ValueError("memory:// or an address such as redis://host:6379")
@@ -186,6 +194,7 @@ class Settings:
     dialect: Dialect | None = _variable("QWEN_API", "", _dialect)
     models: OwnRows = _variable("QWEN_MODELS", "[]", read_models)
     max_in_flight: int = _variable("QWEN_MAX_IN_FLIGHT", "32", _whole(1, 1000))
+    max_rate: float | None = _variable("QWEN_MAX_RATE", "none", _calls_a_second)
     timeout: int = _variable("QWEN_TIMEOUT", "300", _whole(1, 3600))
     trusted_hosts: tuple[str, ...] = _variable("QWEN_DEMO_TRUSTED_RESULT_HOSTS", "", _hosts)
     outputs: Path = _variable("QWEN_DEMO_OUTPUTS", "outputs", Path)

@@ -11,8 +11,8 @@ from qwen_demo.api.dialects import DIALECTS
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
-    {"api", "containers", "colour", "life", "line", "strokes", "registration"},
-    {"i18n", "visitors", "images", "region", "snippets", "logs", "disk", "models"},
+    {"api", "containers", "colour", "inflight", "life", "strokes", "registration"},
+    {"i18n", "line", "visitors", "images", "region", "snippets", "logs", "disk", "models"},
     {"inpaint"},
     {"recipe", "decoding", "quota", "offline", "settings", "order"},
     {"orders", "library", "environment", "axes"},

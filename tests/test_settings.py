@@ -20,6 +20,7 @@ def test_an_empty_environment_is_the_offline_app() -> None:
         dialect=None,
         models={},
         max_in_flight=32,
+        max_rate=None,
         timeout=300,
         trusted_hosts=(),
         outputs=Path("outputs"),
@@ -75,6 +76,11 @@ def test_a_space_keeps_its_pictures_where_storage_is_attached(tmp_path: Path, mo
     [
         ("QWEN_MAX_IN_FLIGHT", "many", "QWEN_MAX_IN_FLIGHT must be a whole number from 1 to 1000, not 'many'."),
         ("QWEN_MAX_IN_FLIGHT", "0", "QWEN_MAX_IN_FLIGHT must be a whole number from 1 to 1000, not '0'."),
+        (
+            "QWEN_MAX_RATE",
+            "0",
+            "QWEN_MAX_RATE must be calls a second from 0.01 to 1000 such as 2 or 0.5, or none, not '0'.",
+        ),
         ("QWEN_TIMEOUT", "-3", "QWEN_TIMEOUT must be a whole number from 1 to 3600, not '-3'."),
         (
             "QWEN_BASE_URL",

@@ -1,0 +1,197 @@
+"""Several processes and one Redis: they hold their limits together, and each by itself while it is away."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from qwen_demo.inflight import GO, KEY, Shared, Wait
+from qwen_demo.line import Line
+from tests.test_line import ANN, BOB, Crowd, crowd, named
+
+ROOT = Path(__file__).parents[1]
+NOBODY: tuple[str, ...] = ()
+FULL = Wait(0.2, everyone=True)
+NEEDED = pytest.mark.skipif(
+    not shutil.which("redis-server"), reason="NOT TRIED: limits in Redis. It needs: apt-get install redis-server"
+)
+HOLDER = """
+import asyncio, sys
+from qwen_demo.inflight import Shared
+
+async def hold() -> None:
+    shared = Shared(sys.argv[1], 1, lease=2)
+    print(await shared.begin("call", (), ""), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(hold())
+"""
+
+
+@contextmanager
+def running_redis() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with running_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def url(server: str) -> str:
+    with Redis.from_url(server) as redis:
+        redis.flushall()
+    return server
+
+
+async def until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not so():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def begun(shared: Shared, who: str, visitor: tuple[str, ...] = NOBODY, account: str = "") -> None:
+    """Ask until it begins."""
+    deadline = time.monotonic() + 60
+    while await shared.begin(who, visitor, account) != GO:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+@NEEDED
+async def test_processes_share_their_places(url: str) -> None:
+    one, other = Shared(url, 2), Shared(url, 2)
+    assert await one.begin("a", NOBODY, "") == GO
+    assert await other.begin("b", NOBODY, "") == GO
+    assert await one.begin("c", NOBODY, "") == await other.begin("d", NOBODY, "") == FULL
+    other.end("b")
+    await begun(one, "c")
+    assert await other.begin("d", NOBODY, "") == FULL
+
+
+@NEEDED
+async def test_a_process_that_found_no_place_comes_before_one_that_just_had_one(url: str) -> None:
+    one, other = Shared(url, 1), Shared(url, 1)
+    await begun(one, "a")
+    assert await other.begin("b", NOBODY, "") == FULL
+    one.end("a")
+    await until(lambda: not Redis.from_url(url).zcard(f"{KEY}/places"))
+    assert await one.begin("c", NOBODY, "") == FULL
+    assert await other.begin("b", NOBODY, "") == GO
+
+
+@NEEDED
+async def test_processes_share_what_each_visitor_may_have_under_each_name(url: str) -> None:
+    again = ("cookie ann-2", "address 1")
+    one, other = Shared(url, 9, each=1), Shared(url, 9, each=1)
+    assert await one.begin("a", ANN, "") == GO
+    assert await other.begin("b", again, "") == Wait(0.2)
+    assert await other.begin("c", BOB, "") == GO
+    one.end("a")
+    await begun(other, "b", again)
+
+
+@NEEDED
+async def test_processes_share_the_pace_of_a_key(url: str) -> None:
+    one, other = Shared(url, 9, rate=0.01), Shared(url, 9, rate=0.01)
+    assert await one.begin("a", NOBODY, "") == GO
+    wait = await other.begin("b", NOBODY, "")
+    assert 0 < wait.seconds <= 100
+    assert not wait.everyone
+    assert await other.begin("c", NOBODY, "bob's own") == GO
+
+
+@NEEDED
+async def test_the_places_of_a_process_that_is_killed_are_free_after_a_while(url: str) -> None:
+    command = [sys.executable, "-c", HOLDER, url]
+    holder = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert holder.stdout
+    told = (await holder.stdout.readline()).decode().strip()
+    mine = Shared(url, 1)
+    assert (told, await mine.begin("call", NOBODY, "")) == (repr(GO), FULL)
+    holder.kill()
+    await holder.wait()
+    await begun(mine, "call")
+
+
+@NEEDED
+async def test_who_lives_keeps_its_places_for_as_long_as_its_call_runs(url: str) -> None:
+    mine = Shared(url, 1, lease=1)
+    await begun(mine, "call")
+    with Redis.from_url(url) as redis:
+        ((_, first),) = redis.zrange(f"{KEY}/places", 0, -1, withscores=True)
+        await until(lambda: redis.zrange(f"{KEY}/places", 0, -1, withscores=True)[0][1] > first)
+
+
+@NEEDED
+async def test_two_lines_at_one_redis_have_no_more_under_way_than_one_and_both_come_to_their_ends(url: str) -> None:
+    most = 0
+    async with crowd(Line(2, shared=Shared(url, 2))) as one, crowd(Line(2, shared=Shared(url, 2))) as other:
+
+        def under_way() -> list[tuple[Crowd, str]]:
+            return [(here, name) for here in (one, other) for name in here.begun if not here._ends[name].done()]
+
+        await one.come(*named("ann", 8), visitor=ANN)
+        await other.come(*named("bob", 8), visitor=BOB)
+        for _ in range(16):
+            await until(lambda: bool(under_way()))
+            most = max(most, len(under_way()))
+            here, name = under_way()[0]
+            await here.end(name)
+        assert (one.begun, other.begun, under_way()) == (named("ann", 8), named("bob", 8), [])
+    assert most <= 2
+
+
+@NEEDED
+async def test_who_gives_up_while_redis_is_asked_holds_nothing(url: str) -> None:
+    async with crowd(Line(1, shared=Shared(url, 1))) as here:
+        await here.come("gone")
+        await here.give_up("gone")
+        await here.come("next")
+        await until(lambda: here.begun == ["next"])
+
+
+@NEEDED
+async def test_without_redis_each_keeps_to_the_limits_by_itself_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with running_redis() as url:
+        line = Line(2, shared=Shared(url, 2))
+        async with crowd(line) as here:
+            await here.come("before")
+            await until(lambda: here.begun == ["before"])
+    async with crowd(line) as here:
+        await here.come(*named("ann", 3))
+        await until(lambda: len(here.begun) == 2)
+        await here.end("ann 1")
+        await until(lambda: len(here.begun) == 3)
+    assert [record.message for record in caplog.records if "Redis" in record.message] == [
+        "Redis is away: each process keeps to the limits by itself (ConnectionError)"
+    ]
