@@ -31,6 +31,7 @@ from .gradio_patch import (
     App,
     KnownStreams,
     OwnRanges,
+    be_patient,
     bound_queue,
     fill_in,
     share_parts,
@@ -92,6 +93,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
     demo.queue(default_concurrency_limit=None, api_open=False)
     bound_queue(demo)
     fill_in(demo)
+    be_patient()
     return demo
 
 

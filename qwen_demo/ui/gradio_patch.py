@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from gradio import queueing, routes
+from gradio import http_server, queueing, routes
 from gradio.block_function import BlockFunction
 from gradio.blocks import Blocks, BlocksConfig
 from gradio.components.api_component import Api
 from gradio.data_classes import PredictBodyInternal
+from gradio.exceptions import ServerFailedToStartError
 from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -170,6 +171,24 @@ class KnownStreams:
         return last in queue.pending_messages_per_session or any(
             last in events for events in queue.pending_event_ids_session.values()
         )
+
+
+class PatientServer(http_server.Server):
+    """Gradio gives a server 5 s to start, then says that its port is taken: a busy machine, a slow disk needs more."""
+
+    def run_in_thread(self) -> None:
+        try:
+            super().run_in_thread()  # type: ignore[no-untyped-call]
+        except ServerFailedToStartError:
+            while not self.started:
+                if not self.thread.is_alive():
+                    raise
+                self.thread.join(0.1)
+
+
+def be_patient() -> None:
+    """Have every server of this process wait for its own start."""
+    http_server.Server = PatientServer  # type: ignore[misc]
 
 
 def fill_in(demo: Blocks) -> None:
