@@ -68,7 +68,7 @@ class Photo:
 
     Attributes:
         name: its file's, as the visitor calls it.
-        reference: the SHA-256 of what is sent, as the visitor's library keeps it.
+        reference: the SHA-256 of what is sent, as the visitor's library keeps it; or an https:// address.
         source: which picture of the library it is, by its id; "" for none.
         shape: its width and height in pixels; (1, 1) where they are not known.
     """
@@ -77,6 +77,11 @@ class Photo:
     reference: str
     source: str = ""
     shape: tuple[int, int] = (1, 1)
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it is somewhere else, where the API fetches it."""
+        return self.reference.startswith("https://")
 
 
 class State(str, Enum):

@@ -158,6 +158,9 @@ class Service:
                 return await self._order_regions(kind, sources, n, visitor, regions, mask, fields)
             held = [STAND_IN] if photos else list(map(stand_in, sources))
             requests = expand(kind, held, n, axes, fields, max(1, len(photos)))
+            for photo in photos:
+                if photo.is_address:
+                    requests[0].holding([photo.reference])  # which not every model takes
             await self._admit(requests, visitor)
             terms = Terms(words=words, lines=lines)
             if photos:
@@ -504,10 +507,15 @@ def _shaped(library: Library, photos: Sequence[Photo]) -> list[Photo]:
     Raises:
         InvalidRequest: one is not here any more.
     """
-    files = [(photo, library.find_reference(photo.reference)) for photo in photos]
-    if gone := next((photo for photo, file in files if file is None), None):
-        raise InvalidRequest("image", "picture_gone", gone.name)
-    return [replace(photo, shape=images.size_of(file)) for photo, file in files if file]
+
+    def shaped(photo: Photo) -> Photo:
+        if photo.is_address:
+            return photo
+        if file := library.find_reference(photo.reference):
+            return replace(photo, shape=images.size_of(file))
+        raise InvalidRequest("image", "picture_gone", photo.name)
+
+    return list(map(shaped, photos))
 
 
 def draw_seed() -> int:

@@ -13,6 +13,7 @@ from .api.responses import decode
 from .images import Reference
 from .library import Library, elsewhere
 from .line import Line
+from .order import Photo
 from .quota import Limit, TooMuchKept
 from .visitors import Visitor
 
@@ -158,6 +159,23 @@ class Uploads:
             return stand_in(source)
         async with _as_file(source) as upload:
             return (await self._made_ready(upload, visitor, "prepare", background)).url
+
+    async def photo(self, source: Path | str, name: str, visitor: Visitor) -> Photo:
+        """One of the photos of an order, made ready and kept, or the address of one, which goes as it is.
+
+        Raises:
+            InvalidRequest: it can't be used; the error says why.
+            TooMuchKept: as for `prepare`.
+        """
+        if not holds_picture(source):
+            address = stand_in(source)
+            if not address.startswith("https://"):
+                raise InvalidRequest("image", "picture_form" if address else "picture_missing", address)
+            return Photo(name, address)
+        async with _as_file(source) as upload:
+            known = await asyncio.to_thread(self._library_of(visitor.name).known_reference, upload)
+            kept = known or (await self.prepare(upload, visitor))[1]
+            return Photo(name, kept.stem)
 
     async def _made_ready(self, upload: Path, visitor: Visitor, work: decoding.Work, how: str = "") -> Reference:
         async with self._line.turn(upload, visitor.counted):

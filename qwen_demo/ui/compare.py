@@ -38,18 +38,19 @@ class Compare:
 
     def __init__(self, tab: str, models: Sequence[Model]) -> None:
         first = next(iter(models), None)
+        self._models = [model.name for model in models]
         with gr.Accordion(t("compare"), open=False, elem_id=f"{tab}-compare", elem_classes="accordion"):
             gr.HTML(t("compare_hint"), elem_classes="note")
             self.lines = gr.Checkbox(label=t("lines"), elem_id=f"{tab}-lines", elem_classes="switch", min_width=0)
             self.also_models = gr.CheckboxGroup(
-                [model.name for model in models],
+                self._models[1:],
                 label=t("also_models"),
                 elem_id=f"{tab}-also-models",
-                elem_classes="adding",
+                elem_classes=["adding", "also"],
                 visible=len(models) > 1,
             )
             self.also_sizes = gr.CheckboxGroup(
-                _sizes(first), label=t("also_sizes"), elem_id=f"{tab}-also-sizes", elem_classes="adding"
+                _sizes(first), label=t("also_sizes"), elem_id=f"{tab}-also-sizes", elem_classes=["adding", "also"]
             )
             self.both_rewritings = gr.Checkbox(
                 label=t("both_rewritings"),
@@ -69,23 +70,27 @@ class Compare:
         }
 
     def suited(self, model: Model, sizes: Sequence[str] = ()) -> Updates:
-        """What depends on the chosen model: the sizes that it has, of which these are chosen; and rewriting."""
+        """What depends on the chosen model: the others, the sizes that it has, of which these are chosen; rewriting."""
+        others = [name for name in self._models if name != model.name]
         offered = _sizes(model)
         names = {name for _, name in offered}
         return {
+            self.also_models: gr.update(choices=others, visible=bool(others)),
             self.also_sizes: gr.update(
                 choices=offered, value=[size for size in sizes if size in names], visible=len(offered) > 1
             ),
             self.both_rewritings: gr.update(interactive=model.rewrites),
         }
 
-    def fill(self, model: Model, chosen: Several | None = None) -> Updates:
+    def fill(self, model: Model, told: Several | None = None) -> Updates:
         """Choose that with this model, as far as it can be chosen, or nothing."""
-        told = chosen or Several()
+        told = told or Several()
+        suited = self.suited(model, told.also_sizes)
+        chosen = [name for name in told.also_models if name in self._models and name != model.name]
         return {
+            **suited,
             self.lines: told.lines,
-            self.also_models: [name for name in told.also_models if (name, name) in self.also_models.choices],
-            **self.suited(model, told.also_sizes),
+            self.also_models: {**suited[self.also_models], "value": chosen},
             self.both_rewritings: gr.update(value=told.both_rewritings and model.rewrites, interactive=model.rewrites),
         }
 

@@ -1,4 +1,4 @@
-"""The same three endpoints as tools for agents, over MCP's streamable HTTP at `/gradio_api/mcp/`.
+"""The same endpoints as tools for agents, over MCP's streamable HTTP at `/gradio_api/mcp/`.
 
 Gradio can offer endpoints as tools too, but without ranges and choices, and with lists of pictures as bare paths.
 """
@@ -6,7 +6,9 @@ Gradio can offer endpoints as tools too, but without ranges and choices, and wit
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+import math
+import time
+from collections.abc import AsyncIterator, Callable
 from html import unescape
 from pathlib import Path
 from typing import Any, cast
@@ -17,19 +19,23 @@ from mcp import types
 from mcp.server.fastmcp.utilities.func_metadata import func_metadata
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.context import RequestContext
 from starlette.requests import Request
 from starlette.routing import Mount
 
 from .. import images
 from ..api.catalog import Catalog
-from ..api.requests import ImageEdit, ImageFusion, TextToImage
 from ..service import Service
 from ..visitors import Visitor
 from ..web import Addresses
-from .endpoints import Endpoint, make_endpoints, narrowed
+from .endpoints import KINDS, Answer, Endpoint, make_endpoints
 from .events import asker, in_words
+from .parameters import narrowed
 
+Context = RequestContext[Any, Any, Request]
 PATH = "/gradio_api/mcp"
+TICK = 5.0  # seconds between words to an agent that waits
+USUAL = 15.0  # seconds of a picture
 PREVIEW = 1024  # pixels of the longer side: enough to judge a picture by, and agents pay for each
 
 
@@ -43,13 +49,9 @@ class AgentServer:
     """
 
     def __init__(self, service: Service, addresses: Addresses) -> None:
-        models, kinds = service.engine.catalog, (TextToImage.kind, ImageEdit.kind, ImageFusion.kind)
-        able = {
-            kind: endpoint for kind, endpoint in zip(kinds, make_endpoints(service), strict=True) if models.doing(kind)
-        }
-        endpoints = {endpoint.__name__: endpoint for endpoint in able.values()}
-        self.tools = [_tool(endpoint, models, kind) for kind, endpoint in able.items()]
-        answer = in_words(_answer, "en")
+        endpoints = make_endpoints(service)
+        self.tools = [_tool(endpoint, service.engine.catalog, KINDS[name]) for name, endpoint in endpoints.items()]
+        seen_through = in_words(_seen_through, "en")
 
         def address_of(file: Path, who: Visitor) -> str:
             """Where whoever is handed this address finds a picture for a day."""
@@ -69,9 +71,10 @@ class AgentServer:
             """Checked by the schema before. An exception's text goes to the agent."""
             if name not in endpoints:
                 raise ValueError(f"There is no tool {name}.")
+            context = server.request_context
             try:
-                request = server.request_context.request
-                return cast(types.CallToolResult, await answer(endpoints[name], arguments, request, address_of))
+                answered = await seen_through(endpoints[name], arguments, context)
+                return await _answer(answered, cast(Request, context.request), address_of)
             except gr.Error as error:
                 raise ValueError(unescape(error.message)) from error
 
@@ -94,11 +97,47 @@ def _tool(endpoint: Endpoint, models: Catalog, kind: str) -> types.Tool:
     return types.Tool(name=endpoint.__name__, description=endpoint.__doc__, inputSchema=schema, annotations=paid)
 
 
+async def _seen_through(endpoint: Endpoint, arguments: dict[str, Any], context: Context) -> Answer:
+    """What an endpoint answers in the end. Meanwhile an agent that asks for it is told how far it is."""
+    token = context.meta.progressToken if context.meta else None
+    answers = _answers(endpoint, gr.Request(context.request), arguments)
+    n, come, since = float(arguments.get("n") or 1), 0.0, time.monotonic()
+    answer: Answer = [], {}
+    waiting = asyncio.ensure_future(anext(answers, None))
+    try:
+        while True:
+            done, _ = await asyncio.wait([waiting], timeout=TICK)
+            if done:
+                if (following := waiting.result()) is None:
+                    break
+                answer, since = following, time.monotonic()
+                n, come = answer[1].get("of", n), answer[1].get("come", come)
+                waiting = asyncio.ensure_future(anext(answers, None))
+            if token is not None:
+                # It has to grow, and one picture can take minutes.
+                under_way = 1 - math.exp((since - time.monotonic()) / USUAL)
+                progress, told = min(n, come + under_way), f"{come:.0f} of {n:.0f} pictures"
+                await context.session.send_progress_notification(token, progress, n, told, str(context.request_id))
+    finally:
+        waiting.cancel()
+    return answer
+
+
+async def _answers(endpoint: Endpoint, http: gr.Request, arguments: dict[str, Any]) -> AsyncIterator[Answer]:
+    """All that an endpoint answers, be it once or for each picture."""
+    called = endpoint(http, **arguments)
+    if isinstance(called, AsyncIterator):
+        async for answer in called:
+            yield answer
+    else:
+        yield await called
+
+
 async def _answer(
-    endpoint: Endpoint, arguments: dict[str, Any], request: Request, address_of: Callable[[Path, Visitor], str]
+    answered: Answer, request: Request, address_of: Callable[[Path, Visitor], str]
 ) -> types.CallToolResult:
     """Small pictures to look at, then what an endpoint tells, with the addresses of the whole ones."""
-    files, details = await endpoint(gr.Request(request), **arguments)
+    files, details = answered
 
     def address(file: str) -> str:
         return f"{get_root_url(request, PATH, None)}/{address_of(Path(file), asker(request))}"
