@@ -139,4 +139,5 @@ class Shared:
                 log.warning("Redis is away: each process keeps to the limits by itself (%s)", type(error).__name__)
             self._told = True
             return None
+        self._told = False
         return answer

@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytest_asyncio
 from redis import Redis
 
 from qwen_demo.inflight import GO, KEY, Shared, Wait
@@ -64,10 +66,26 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def url(server: str) -> str:
+def url(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    for patience in ("PATIENCE", "FORGET"):  # whatever else the machine does meanwhile
+        monkeypatch.setattr(f"qwen_demo.inflight.{patience}", 60.0)
     with Redis.from_url(server) as redis:
         redis.flushall()
     return server
+
+
+@pytest_asyncio.fixture
+async def process(url: str) -> AsyncIterator[Callable[..., Shared]]:
+    """Makes what a process has, of these limits."""
+    made: list[Shared] = []
+
+    def make(*limits: int, **more: Any) -> Shared:
+        made.append(Shared(url, *limits, **more))
+        return made[-1]
+
+    yield make
+    for shared in made:
+        await shared._redis.aclose()
 
 
 async def until(so: Callable[[], bool]) -> None:
@@ -86,8 +104,8 @@ async def begun(shared: Shared, who: str, visitor: tuple[str, ...] = NOBODY, acc
 
 
 @NEEDED
-async def test_processes_share_their_places(url: str) -> None:
-    one, other = Shared(url, 2), Shared(url, 2)
+async def test_processes_share_their_places(process: Callable[..., Shared]) -> None:
+    one, other = process(2), process(2)
     assert await one.begin("a", NOBODY, "") == GO
     assert await other.begin("b", NOBODY, "") == GO
     assert await one.begin("c", NOBODY, "") == await other.begin("d", NOBODY, "") == FULL
@@ -97,20 +115,23 @@ async def test_processes_share_their_places(url: str) -> None:
 
 
 @NEEDED
-async def test_a_process_that_found_no_place_comes_before_one_that_just_had_one(url: str) -> None:
-    one, other = Shared(url, 1), Shared(url, 1)
+async def test_a_process_that_found_no_place_comes_before_one_that_just_had_one(
+    process: Callable[..., Shared], url: str
+) -> None:
+    one, other = process(1), process(1)
     await begun(one, "a")
     assert await other.begin("b", NOBODY, "") == FULL
     one.end("a")
-    await until(lambda: not Redis.from_url(url).zcard(f"{KEY}/places"))
+    with Redis.from_url(url) as redis:
+        await until(lambda: not redis.zcard(f"{KEY}/places"))
     assert await one.begin("c", NOBODY, "") == FULL
     assert await other.begin("b", NOBODY, "") == GO
 
 
 @NEEDED
-async def test_processes_share_what_each_visitor_may_have_under_each_name(url: str) -> None:
+async def test_processes_share_what_each_visitor_may_have_under_each_name(process: Callable[..., Shared]) -> None:
     again = ("cookie ann-2", "address 1")
-    one, other = Shared(url, 9, each=1), Shared(url, 9, each=1)
+    one, other = process(9, each=1), process(9, each=1)
     assert await one.begin("a", ANN, "") == GO
     assert await other.begin("b", again, "") == Wait(0.2)
     assert await other.begin("c", BOB, "") == GO
@@ -119,8 +140,8 @@ async def test_processes_share_what_each_visitor_may_have_under_each_name(url: s
 
 
 @NEEDED
-async def test_processes_share_the_pace_of_a_key(url: str) -> None:
-    one, other = Shared(url, 9, rate=0.01), Shared(url, 9, rate=0.01)
+async def test_processes_share_the_pace_of_a_key(process: Callable[..., Shared]) -> None:
+    one, other = process(9, rate=0.01), process(9, rate=0.01)
     assert await one.begin("a", NOBODY, "") == GO
     wait = await other.begin("b", NOBODY, "")
     assert 0 < wait.seconds <= 100
@@ -129,12 +150,14 @@ async def test_processes_share_the_pace_of_a_key(url: str) -> None:
 
 
 @NEEDED
-async def test_the_places_of_a_process_that_is_killed_are_free_after_a_while(url: str) -> None:
+async def test_the_places_of_a_process_that_is_killed_are_free_after_a_while(
+    process: Callable[..., Shared], url: str
+) -> None:
     command = [sys.executable, "-c", HOLDER, url]
     holder = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
     assert holder.stdout
     told = (await holder.stdout.readline()).decode().strip()
-    mine = Shared(url, 1)
+    mine = process(1)
     assert (told, await mine.begin("call", NOBODY, "")) == (repr(GO), FULL)
     holder.kill()
     await holder.wait()
@@ -142,8 +165,10 @@ async def test_the_places_of_a_process_that_is_killed_are_free_after_a_while(url
 
 
 @NEEDED
-async def test_who_lives_keeps_its_places_for_as_long_as_its_call_runs(url: str) -> None:
-    mine = Shared(url, 1, lease=1)
+async def test_who_lives_keeps_its_places_for_as_long_as_its_call_runs(
+    process: Callable[..., Shared], url: str
+) -> None:
+    mine = process(1, lease=1)
     await begun(mine, "call")
     with Redis.from_url(url) as redis:
         ((_, first),) = redis.zrange(f"{KEY}/places", 0, -1, withscores=True)
@@ -151,9 +176,11 @@ async def test_who_lives_keeps_its_places_for_as_long_as_its_call_runs(url: str)
 
 
 @NEEDED
-async def test_two_lines_at_one_redis_have_no_more_under_way_than_one_and_both_come_to_their_ends(url: str) -> None:
+async def test_two_lines_at_one_redis_have_no_more_under_way_than_one_and_both_come_to_their_ends(
+    process: Callable[..., Shared],
+) -> None:
     most = 0
-    async with crowd(Line(2, shared=Shared(url, 2))) as one, crowd(Line(2, shared=Shared(url, 2))) as other:
+    async with crowd(Line(2, shared=process(2))) as one, crowd(Line(2, shared=process(2))) as other:
 
         def under_way() -> list[tuple[Crowd, str]]:
             return [(here, name) for here in (one, other) for name in here.begun if not here._ends[name].done()]
@@ -170,8 +197,8 @@ async def test_two_lines_at_one_redis_have_no_more_under_way_than_one_and_both_c
 
 
 @NEEDED
-async def test_who_gives_up_while_redis_is_asked_holds_nothing(url: str) -> None:
-    async with crowd(Line(1, shared=Shared(url, 1))) as here:
+async def test_who_gives_up_while_redis_is_asked_holds_nothing(process: Callable[..., Shared]) -> None:
+    async with crowd(Line(1, shared=process(1))) as here:
         await here.come("gone")
         await here.give_up("gone")
         await here.come("next")
@@ -183,7 +210,8 @@ async def test_without_redis_each_keeps_to_the_limits_by_itself_and_says_so_once
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with running_redis() as url:
-        line = Line(2, shared=Shared(url, 2))
+        shared = Shared(url, 2)
+        line = Line(2, shared=shared)
         async with crowd(line) as here:
             await here.come("before")
             await until(lambda: here.begun == ["before"])
@@ -192,6 +220,7 @@ async def test_without_redis_each_keeps_to_the_limits_by_itself_and_says_so_once
         await until(lambda: len(here.begun) == 2)
         await here.end("ann 1")
         await until(lambda: len(here.begun) == 3)
+    await shared._redis.aclose()
     assert [record.message for record in caplog.records if "Redis" in record.message] == [
         "Redis is away: each process keeps to the limits by itself (ConnectionError)"
     ]
