@@ -204,11 +204,11 @@ class Cards:
         if place in order.numbered:
             return self._shown(order, place)
         call = next(call for call in order.calls if place in call.places)
+        if call.state is State.WAITING and (order.cancelled or order.paused):
+            return {"dropped": True}
         if reason := order.reasons.get(place):
             again = order.finished and not reason.may_be_billed  # else it could be paid for twice
             return {"failed": describe(reason, self._language), "again": again}
-        if call.state is State.WAITING and (order.cancelled or order.finished):
-            return {"dropped": True}
         return {"failed": self._say("board_not_come"), "again": False} if order.finished else {}
 
     def _shown(self, order: Order, place: int) -> Told:

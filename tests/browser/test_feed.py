@@ -97,13 +97,18 @@ def desk(app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 async def order(page: Page, prompt: str, n: int = 1, seed: int | None = None, size: str = "1:1") -> Locator:
     """Order words' pictures, several ones with the seeds s, s+1, …. Gives the card."""
+    await fill(page, prompt, n, seed, size)
+    return await run(page, "text")
+
+
+async def fill(page: Page, prompt: str, n: int, seed: int | None, size: str) -> None:
+    """Fill the form for it."""
     await page.locator("#text-prompt textarea").fill(prompt)
     await page.locator("#text-size").get_by_role("radio", name=size).check()
     await fill_number(page, "text-count", n)
     if seed is not None:
         await fill_number(page, "text-seed", seed)
         await expect(page.locator("#text-random-seed input")).not_to_be_checked()
-    return await run(page, "text")
 
 
 def slot(card: Locator, place: int) -> Locator:

@@ -40,7 +40,7 @@ function newTable({ rows, columns, cells }, slots) {
   const at = new Map(cells.map(([row, column], place) => [`${row} ${column}`, slots[place]]));
   const heading = (/** @type {string} */ role, /** @type {string} */ text) => h("div", { role, title: text }, h("span", {}, text));
   const cell = (/** @type {Node | string} */ content) => h("div", { role: "cell" }, content);
-  const table = h("div", { class: `slots table ${slots.length > LARGE ? "small" : ""}`, role: "table", "aria-label": words.grid },
+  const table = h("div", { class: slots.length > LARGE ? "slots table small" : "slots table", role: "table", "aria-label": words.grid },
     h("div", { role: "row", class: "columns" }, cell(""), columns.map((text) => heading("columnheader", text))),
     rows.map((text, row) => h("div", { role: "row" }, heading("rowheader", text), columns.map((_, column) => cell(at.get(`${row} ${column}`) ?? "–")))));
   table.style.setProperty("--across", String(columns.length));
@@ -59,7 +59,7 @@ function newTable({ rows, columns, cells }, slots) {
  */
 function newSlot(order, place, card, look) {
   const shape = card.slots[place]?.shape;
-  const element = h("div", { class: `slot ${shape ? "shaped" : ""}`, "data-slot": place });
+  const element = h("div", { class: shape ? "slot shaped" : "slot", "data-slot": place });
   if (shape) element.style.setProperty("--ratio", String(shape[0] / shape[1]));
   const close = near(element); // asked before there is a picture: the answer takes a frame
   const batch = isBatch(card);
@@ -127,7 +127,7 @@ const nearby = new IntersectionObserver((entries) => {
     nearby.unobserve(target);
     waiting.get(target)?.();
   }
-}, { rootMargin: "100% 0px" });
+}, { rootMargin: "100%", scrollMargin: "100%" }); // also what a table is scrolled to
 /** Wait until an element is not far from the window: a long feed would load all its pictures at once. @param {Element} element */
 const near = (element) => new Promise((resolve) => {
   waiting.set(element, () => resolve(undefined));

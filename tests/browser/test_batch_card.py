@@ -1,0 +1,282 @@
+"""The card of many pictures: small places with names, a table of two axes, going on in place, one file of all."""
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+from PIL import Image
+from playwright.async_api import Locator, Page, expect
+
+from qwen_demo.api.client import QwenClient
+from qwen_demo.i18n import translate
+from qwen_demo.library import Library
+from qwen_demo.orders import Orders
+from qwen_demo.service import Service
+from tests.browser.conftest import NewContext, Open
+from tests.browser.steps import cards, download, run, said
+from tests.browser.test_feed import (
+    AXE,
+    FREE,
+    REFUSED,
+    SAID_REFUSED,
+    Desk,
+    boxes,
+    colour,
+    desk,
+    expect_slots,
+    fill,
+    order,
+    serious,
+    slot,
+)
+from tests.conftest import KEY, Backend, launched
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+__all__ = ["desk"]  # a fixture
+
+BOTH = pytest.mark.parametrize(("language", "width", "colours"), [("en", 1400, "light"), ("zh-CN", 390, "dark")])
+FRUITS = ("apple", "pear", "plum", "fig", "lime", "date", "kiwi", "a fruit whose name is longer than its place is wide")
+MANY = 14
+"""Pictures that are asked for by a second press."""
+
+
+def of(*words: str) -> str:
+    """A prompt that stands for several."""
+    return f"{{{'|'.join(words)}}} on a table"
+
+
+async def order_many(page: Page, prompt: str, seed: int, n: int = 1, size: str = "1:1") -> Locator:
+    """Order more pictures than are ordered at one press."""
+    await fill(page, prompt, n, seed, size)
+    await page.locator("#text-run").click()
+    await expect(page.locator("#text-status")).not_to_be_empty()
+    return await run(page, "text")
+
+
+def one_at_a_time(backend: Backend, folder: Path) -> Service:
+    return Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(1), Library(folder))
+
+
+async def names(card: Locator) -> list[str]:
+    return await card.locator("figcaption").all_inner_texts()
+
+
+async def headings(card: Locator, role: Literal["columnheader", "rowheader"]) -> list[str]:
+    return await card.get_by_role("table").get_by_role(role).all_inner_texts()
+
+
+def covered(sheet: Path) -> dict[Any, int]:
+    """How many pixels of it each larger plain surface has, by its colour as `colour` gives it; without the paper."""
+    with Image.open(sheet) as image:
+        assert image.width == 2000
+        steps = image.convert("RGB").point(lambda value: value & 0xE0)
+        counted = steps.getcolors(image.width * image.height) or []
+    return {found: count for count, found in counted if count > 50_000 and found != (224, 224, 224)}
+
+
+@BOTH
+async def test_many_are_small_places_with_names_that_never_move(
+    open_page: Open, desk: Desk, language: str, width: int, colours: Literal["light", "dark"]
+) -> None:
+    page = await open_page(language, width=width, colours=colours)
+    await page.evaluate(AXE)
+    desk.held.add(7)
+    card = await order(page, of(*FRUITS), seed=7)
+    await expect_slots(card, *["waiting"] * len(FRUITS))
+    began = await boxes(card)
+    assert len({x for x, *_ in began}) == (8 if width == 1400 else 3)
+    asked = [f"{fruit} on a table" for fruit in FRUITS]
+    assert await names(card) == asked
+    assert [await name.get_attribute("title") for name in await card.locator("figcaption").all()] == asked
+    assert await serious(page) == [], "running"
+    await expect(card.locator(".state")).to_contain_text(translate(language, "board_of", count=0, n=len(FRUITS)))
+    desk.held.clear()
+    await expect_slots(card, *["picture"] * len(FRUITS))
+    await expect(card).to_have_attribute("data-state", "done")
+    assert await boxes(card) == began
+    assert await serious(page) == [], "done"
+    await slot(card, 6).locator("[data-act=open]").click()
+    viewer = page.locator("#viewer[open]")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Escape")
+    await expect(viewer).to_have_count(0)
+    await expect(slot(card, 7).locator("[data-act=open]")).to_be_focused()
+
+
+@BOTH
+async def test_what_varies_in_two_ways_is_a_table_and_one_that_failed_is_ordered_again_in_its_place(
+    open_page: Open, desk: Desk, language: str, width: int, colours: Literal["light", "dark"]
+) -> None:
+    page = await open_page(language, width=width, colours=colours)
+    await page.evaluate(AXE)
+    desk.held.add(11)
+    card = await order(page, of("red hat", "blue hat", "no hat"), 2, seed=11)
+    await expect_slots(card, "waiting", "picture", "waiting", "picture", "waiting", "picture")
+    began = await boxes(card)
+    assert await headings(card, "rowheader") == ["red hat on a table", "blue hat on a table", "no hat on a table"]
+    assert await headings(card, "columnheader") == [translate(language, "nth_seed", number=n) for n in (1, 2)]
+    desk.says[11] = httpx.Response(400, json=REFUSED)
+    desk.held.clear()
+    await expect(card).to_have_attribute("data-state", "partly")
+    await expect_slots(card, "failed", "picture", "failed", "picture", "failed", "picture")
+    assert await boxes(card) == began
+    assert await serious(page) == [], "partly"
+    await slot(card, 2).locator("[data-act=why]").click()
+    reason = await slot(card, 2).locator("[data-act=why]").get_attribute("title")
+    await said(page, reason or "")
+    if language == "en":
+        assert reason == f"{SAID_REFUSED} {FREE}"
+    del desk.says[11]
+    await slot(card, 2).locator("[data-act=order-again]").click()
+    await expect_slots(card, "failed", "picture", "picture", "picture", "failed", "picture")
+    await expect(cards(page)).to_have_count(1)
+    go_on = card.locator("[data-act=go-on]")
+    await expect(go_on).to_have_text(translate(language, "board_missing", count=2))
+    await go_on.click()
+    await expect_slots(card, *["picture"] * 6)
+    await expect(card).to_have_attribute("data-state", "done")
+    await expect(go_on).to_be_hidden()
+    assert await boxes(card) == began
+    assert len(desk.orders) == 9
+
+
+async def test_a_table_that_is_wider_than_its_card_scrolls_in_it_and_its_rows_keep_their_headings_in_sight(
+    open_page: Open, desk: Desk
+) -> None:
+    page = await open_page(width=390)
+    card = await order(page, of("red hat", "blue hat"), 6, seed=31)
+    await expect_slots(card, *["picture"] * 12)
+    table = card.get_by_role("table")
+    await expect(table).to_have_attribute("tabindex", "0")
+    await table.evaluate("table => table.scrollLeft = 9999")
+    for heading in await table.get_by_role("rowheader").all():
+        await expect(heading).to_be_in_viewport(ratio=1)
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+async def test_more_than_twelve_are_ordered_again_by_a_second_press(open_page: Open, desk: Desk) -> None:
+    page = await open_page()
+    desk.says[51] = httpx.Response(400, json=REFUSED)
+    card = await order_many(page, of(*map(str, range(MANY))), 51)
+    await expect(card).to_have_attribute("data-state", "failed")
+    go_on = card.locator("[data-act=go-on]")
+    await expect(go_on).to_have_text("Order the 14 missing ones again")
+    began = await boxes(card)
+    del desk.says[51]
+    await go_on.dblclick()  # is meant as one
+    await expect(go_on).to_have_text("Press again to order 14 pictures")
+    await page.keyboard.press("Tab")
+    await expect(go_on).to_have_text("Order the 14 missing ones again")
+    await go_on.click()
+    assert len(desk.orders) == MANY
+    await go_on.click()
+    await expect(card).to_have_attribute("data-state", "done")
+    await expect_slots(card, *["picture"] * MANY)
+    assert await boxes(card) == began
+    assert len(desk.orders) == 2 * MANY
+    await expect(cards(page)).to_have_count(1)
+
+
+@BOTH
+async def test_a_batch_goes_on_where_it_stood_when_the_app_was_started_anew(
+    new_context: NewContext, tmp_path: Path, language: str, width: int, colours: Literal["light", "dark"]
+) -> None:
+    before, after = Backend(), Backend()
+    before.open.clear()
+
+    context = await new_context(locale=language, color_scheme=colours, viewport={"width": width, "height": 900})
+    page = await context.new_page()
+    with launched(one_at_a_time(before, tmp_path / "before")) as url:
+        other = await (await new_context()).new_page()
+        for opened in (other, page):
+            await opened.goto(url, wait_until="domcontentloaded")
+            await opened.locator("#text-run").wait_for()
+        await order(other, "what has the line")
+        card = await order_many(page, of(*map(str, range(MANY))), 61)
+        await expect_slots(card, *["waiting"] * MANY)
+        shutil.copytree(tmp_path / "before", tmp_path / "after")  # what is on the disk when it is killed
+        before.open.set()
+        await expect(card).to_have_attribute("data-state", "done")
+        await page.goto("about:blank")  # or its stream would keep the app from ending
+        await other.context.close()
+    with launched(one_at_a_time(after, tmp_path / "after")) as url:
+        await page.goto(url, wait_until="domcontentloaded")
+        await expect(card).to_have_attribute("data-state", "paused")
+        await expect(card.locator(".state")).to_contain_text(translate(language, "board_paused"))
+        await expect(card.locator(".said")).to_have_text(translate(language, "board_paused_said", count=0, n=MANY))
+        await expect(slot(card, 13)).to_have_text(translate(language, "board_not_sent"))
+        go_on = card.locator("[data-act=go-on]")
+        await expect(go_on).to_have_text(translate(language, "board_go_on", count=MANY))
+        await page.evaluate(AXE)
+        assert await serious(page) == []
+        await go_on.click()
+        await expect(go_on).to_have_text(translate(language, "board_go_on_sure", count=MANY))
+        assert after.orders == []
+        await go_on.click()
+        await expect(card).to_have_attribute("data-state", "done")
+        await expect_slots(card, *["picture"] * MANY)
+        assert len(after.orders) == MANY
+        await context.close()
+
+
+async def test_what_was_stopped_goes_on_in_its_places(new_context: NewContext, tmp_path: Path) -> None:
+    backend = Backend()
+    backend.open.clear()
+    page = await (await new_context(locale="en-US", viewport={"width": 1400, "height": 900})).new_page()
+    with launched(one_at_a_time(backend, tmp_path)) as url:
+        await page.goto(url, wait_until="domcontentloaded")
+        first = await order(page, "what has the line")
+        card = await order(page, of("red hat", "blue hat"))
+        await card.locator("[data-act=stop]").click()
+        await expect(card).to_have_attribute("data-state", "stopped")
+        await expect_slots(card, "dropped", "dropped")
+        backend.open.set()
+        await expect(first).to_have_attribute("data-state", "done")
+        go_on = card.locator("[data-act=go-on]")
+        await expect(go_on).to_have_text("Go on: 2 pictures")
+        await go_on.click()
+        await expect_slots(card, "picture", "picture")
+        await expect(card).to_have_attribute("data-state", "done")
+        assert len(backend.orders) == 3
+        await page.context.close()  # or its stream would keep the app from ending
+
+
+async def test_all_pictures_are_one_file(open_page: Open, desk: Desk) -> None:
+    page = await open_page()
+    card = await order(page, of("red hat", "blue hat"), 2, seed=81)
+    await expect(card).to_have_attribute("data-state", "done")
+    file = await download(page, "#feed .card [data-act=zip]", "qwen-images.zip")
+    with zipfile.ZipFile(file) as opened:
+        assert len(opened.namelist()) == 4
+    one = await order(page, "a hat", seed=85)
+    await expect(one).to_have_attribute("data-state", "done")
+    for act in ("zip", "sheet", "go-on"):
+        await expect(one.locator(f"[data-act={act}]")).to_be_hidden()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+async def test_the_contact_sheet_shows_every_picture_in_its_row_and_column(
+    open_page: Open, desk: Desk, language: str
+) -> None:
+    page = await open_page(language)
+    desk.says[92] = httpx.Response(400, json=REFUSED)
+    card = await order(page, of("red hat", "blue hat", "no hat"), 3, seed=91, size="16:9")
+    await expect(card).to_have_attribute("data-state", "partly")
+    sheet = await download(page, "#feed .card [data-act=sheet]", r"qwen-contact-sheet-\d{4}-\d\d-\d\d\.png")
+    wide = (2000 - 2 * 80 - 300 - 3 * 24) / 3
+    area = 3 * wide * wide * 928 / 1664
+    assert covered(sheet) == {tuple(colour(seed)): pytest.approx(area, rel=0.02) for seed in (91, 93)}
+
+
+async def test_a_contact_sheet_is_no_larger_than_a_phone_can_draw(open_page: Open, desk: Desk) -> None:
+    page = await open_page()
+    card = await order_many(page, of(*map(str, range(25))), 95, n=2, size="9:16")
+    await expect(card).to_have_attribute("data-state", "done")
+    sheet = await download(page, "#feed .card [data-act=sheet]")
+    with Image.open(sheet) as image:
+        assert (image.width, image.width * image.height <= 16_777_216) == (2000, True)
+    first, second = covered(sheet).values()
+    assert first == pytest.approx(second, rel=0.02)
