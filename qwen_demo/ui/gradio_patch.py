@@ -28,7 +28,7 @@ from ..web.routes import asked, pattern
 log = logging.getLogger(__name__)
 MOST_UNREAD = 500  # events of one address whose end nobody has heard; an open page has some twenty
 
-_NAMES = "(v2/)?(text_to_image|edit_image|fuse_images)"
+_NAMES = "(v2/)?(text_to_image|edit_image|fuse_images|batch_edit|vary)"
 _BEFORE_LOGIN = (
     *("GET /", "GET /healthz", "GET /readyz", "GET /favicon.ico", "GET /robots.txt", "GET /manifest.json"),
     *("GET /(assets|static|svelte)/.*", "GET (/gradio_api)?/theme.css"),
