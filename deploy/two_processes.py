@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -22,40 +23,45 @@ QUOTA = 10
 PATIENCE = 60  # seconds for a program to start
 
 
+@dataclass
+class Hosted:
+    """The app as it is hosted: where nginx and Redis answer, the processes by their ports, and what nginx logs."""
+
+    url: str
+    redis: str
+    apps: "dict[int, subprocess.Popen[bytes]]"
+    log: Path
+
+
+def hosted(stack: ExitStack, folder: Path, processes: int, **environ: str) -> Hosted:
+    """Start so many processes of the app with these variables, and Redis and nginx; all end with the stack."""
+    redis, front, *ports = (free_port() for _ in range(processes + 2))
+    run(stack, folder, ["redis-server", "--port", str(redis), "--save", "", "--dir", str(folder)])
+    shared = {
+        **os.environ,
+        "QWEN_API_KEY": "",
+        "QWEN_DEMO_PUBLIC": "1",
+        "QWEN_DEMO_QUOTA_STORAGE": f"redis://127.0.0.1:{redis}",
+        "QWEN_DEMO_SECRET": "the same in all processes",
+        "QWEN_DEMO_TRUSTED_PROXIES": "1",
+        "QWEN_DEMO_OUTPUTS": str(folder / "outputs"),
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        **environ,
+    }
+    app = [sys.executable, str(HERE.parent / "app.py")]
+    apps = {port: run(stack, folder, app, {**shared, "GRADIO_SERVER_PORT": str(port)}) for port in ports}
+    log = folder / "access.log"
+    run(stack, folder, ["nginx", "-e", "stderr", "-p", str(folder), "-c", adapted(folder, log, ports, front)])
+    for port in (redis, *ports, front):
+        wait_for(port)
+    return Hosted(f"http://127.0.0.1:{front}", f"redis://127.0.0.1:{redis}", apps, log)
+
+
 def main() -> None:
-    redis, first, second, front = (free_port() for _ in range(4))
-    url = f"http://127.0.0.1:{front}"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        run(stack, folder, ["redis-server", "--port", str(redis), "--save", "", "--dir", str(folder)])
-        shared = {
-            **os.environ,
-            "QWEN_API_KEY": "",
-            "QWEN_DEMO_PUBLIC": "1",
-            "QWEN_DEMO_VISITOR_QUOTA": f"{QUOTA}/day",
-            "QWEN_DEMO_QUOTA_STORAGE": f"redis://127.0.0.1:{redis}",
-            "QWEN_DEMO_SECRET": "the same in all processes",
-            "QWEN_DEMO_TRUSTED_PROXIES": "1",
-            "QWEN_DEMO_OUTPUTS": str(folder / "outputs"),
-            "GRADIO_TEMP_DIR": str(folder / "gradio"),
-        }
-        apps = {
-            port: run(
-                stack,
-                folder,
-                [sys.executable, str(HERE.parent / "app.py")],
-                {**shared, "GRADIO_SERVER_PORT": str(port)},
-            )
-            for port in (first, second)
-        }
-        log = folder / "access.log"
-        run(
-            stack,
-            folder,
-            ["nginx", "-e", "stderr", "-p", str(folder), "-c", adapted(folder, log, first, second, front)],
-        )
-        for port in (redis, first, second, front):
-            wait_for(port)
+        host = hosted(stack, folder, 2, QWEN_DEMO_VISITOR_QUOTA=f"{QUOTA}/day")
+        url, log = host.url, host.log
 
         stays, spread = where_visitors_go(url, log)
         say(f"one visitor, eight requests: all at {stays}", len(stays) == 1)
@@ -69,12 +75,12 @@ def main() -> None:
         named = "GET /gradio_api/file=\n" not in logged or "holiday" in logged
         say("an upload is fetched: the log has no file's name", not named)
 
-        delivered = asyncio.run(ask_for_more_than_the_quota((first, second)))
+        delivered = asyncio.run(ask_for_more_than_the_quota([*host.apps]))
         say(f"a quota of {QUOTA}, thirty pictures asked for at both: {delivered} delivered", delivered == QUOTA)
 
         with httpx.Client(base_url=url, timeout=60) as http:
             at = served(http, log)
-            killed = apps[int(at.rpartition(":")[2])]
+            killed = host.apps[int(at.rpartition(":")[2])]
             killed.kill()
             killed.wait()
             other = served(http, log)
@@ -108,15 +114,17 @@ def run(
     return process
 
 
-def adapted(folder: Path, log: Path, first: int, second: int, front: int) -> str:
+def adapted(folder: Path, log: Path, ports: list[int], front: int) -> str:
     """The shipped configuration with other ports, and with files where anyone may write. Its path."""
     text = (HERE / "nginx.conf").read_text(encoding="utf-8")
+    first, second = re.findall(r"server 127\.0\.0\.1:\d+ .*;", text)
+    servers = (re.sub(r":\d+", f":{port}", first) for port in ports)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     writable = "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in kinds)
     user = "user root; " if os.geteuid() == 0 else ""
     for old, new in {
-        "127.0.0.1:7861": f"127.0.0.1:{first}",
-        "127.0.0.1:7862": f"127.0.0.1:{second}",
+        first: "\n".join(servers),
+        second: "",
         "listen 8080": f"listen 127.0.0.1:{front}",
         "/var/log/nginx/qwen-image-demo.log": str(log),
         "/var/log/nginx/qwen-image-demo.error.log": str(folder / "error.log"),
@@ -174,7 +182,7 @@ def where_visitors_go(url: str, log: Path) -> tuple[set[str], set[str]]:
     return one, thirty
 
 
-async def ask_for_more_than_the_quota(ports: tuple[int, int]) -> int:
+async def ask_for_more_than_the_quota(ports: list[int]) -> int:
     """Thirty orders at once from one address, past nginx, until each is delivered or refused for good."""
 
     async def ask(port: int) -> str:
