@@ -19,12 +19,12 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import ConnectionFailed
 from qwen_demo.api.requests import ImageRequest
 from qwen_demo.library import Library
-from qwen_demo.order import Order
+from qwen_demo.order import Order, Terms
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.ui.messages import describe
 from qwen_demo.visitors import Visitor
-from tests.conftest import launched
+from tests.conftest import Hurry, launched
 from tests.faults.server import Exchange, FaultyServer, close, faulty_server, http, in_turn, raw, refusal, reset, told
 
 KEY = "sk-test-soak-2b7e15"
@@ -116,15 +116,15 @@ async def test_every_picture_that_was_billed_is_on_disk_and_every_order_ended(
     caplog.set_level("DEBUG", "qwen_demo")
     chance = Chance()
     async with faulty_server(chance.post, chance.get) as server:
-        service = Service(QwenClient(KEY, f"{server.url}/v1"), Orders(32), Library(tmp_path / "outputs"))
+        service = Service(QwenClient(KEY, f"{server.url}/v1"), Orders(32, timer=Hurry()), Library(tmp_path / "outputs"))
         placed: list[Order] = []
-        begin = service.order
+        place = service.orders.place
 
-        async def remember(request: ImageRequest, n: int, visitor: Visitor, sources: Sequence[str] = ()) -> Order:
-            placed.append(await begin(request, n, visitor, sources))
+        def remember(requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms | None = None) -> Order:
+            placed.append(place(requests, visitor, terms))
             return placed[-1]
 
-        monkeypatch.setattr(service, "order", remember)
+        monkeypatch.setattr(service.orders, "place", remember)
         with launched(service) as url:
             heard = await order_all(url)
             deadline = time.monotonic() + 120
