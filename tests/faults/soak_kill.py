@@ -115,7 +115,7 @@ async def test_what_was_answered_is_on_disk_or_told_whenever_the_app_is_killed(t
 def check(api: Api, folder: Path, output: str) -> None:
     """Nothing is lost, nothing is twice, nothing is secret."""
     found = [json.loads(file.read_bytes()) for file in (folder / "outputs" / FOLDER).glob("*.json")]
-    states = {call["seed"]: call["state"] for entry in found for call in entry["calls"]}
+    states = {call["asked"]["seed"]: call["state"] for entry in found for call in entry["calls"]}
     saved = [read(path).seed for path in (folder / "outputs").glob("20*/*.png")]
     assert len(saved) == len(set(saved)), "a picture was saved twice"
     told = {seed for seed, state in states.items() if state == "sent"}

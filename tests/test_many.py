@@ -1,0 +1,319 @@
+"""One order of many requests: photos, going on, and what it costs."""
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from qwen_demo.api.errors import InvalidRequest
+from qwen_demo.api.requests import STAND_IN, ImageEdit
+from qwen_demo.archive import of_order
+from qwen_demo.axes import Axes
+from qwen_demo.images import Reference
+from qwen_demo.library import Entry, Library
+from qwen_demo.order import Order, Photo, Picture, State, Terms
+from qwen_demo.orders import Orders, ShuttingDown, TooManyOrders
+from qwen_demo.quota import OverQuota, Quota
+from qwen_demo.recipe import read
+from qwen_demo.service import Service
+from qwen_demo.usage import Prices
+from qwen_demo.visitors import Visitor
+from tests.test_journal import ANN, again, answer, dropped, make, pictures, png
+
+COLOURS = ("red", "green", "blue", "white")
+REFUSED = httpx.Response(400, json={"error": {"code": "2001", "message": "DataInspectionFailed"}})
+
+
+def sent(request: httpx.Request) -> str:
+    """The SHA-256 of the picture in a call."""
+    (image,) = json.loads(request.content)["image"]
+    return hashlib.sha256(base64.b64decode(image.partition(",")[2])).hexdigest()
+
+
+def photos(service: Service, names: tuple[str, ...] = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")) -> list[Photo]:
+    """Photos that were made ready, each of another colour."""
+    library = service.library("ann")
+
+    def kept(colour: str) -> str:
+        return library.keep_reference(Reference(png(colour), "image/png", (16, 16), "PNG", (16, 16), False)).stem
+
+    return [Photo(name, kept(colour)) for name, colour in zip(names, COLOURS, strict=False)]
+
+
+async def edited(service: Service, found: list[Photo], **more: Any) -> Order:
+    order = await service.order_from("edit", [], 1, ANN, photos=found, prompt="warmer", seed=7, **more)
+    return await order.finish()
+
+
+async def test_each_photo_is_read_when_its_turn_comes_and_its_picture_says_which_it_was(tmp_path: Path) -> None:
+    came: list[str] = []
+
+    def api(request: httpx.Request) -> httpx.Response:
+        came.append(sent(request))
+        return answer()
+
+    service = make(tmp_path, api, at_once=1)
+    found = photos(service)
+    order = await edited(service, found)
+    assert came == [photo.reference for photo in found]
+    assert {call.request.references for call in order.calls} == {("data:image/png;base64,…",)}
+    recipes = [read(picture.path) for picture in order.pictures]
+    assert [recipe.references for recipe in recipes] == [(photo.reference,) for photo in found]
+    assert [(recipe.prompt, recipe.seed) for recipe in recipes] == [("warmer", 7)] * 4
+    assert [call.photo.shape for call in order.calls if call.photo] == [(16, 16)] * 4
+
+
+async def test_a_photo_that_is_gone_is_told_and_the_others_come(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def api(_: httpx.Request) -> httpx.Response:
+        await gate.wait()
+        return answer()
+
+    service = make(tmp_path, api, at_once=1)
+    found = photos(service)
+    order = await service.order_from("edit", [], 1, ANN, photos=found, prompt="warmer")
+    file = service.library("ann").find_reference(found[2].reference)
+    assert file
+    file.unlink()
+    gate.set()
+    await order.finish()
+    assert sorted(order.numbered) == [0, 1, 3]
+    assert [(type(reason), reason.may_be_billed) for reason in order.reasons.values()] == [(InvalidRequest, False)]
+    with pytest.raises(InvalidRequest):  # and next time before anything is sent
+        await edited(service, found)
+
+
+async def test_each_photo_is_asked_in_every_way(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    models = ("qwen-image-edit-plus", "qwen-image-edit")
+    order = await edited(service, photos(service, ("a.jpg", "b.jpg")), axes=Axes(model=models))
+    assert [(call.photo and call.photo.name, call.request.model) for call in order.calls] == [
+        ("a.jpg", models[0]),
+        ("a.jpg", models[1]),
+        ("b.jpg", models[0]),
+        ("b.jpg", models[1]),
+    ]
+
+
+async def test_paint_and_several_ways_are_refused_together(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    with pytest.raises(InvalidRequest) as refused:
+        await service.order_from("edit", ["data:"], 1, ANN, mask="data:", axes=Axes(prompt=("a", "b")), prompt="a")
+    assert refused.value.problem == "axes_mask"
+
+
+class Api:
+    """Lets a number of calls through; those of some seeds or prompts it refuses."""
+
+    def __init__(self) -> None:
+        self.through = asyncio.Semaphore(0)
+        self.came: Counter[str] = Counter()
+        self.refused: set[str] = set()
+        self.arrived = asyncio.Event()
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        prompt = json.loads(request.content)["prompt"]
+        self.came[prompt] += 1
+        self.arrived.set()
+        await self.through.acquire()
+        return REFUSED if prompt in self.refused else answer()
+
+    def let(self, count: int) -> None:
+        for _ in range(count):
+            self.through.release()
+
+
+WORDS = ("one", "two", "three", "four", "five")
+
+
+async def begun(service: Service, words: tuple[str, ...] = WORDS) -> Order:
+    fields = {"prompt": words[0], "seed": 7, "response_format": "b64_json"}
+    return await service.order_from("text_to_image", [], 1, ANN, axes=Axes(prompt=words), words="{…}", **fields)
+
+
+async def until(order: Order, reached: Callable[[Order], bool]) -> None:
+    async for _ in order.watch():
+        if reached(order):
+            return
+    raise AssertionError("it ended before")
+
+
+async def test_after_a_restart_it_goes_on_where_it_stood_once_it_is_told_to(tmp_path: Path) -> None:
+    api, quota = Api(), Quota("20/day", "")
+    service = make(tmp_path, api, at_once=1, quota=quota)
+    order = await begun(service)
+    api.let(2)
+    await until(order, lambda order: len(order.pictures) == 2)
+    await until(order, lambda order: order.calls[2].state is State.SENT)
+    await dropped(service)
+
+    later = Api()
+    anew, (known,) = await again(service, later)
+    assert (known.paused, known.terms.words, [call.request.prompt for call in known.calls]) == (True, "{…}", [*WORDS])
+    assert [call.request.prompt for call in known.open] == ["four", "five"]
+    assert known.lost == [known.calls[2]]  # it may be billed: not by itself
+    await asyncio.sleep(0)
+    assert later.came == {}
+    later.let(9)
+    await anew.go_on(known, ANN)
+    await known.finish()
+    assert later.came == {"four": 1, "five": 1}
+    assert (sorted(known.numbered), known.paused, known.open) == ([0, 1, 3, 4], False, [])
+    assert len(pictures(tmp_path)) == 4
+    await anew.go_on(known, ANN)  # nothing is open
+    assert later.came == {"four": 1, "five": 1}
+
+
+async def test_photos_go_on_after_a_restart_each_with_its_own(tmp_path: Path) -> None:
+    first: list[str] = []
+    gate = asyncio.Event()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        first.append(sent(request))
+        if len(first) > 1:
+            await gate.wait()
+        return answer()
+
+    service = make(tmp_path, slow, at_once=1)
+    found = photos(service)
+    order = await service.order_from("edit", [], 1, ANN, photos=found, prompt="warmer")
+    await until(order, lambda order: order.calls[1].state is State.SENT)
+    await dropped(service)
+    came: list[str] = []
+
+    def api(request: httpx.Request) -> httpx.Response:
+        came.append(sent(request))
+        return answer()
+
+    anew, (known,) = await again(service, api)
+    await anew.go_on(known, ANN)
+    await known.finish()
+    assert came == [photo.reference for photo in found[2:]]
+    assert [call.photo for call in known.calls] == [call.photo for call in order.calls]
+
+
+async def test_what_failed_at_no_cost_is_ordered_again_in_its_place_and_counted_again(tmp_path: Path) -> None:
+    api, quota = Api(), Quota("7/day", "")
+    api.refused = {"two", "four"}
+    api.let(99)
+    service = make(tmp_path, api, quota=quota)
+    order = await (await begun(service)).finish()
+    assert (sorted(order.numbered), [call.request.prompt for call in order.open]) == ([0, 2, 4], ["two", "four"])
+    api.refused = {"four"}
+    await service.go_on(order, ANN, place=1)
+    await order.finish()
+    assert (sorted(order.numbered), sorted(order.reasons)) == ([0, 1, 2, 4], [3])
+    assert api.came == {"one": 1, "two": 2, "three": 1, "four": 1, "five": 1}
+    api.refused = set()
+    await service.go_on(order, ANN)
+    await order.finish()
+    assert (sorted(order.numbered), order.problems) == ([0, 1, 2, 3, 4], [])
+    assert await quota.left(ANN) == 2
+    (row,) = service.ledger.of("ann")
+    assert (row.asked, row.pictures) == (5, 5)
+
+
+async def test_going_on_is_refused_where_an_order_would_be(tmp_path: Path) -> None:
+    api, quota = Api(), Quota("5/day", "")
+    api.let(99)
+    service = make(tmp_path, api, quota=quota)
+    order = await begun(service, ("one", "two", "three", "four"))
+    order.cancel()
+    await order.finish()
+    assert len(order.open) == 4
+    await quota.charge(ANN, 2)
+    with pytest.raises(OverQuota):
+        await service.go_on(order, ANN)
+    assert (await quota.left(ANN), order.finished, len(order.open)) == (3, True, 4)
+    service.orders.draining = True
+    with pytest.raises(ShuttingDown):
+        await service.go_on(order, ANN)
+
+
+async def test_two_presses_go_on_once(tmp_path: Path) -> None:
+    api, quota = Api(), Quota("9/day", "")
+    service = make(tmp_path, api, quota=quota)
+    order = await begun(service, ("one", "two"))
+    order.cancel()
+    await order.finish()
+    api.let(99)
+    outcomes = await asyncio.gather(*(service.go_on(order, ANN) for _ in range(3)), return_exceptions=True)
+    await order.finish()
+    assert {type(outcome) for outcome in outcomes} <= {type(None), TooManyOrders}
+    assert (api.came, await quota.left(ANN)) == ({"one": 1, "two": 1}, 7)
+
+
+async def test_what_may_be_billed_never_goes_again_by_itself(tmp_path: Path) -> None:
+    def api(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["prompt"] == "two":
+            raise httpx.ReadError("reset")
+        return answer()
+
+    service = make(tmp_path, api)
+    order = await (await begun(service, ("one", "two"))).finish()
+    assert (sorted(order.numbered), order.open) == ([0], [])
+
+
+def test_a_zip_keeps_the_names_of_the_photos(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    names = [
+        "beach.jpg",
+        "BEACH.png",
+        "beach.jpg",
+        "../../etc/passwd",
+        "a<b>:c?.heic",
+        "猫.jpg",
+        ".jpg",
+        "C:\\x\\y.png",
+        "",
+    ]
+    order = an_order_of(tmp_path, names)
+    assert list(of_order(order, library)) == [
+        "beach-edited.png",
+        "BEACH-edited-2.png",
+        "beach-edited-3.png",
+        "passwd-edited.png",
+        "a_b__c_-edited.png",
+        "猫-edited.png",
+        "jpg-edited.png",
+        "y-edited.png",
+        "picture-edited.png",
+    ]
+    del order.numbered[0]
+    assert next(iter(of_order(order, library))) == "BEACH-edited.png"
+    assert all(isinstance(entry, Entry) for entry in of_order(order, library).values())
+
+
+def an_order_of(folder: Path, names: list[str]) -> Order:
+    found = tuple(Photo(name, f"{number:064}") for number, name in enumerate(names))
+    order = Order([ImageEdit(prompt="a", image=STAND_IN)] * len(names), ANN, Terms(photos=found))
+    for place in range(len(names)):
+        order.add(place, Picture(folder / "2026-11-26" / f"{place}.png", 16, 16, 7, None))
+    return order
+
+
+async def test_pictures_of_several_models_cost_what_each_costs(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    fields = {"prompt": "a", "seed": 7}
+    axes = Axes(model=("qwen-image", "qwen-image-plus"), seed=(1, 2))
+    order = await (await service.order_from("text_to_image", [], 1, ANN, axes=axes, **fields)).finish()
+    service.ledger.prices = Prices({"qwen-image": 0.25, "qwen-image-plus": 0.2})
+    assert service.ledger.cost(order) == pytest.approx(0.9)
+    service.ledger.prices = Prices({"qwen-image": 0.25})
+    assert service.ledger.cost(order) is None
+    assert [row.model for row in service.ledger.of("ann")] == ["qwen-image, qwen-image-plus"]
+
+
+async def test_a_visitors_line_is_long_enough_for_two_large_orders(tmp_path: Path) -> None:
+    client_orders = Orders(1, each=1)
+    assert client_orders.check(Visitor("ann", ("a",)), 100) is None
+    with pytest.raises(TooManyOrders):
+        client_orders.check(Visitor("ann", ("a",)), 101)
