@@ -200,7 +200,7 @@ export function mount(element, { trigger, props, upload, watch }) {
     more.hidden = rows.length >= MOST;
     drawRows();
     retry.hidden = !lost;
-    if (lost) write(away, `${say("photos_away", { count: lost })} ${trouble}`);
+    if (lost) write(away, say("photos_away", { count: lost, reason: trouble }));
     drawLeft();
     if (busy) run.dataset.busy = say("photos_wait", { count: ready, n: rows.length }); // an order of a part of them would be a surprise
     if (busy || held) run.ariaBusy = busy ? "true" : null;
