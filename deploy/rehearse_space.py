@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -74,9 +74,11 @@ class Space:
     front: int
     behind: int
     trust: ssl.SSLContext
+    _runs: ExitStack = field(default_factory=ExitStack)
 
-    def lay_out(self, *, storage: bool) -> None:
-        """Make the root anew, as each start of a Space does: what stands in its storage stays, and nothing else."""
+    def start(self, *, storage: bool) -> None:
+        """Start the app as Spaces do, anew if it runs: what stands in its storage stays, and nothing else."""
+        self.end()
         for path in self.root.iterdir():
             if not storage or path.name != "data":
                 shutil.rmtree(path)
@@ -85,6 +87,12 @@ class Space:
             self._own(self.root / name[1:])
         (self.root / "tmp").mkdir()
         (self.root / "tmp").chmod(0o1777)
+        run(self._runs, self.root.parent, self.command("python", "app.py"))
+        wait_for(self.behind)
+
+    def end(self) -> None:
+        """End the app gently, if it runs."""
+        self._runs.close()
 
     def _own(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -95,14 +103,6 @@ class Space:
         """The command line that runs a command in the Space."""
         environ = {**ENVIRON, "GRADIO_SERVER_PORT": str(self.behind)}  # there it is 7860, as nobody else is there
         return inside(self.root, command, environ=environ, shown=PYTHON, user=USER, folder=APP)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """The app as Spaces start it, for as long as the block runs."""
-        with ExitStack() as stack:
-            run(stack, self.root.parent, self.command("python", "app.py"))
-            wait_for(self.behind)
-            yield
 
     def browser(self) -> httpx.Client:
         """A browser without a page: it keeps cookies."""
@@ -119,7 +119,7 @@ class Space:
 
 @contextmanager
 def hosted(folder: Path) -> Iterator[Space]:
-    """A Space that is not laid out yet, and nginx before it."""
+    """A Space that is still to be started, and nginx before it."""
     authority = trustme.CA()
     authority.issue_cert(SITE, NAME).private_key_and_cert_chain_pem.write_to_path(str(folder / "both.pem"))
     trust = ssl.create_default_context()
@@ -132,7 +132,13 @@ def hosted(folder: Path) -> Iterator[Space]:
     with ExitStack() as stack:
         run(stack, folder, ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")])
         wait_for(space.front)
-        yield space
+        stack.callback(space.end)
+        try:
+            yield space
+        except (Exception, SystemExit):
+            for log in folder.glob("*.log"):
+                print(f"{log.name}: {log.read_text(encoding='utf-8')[-2000:]}")  # noqa: T201
+            raise
 
 
 def _nginx(folder: Path, space: Space) -> str:
@@ -170,7 +176,7 @@ def wrong_settings(readme: str, requirements: str) -> list[str]:
     right = {
         "sdk": told["sdk"] == "gradio",
         "sdk_version": told["sdk_version"] in wanted["gradio"].specifier,
-        "python_version": bool(python) and told["python_version"].strip('"') == python[1],
+        "python_version": python is not None and told["python_version"].strip('"') == python[1],
         "app_file": (ROOT / told["app_file"]).is_file(),
         "colorFrom": told["colorFrom"] in colours,
         "colorTo": told["colorTo"] in colours,
@@ -187,26 +193,22 @@ def main() -> None:
     wrong = wrong_settings(*texts)
     say(f"the settings at the top of README.md{': ' + ', '.join(wrong) if wrong else ''}", not wrong)
     with tempfile.TemporaryDirectory() as folder, hosted(Path(folder)) as space, space.browser() as browser:
-        space.lay_out(storage=True)
+        space.start(storage=True)
         writable = subprocess.run(space.command(*WRITABLE), capture_output=True, text=True, check=False).stdout.split()  # noqa: S603
         say(f"user {USER} can write to {', '.join(writable)}", sorted(writable) == [STORAGE, HOME, "/tmp"])  # noqa: S108
-        with space.running():
-            page = browser.get("/")
-            framed = f"frame-ancestors 'self' https://{SITE} " in page.headers["content-security-policy"]
-            say(f"the page ({page.status_code}) may stand in a frame of {SITE}", page.status_code == 200 and framed)
-            cookie = page.headers["set-cookie"].partition("Path=/; ")[2]
-            say(f"its cookie: {cookie}", cookie.endswith("HttpOnly; SameSite=None; Secure; Partitioned"))
-            say("a picture is ordered and fetched", ordered(browser))
-            kept = history(browser)
-        space.lay_out(storage=True)
-        with space.running():
-            known = "set-cookie" not in browser.get("/").headers
-            say("with storage, after a restart: the visitor is known", known)
-            say(f"the pictures are there: {len(kept)}", history(browser) == kept and len(kept) == 1)
-        space.lay_out(storage=False)
-        with space.running():
-            say("without storage: the visitor is new", "set-cookie" in browser.get("/").headers)
-            say("a picture is ordered and fetched", ordered(browser))
+        page = browser.get("/")
+        framed = f"frame-ancestors 'self' https://{SITE} " in page.headers["content-security-policy"]
+        say(f"the page ({page.status_code}) may stand in a frame of {SITE}", page.status_code == 200 and framed)
+        cookie = page.headers["set-cookie"].partition("Path=/; ")[2]
+        say(f"its cookie: {cookie}", cookie.endswith("HttpOnly; SameSite=None; Secure; Partitioned"))
+        say("a picture is ordered and fetched", ordered(browser))
+        kept = history(browser)
+        space.start(storage=True)
+        say("with storage, after a restart: the visitor is known", "set-cookie" not in browser.get("/").headers)
+        say(f"the pictures are there: {len(kept)}", history(browser) == kept and len(kept) == 1)
+        space.start(storage=False)
+        say("without storage: the visitor is new", "set-cookie" in browser.get("/").headers)
+        say("a picture is ordered and fetched", ordered(browser))
 
 
 def ordered(browser: httpx.Client) -> bool:
@@ -214,7 +216,7 @@ def ordered(browser: httpx.Client) -> bool:
     begun = browser.post("/gradio_api/call/v2/text_to_image", json={"prompt": "a hill"}).json()
     told = browser.get(f"/gradio_api/call/text_to_image/{begun['event_id']}").text
     path = re.search(r'"path": ?"([^"]+)"', told)
-    return bool(path) and browser.get(f"/gradio_api/file={path[1]}").content.startswith(b"\x89PNG")
+    return path is not None and browser.get(f"/gradio_api/file={path[1]}").content.startswith(b"\x89PNG")
 
 
 def history(browser: httpx.Client) -> list[str]:

@@ -5,22 +5,22 @@ import re
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Frame, Locator, Page, expect
 
 from tests.browser.conftest import PHOTOS
 
 
-async def tab(page: Page, name: str) -> None:
+async def tab(page: Page | Frame, name: str) -> None:
     """Open a tab by its label."""
     await page.get_by_role("tab", name=name).click()
 
 
-def cards(page: Page) -> Locator:
+def cards(page: Page | Frame) -> Locator:
     """The feed's cards, the newest first."""
     return page.locator("#feed .card")
 
 
-async def run(page: Page, prefix: str) -> Locator:
+async def run(page: Page | Frame, prefix: str) -> Locator:
     """Press the run button and wait for the order's card, which is the first."""
     before = await cards(page).count()
     await page.locator(f"#{prefix}-run").click()
@@ -29,7 +29,7 @@ async def run(page: Page, prefix: str) -> Locator:
     return page.locator(f'#feed .card[data-order="{order}"]')
 
 
-async def run_and_wait(page: Page, prefix: str, state: str = "done") -> Locator:
+async def run_and_wait(page: Page | Frame, prefix: str, state: str = "done") -> Locator:
     """Press the run button and wait until the order has ended so. Gives its card."""
     card = await run(page, prefix)
     await expect(card).to_have_attribute("data-state", state)
@@ -68,13 +68,13 @@ async def usage(card: Locator) -> dict[str, str]:
     return {await row.locator("dt").inner_text(): await row.locator("dd").inner_text() for row in await rows.all()}
 
 
-async def look(page: Page, card: Locator, place: int = 0) -> Locator:
+async def look(page: Page | Frame, card: Locator, place: int = 0) -> Locator:
     """Open a card's picture. Gives the viewer."""
     await card.locator(f'.slot[data-slot="{place}"] [data-act=open]').click()
     return await viewer(page)
 
 
-async def viewer(page: Page) -> Locator:
+async def viewer(page: Page | Frame) -> Locator:
     """The viewer, open, with its recipe."""
     viewer = page.locator("#viewer[open]")
     await expect(viewer).to_be_visible()
@@ -92,7 +92,7 @@ async def recipe(viewer: Locator) -> dict[str, str]:
     return dict(zip(await labels.all_inner_texts(), await values.all_inner_texts(), strict=True))
 
 
-def tiles(page: Page) -> Locator:
+def tiles(page: Page | Frame) -> Locator:
     """The library's pictures that are in the page."""
     return page.locator("#library .tile")
 

@@ -217,9 +217,27 @@ export async function star(ids, on) {
   if (done.length) tell("starred", { ids: done, on });
 }
 
-/** Download an address. @param {string} href @param {string} name */
-export function download(href, name) {
+/** In a frame of another site a download takes no cookie along: there the page fetches it by itself. */
+const framed = window !== window.top;
+if (framed) {
+  document.addEventListener("click", (event) => {
+    const link = /** @type {Element} */ (event.target).closest("a");
+    if (!link?.hasAttribute("download") || event.defaultPrevented) return;
+    event.preventDefault();
+    download(link.href, link.download);
+  });
+}
+
+/** Download an address. @param {string} href @param {string} name "" for the one that the app gives it */
+export async function download(href, name) {
+  if (framed) {
+    const answer = await fetch(href).catch(() => null);
+    if (!answer?.ok) return notice(words.unreachable);
+    name ||= answer.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] ?? "";
+    href = URL.createObjectURL(await answer.blob());
+  }
   h("a", { href, download: name }).click();
+  if (framed) setTimeout(URL.revokeObjectURL, 60_000, href);
 }
 
 /** Download pictures as one file. @param {{ ids: string[] } | { order: string }} what */
