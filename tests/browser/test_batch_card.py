@@ -1,5 +1,6 @@
 """The card of many pictures: small places with names, a table of two axes, going on in place, one file of all."""
 
+import io
 import shutil
 import zipfile
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 from PIL import Image
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, expect
 
 from qwen_demo.api.client import QwenClient
 from qwen_demo.i18n import translate
@@ -16,7 +17,7 @@ from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from tests.browser.conftest import NewContext, Open
-from tests.browser.steps import cards, download, run, said
+from tests.browser.steps import cards, download, run, said, tab
 from tests.browser.test_feed import (
     AXE,
     FREE,
@@ -32,7 +33,7 @@ from tests.browser.test_feed import (
     serious,
     slot,
 )
-from tests.conftest import KEY, Backend, launched
+from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 __all__ = ["desk"]  # a fixture
@@ -58,6 +59,11 @@ async def order_many(page: Page, prompt: str, seed: int, n: int = 1, size: str =
 
 def one_at_a_time(backend: Backend, folder: Path) -> Service:
     return Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(1), Library(folder))
+
+
+def photo(name: str, shape: tuple[int, int]) -> FilePayload:
+    Image.new("RGB", shape, "teal").save(file := io.BytesIO(), "PNG")
+    return {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
 
 
 async def names(card: Locator) -> list[str]:
@@ -242,6 +248,33 @@ async def test_what_was_stopped_goes_on_in_its_places(new_context: NewContext, t
         await expect(card).to_have_attribute("data-state", "done")
         assert len(backend.orders) == 3
         await page.context.close()  # or its stream would keep the app from ending
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+async def test_photos_have_places_in_their_own_shapes_and_give_the_file_of_all_their_names(
+    open_page: Open, app: RunningApp, width: int
+) -> None:
+    page = await open_page(width=width)
+    await tab(page, "Edit")
+    shapes = {"beach.jpg": (600, 400), "dog.png": (400, 600), "海边.png": (500, 500)}
+    await page.locator("#photos input[type=file]").set_input_files([photo(*named) for named in shapes.items()])
+    await expect(page.locator("#photos li[data-is=ready]")).to_have_count(3)
+    await page.locator("#edit-prompt textarea").fill("warmer")
+    app.backend.open.clear()
+    card = await run(page, "edit")
+    await expect_slots(card, *["waiting"] * 3)
+    began = await boxes(card)
+    assert await names(card) == list(shapes)
+    longest = {round(max(wide, high)) for _, _, wide, high in began}
+    assert max(longest) - min(longest) <= 1
+    for (_, _, wide, high), (w, h) in zip(began, shapes.values(), strict=True):
+        assert wide / high == pytest.approx(w / h, rel=0.02)
+    app.backend.open.set()
+    await expect(card).to_have_attribute("data-state", "done")
+    await expect_slots(card, *["picture"] * 3)
+    assert await boxes(card) == began
+    with zipfile.ZipFile(await download(page, "#feed .card [data-act=zip]")) as opened:
+        assert opened.namelist() == ["beach-edited.png", "dog-edited.png", "海边-edited.png"]
 
 
 async def test_all_pictures_are_one_file(open_page: Open, desk: Desk) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.async_api import Page, expect
 
 from qwen_demo.api.client import QwenClient
@@ -31,6 +32,15 @@ def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
             yield RunningApp(url, backend)
 
 
+async def opened(new_context: NewContext, app: RunningApp) -> Page:
+    """The page in such a browser."""
+    context = await new_context(locale="en-US", viewport={"width": 1400, "height": 900})
+    await context.add_init_script("Object.defineProperty(document, 'cookie', { get: () => '', set: () => {} })")
+    page = await context.new_page()
+    await page.goto(app.url, wait_until="domcontentloaded")
+    return page
+
+
 async def zipped(page: Page) -> Path:
     """All pictures of the library, as one file."""
     await tab(page, "History")
@@ -42,10 +52,8 @@ async def zipped(page: Page) -> Path:
 async def test_an_order_is_followed_stopped_and_its_pictures_used(
     new_context: NewContext, forgetful: RunningApp
 ) -> None:
-    context = await new_context(locale="en-US", viewport={"width": 1400, "height": 900})
-    await context.add_init_script("Object.defineProperty(document, 'cookie', { get: () => '', set: () => {} })")
-    page = await context.new_page()
-    await page.goto(forgetful.url, wait_until="domcontentloaded")
+    page = await opened(new_context, forgetful)
+    context = page.context
     told = page.locator("#no-cookies")
     await expect(told).to_contain_text("This browser keeps no cookies here")
     await expect(told.get_by_role("link")).to_have_attribute("target", "_blank")
@@ -58,8 +66,8 @@ async def test_an_order_is_followed_stopped_and_its_pictures_used(
     forgetful.backend.open.set()
     assert await picture_sizes(card) == [(1328, 1328)]
     await run_and_wait(page, "text")
-    with zipfile.ZipFile(await zipped(page)) as opened:
-        assert len(opened.namelist()) == 2
+    with zipfile.ZipFile(await zipped(page)) as archive:
+        assert len(archive.namelist()) == 2
     table = (await download(page, "#library [data-act=csv]", "qwen-usage.csv")).read_text(encoding="utf-8-sig")
     assert len(table.splitlines()) == 3  # the labels, and two orders
     await tab(page, "Text to image")
@@ -72,6 +80,17 @@ async def test_an_order_is_followed_stopped_and_its_pictures_used(
     await tab(other, "History")
     await expect(other.get_by_text("Nothing here yet.")).to_be_visible()
     await context.close()
+
+
+async def test_a_contact_sheet_has_its_pictures(new_context: NewContext, forgetful: RunningApp) -> None:
+    page = await opened(new_context, forgetful)
+    await page.locator("#text-prompt textarea").fill("{red|blue} hat")
+    await run_and_wait(page, "text")
+    with Image.open(await download(page, "#feed .card [data-act=sheet]")) as sheet:
+        colours = sheet.convert("RGB").getcolors(sheet.width * sheet.height) or []
+    paper = next(count for count, colour in colours if colour == (255, 255, 255))
+    assert paper < sheet.width * sheet.height / 2
+    await page.context.close()
 
 
 async def test_where_cookies_are_kept_nothing_is_said(new_context: NewContext, app: RunningApp) -> None:
