@@ -326,3 +326,144 @@ def test_the_cookies_secret_outlives_the_process_and_is_the_owners_alone(tmp_pat
     assert kept_secret(tmp_path / "other") != first
     (tmp_path / "file").write_text("")
     assert len(kept_secret(tmp_path / "file")) == 32
+
+
+async def test_an_order_of_a_process_that_lives_stays_its_own_until_the_process_ends(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    order = await (await service.order(HILL, 1, ANN)).finish()
+    other = make(tmp_path, never)
+    assert not other.journal.someone_ended()
+    assert list(other.journal.take_over()) == []
+    service.journal.life.end()
+    assert other.journal.someone_ended()
+    assert [found.id for found in other.journal.take_over()] == [order.id]
+    assert not other.journal.someone_ended()
+
+
+async def test_of_processes_that_start_at_once_each_order_has_one(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    placed = [await (await service.order(HILL, 1, ANN)).finish() for _ in range(30)]
+    service.journal.life.end()
+    others = [make(tmp_path, never) for _ in range(4)]
+    await asyncio.gather(*(other.resume() for other in others))
+    found = [order.id for other in others for order in other.orders.of("ann")]
+    assert sorted(found) == sorted(order.id for order in placed)
+
+
+async def test_a_visitor_finds_own_orders_wherever_the_way_leads_but_for_those_at_work(tmp_path: Path) -> None:
+    sent, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["seed"] == 99:
+            sent.set()
+            await go.wait()
+        return answer()
+
+    service = make(tmp_path, slow)
+    rests = await (await service.order(HILL, 1, ANN)).finish()
+    await (await service.order(HILL, 1, Visitor("bob"))).finish()
+    runs = await service.order(replace(HILL, seed=99), 1, ANN)
+    await asyncio.wait_for(sent.wait(), 30)
+    other = make(tmp_path, never)
+    await other.resume("ann")
+    assert [order.id for order in other.orders.of("ann")] == [rests.id]
+    assert other.orders.of("bob") == []
+    go.set()
+    await runs.finish()
+    await other.resume("ann")
+    assert [order.id for order in other.orders.of("ann")] == [rests.id, runs.id]
+    assert len(await back(service, "ann")) == 2  # as when the way leads here again
+
+
+async def back(service: Service, visitor: str) -> list[Order]:
+    before = service.orders.of(visitor)
+    await service.resume(visitor)
+    now = service.orders.of(visitor)
+    assert [order.id for order in now] == [order.id for order in before]
+    assert not set(now) & set(before), "another process may have changed them"
+    return now
+
+
+async def test_a_visitors_orders_are_found_without_a_look_into_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make(tmp_path, lambda _: answer())
+    ann, *_ = [await (await service.order(HILL, 1, Visitor(name))).finish() for name in ("ann", "bob", "cy")]
+    read: list[str] = []
+    read_bytes = Path.read_bytes
+
+    def noted(path: Path) -> bytes:
+        read.append(path.stem)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    assert [order.id for order in make(tmp_path, never).journal.take_over("ann")] == [ann.id]
+    assert read == [ann.id]
+
+
+async def test_what_a_dead_process_left_is_taken_over_while_others_run(tmp_path: Path) -> None:
+    service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
+    order = await (await service.order(HILL, 1, ANN)).finish()
+    watching = asyncio.create_task(other.watch(every=0.01))
+    service.journal.life.end()
+    async for orders in other.orders.follow("ann", every=0.01):
+        if orders:
+            break
+    watching.cancel()
+    assert [found.id for found in orders] == [order.id]
+
+
+@pytest.mark.parametrize(("shared", "left"), [(True, [2, 5, 5]), (False, [2, 2, 2])])
+async def test_what_a_dead_process_did_not_send_is_given_back_once_where_the_count_is_shared(
+    tmp_path: Path, shared: bool, left: list[int]
+) -> None:
+    sent = asyncio.Event()
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["seed"] == 10:
+            return httpx.Response(400, json={"error": {"code": "2001", "message": "DataInspectionFailed"}})
+        sent.set()
+        await asyncio.Event().wait()
+        return answer()
+
+    quota = Quota("6/day", "")
+    quota.shared = shared
+    service = make(tmp_path, hang, 1, quota)
+    await service.order(HILL, 4, ANN)  # one is refused, one is sent, two wait
+    await asyncio.wait_for(sent.wait(), 30)
+    await dropped(service)
+    found = [await quota.left(ANN)]
+    for _ in range(2):
+        service.journal.life.end()
+        service = make(tmp_path, never, quota=quota)
+        await service.resume()
+        found.append(await quota.left(ANN))
+    (order,) = service.orders.of("ann")
+    assert [call.state for call in order.calls] == [State.FAILED, State.SENT, State.WAITING, State.WAITING]
+    assert found == left
+
+
+async def test_what_the_api_refused_in_a_dead_process_is_given_back_only_up_to_the_limit(tmp_path: Path) -> None:
+    sent = asyncio.Event()
+
+    async def refuse(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["seed"] < 9 + n:
+            return httpx.Response(400, json={"error": {"code": "2001", "message": "DataInspectionFailed"}})
+        sent.set()
+        await asyncio.Event().wait()
+        return answer()
+
+    quota = Quota("4/day", "")
+    quota.shared = True
+    left = []
+    service = make(tmp_path, refuse, 1, quota)
+    for n in (4, 3):  # of each order the last is sent, those before are refused: five in all
+        sent.clear()
+        await service.order(HILL, n, ANN)
+        await asyncio.wait_for(sent.wait(), 30)
+        await dropped(service)
+        service.journal.life.end()
+        service = make(tmp_path, refuse, 1, quota)
+        await service.resume()
+        left.append(await quota.left(ANN))
+    assert left == [3, 1]
