@@ -230,14 +230,15 @@ if (framed) {
 
 /** Download an address. @param {string} href @param {string} name "" for the one that the app gives it */
 export async function download(href, name) {
-  if (framed) {
+  const here = !framed || href.startsWith("blob:");
+  if (!here) {
     const answer = await fetch(href).catch(() => null);
     if (!answer?.ok) return notice(words.unreachable);
     name ||= answer.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] ?? "";
     href = URL.createObjectURL(await answer.blob());
   }
   h("a", { href, download: name }).click();
-  if (framed) setTimeout(URL.revokeObjectURL, 60_000, href);
+  if (!here) setTimeout(URL.revokeObjectURL, 60_000, href);
 }
 
 /** Download pictures as one file. @param {{ ids: string[] } | { order: string }} what */
