@@ -222,6 +222,20 @@ def test_words_are_in_the_browsers_language(app: RunningApp, http: httpx.Client)
     assert answer.json() != GONE
 
 
+def test_a_visitor_has_own_orders_at_another_process_too(
+    app: RunningApp, running: tuple[RunningApp, Service], http: httpx.Client
+) -> None:
+    for prompt in ("a hill", "a lake"):
+        draw_on_the_page(http, prompt)
+    hill, lake = cards(http)
+    _, service = running
+    client = QwenClient(KEY, "http://offline/v1", transport=app.backend)
+    other = Service(client, Orders(2), Library(service.everything.root), public=True)
+    with launched(other) as url, httpx.Client(base_url=url, cookies=http.cookies, timeout=60) as there:
+        assert act(there, "forget", order=hill).status_code == 200
+        assert [(id, card["state"]) for id, card in cards(there).items()] == [(lake, "done")]
+
+
 # What the buttons do
 
 
