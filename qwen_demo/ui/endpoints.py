@@ -2,20 +2,19 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gradio as gr
 
 from ..api.dialects import Prepared
 from ..api.engine import Engine
-from ..api.errors import InvalidRequest
-from ..api.requests import ImageEdit, ImageFusion, TextToImage
-from ..axes import MOST, Axes, wordings
+from ..api.errors import InvalidRequest, QwenDemoError
+from ..api.requests import STAND_IN, ImageEdit, ImageFusion, TextToImage
+from ..axes import Axes, expand, wordings
 from ..library import Library
 from ..order import Order, Photo
 from ..order import Picture as Finished
@@ -24,6 +23,7 @@ from ..snippets import grouped
 from .events import in_words, visitor
 from .files import publish, publish_entry, uploaded
 from .given import SENT
+from .gradio_patch import is_heard
 from .messages import describe
 from .parameters import (
     Count,
@@ -49,9 +49,10 @@ from .parameters import (
     Watermark,
     Wordings,
 )
+from .photos import plain
 
 Answer = tuple[list[gr.FileData], dict[str, Any]]
-Endpoint = Callable[..., Awaitable[Answer] | AsyncIterator[Answer]]
+Endpoint = Callable[..., AsyncGenerator[Answer, None]]
 KINDS = {
     "text_to_image": TextToImage.kind,
     "edit_image": ImageEdit.kind,
@@ -60,31 +61,57 @@ KINDS = {
     "vary": TextToImage.kind,
 }
 """The endpoints by their names, and what each asks for."""
-LONGEST_NAME = 120  # characters of a file's that are told
+STREAMED = ("batch_edit", "vary")
+"""Those whose callers hear of each picture as it comes; the others' hear of all in the end."""
+
+
+class Stopped(QwenDemoError):
+    """Somebody stopped the order before anything of it was sent."""
+
+
+class Placed(NamedTuple):
+    """An order that was placed for a program.
+
+    Attributes:
+        order: it.
+        images: of a batch, which of the images that were given it is about, from 0.
+        left_out: a row for each of the others.
+    """
+
+    order: Order
+    images: Sequence[int] = ()
+    left_out: Sequence[dict[str, Any]] = ()
+
+
+Ordering = Callable[..., Awaitable[Placed]]
 
 
 def add_endpoints(service: Service) -> None:
     """Add the endpoints to the page that is being built, as far as any model can do what they are for."""
     for name, endpoint in make_endpoints(service).items():
-        gr.events.api(in_words(endpoint, "en"), api_name=name, concurrency_limit=None)
+        answering = endpoint if name in STREAMED else _once(endpoint)
+        gr.events.api(in_words(answering, "en"), api_name=name, concurrency_limit=None)
 
 
 def make_endpoints(service: Service) -> dict[str, Endpoint]:
     """What programs can ask for, by the names in `KINDS`.
 
-    Each answers with files and a dict of `request_id, model, size, seed, n, usage, seconds, request{endpoint, body}`
-    (embedded pictures in `body` cut short, no key), and `pictures` and `problems`, a row each. With a mask there is
-    `region{box, sent, changed, cut, identical_pixels, answer}` besides, and in each row of `pictures`. Those for many
-    pictures answer so in the end; before, for each picture as it comes, with its file and `place, of, come` and its
-    row, or in place of that with the `problem`.
+    Each answers for every picture as soon as it is known what came of it: with its file, if there is one, with `of` and
+    `come` (pictures ordered, and here), and its row. In the end it answers for all, with the files and `request_id,
+    model, size, seed, n, usage, seconds, request{endpoint, body}` (embedded pictures in `body` cut short, no key), the
+    rows of its `pictures`, those of what `failed`, and all `problems` in words.
+
+    A row has `place` (from 0), `prompt, model, size`, in a batch `image` (which of them, from 0) and `name`, and then
+    `seed, width, height, request_id, revised_prompt`, or a `problem`. With a mask it has `region{box, sent, changed,
+    cut, identical_pixels, answer}`, and so has the last answer.
     """
-    models = service.engine.catalog
+    catalog = service.engine.catalog
 
     def default(kind: str) -> str:
-        return next((model.name for model in models.doing(kind)), "")
+        return next((model.name for model in catalog.doing(kind)), "")
 
     # Where one model rewrites only when it is asked to, nothing said means as is usual with each.
-    usually = True if all(model.rewrites_unasked for model in models.models) else None
+    usually = True if all(model.rewrites_unasked for model in catalog.models) else None
     text_model, edit_model, fusion_model = map(default, (TextToImage.kind, ImageEdit.kind, ImageFusion.kind))
 
     async def text_to_image(
@@ -100,11 +127,11 @@ def make_endpoints(service: Service) -> dict[str, Endpoint]:
         response_format: ResponseFormat = "url",
         steps: Steps = None,
         guidance: Guidance = None,
-    ) -> Answer:
+    ) -> Placed:
         """Make pictures from words."""
-        if size is None and (known := models.find(model, TextToImage.kind)):
+        if size is None and (known := catalog.find(model, TextToImage.kind)):
             size = known.default_size
-        return await _deliver(service, TextToImage.kind, [], n, http, _shared(locals()))
+        return await _placed(service, TextToImage.kind, [], n, http, _shared(locals()))
 
     async def edit_image(
         http: gr.Request,
@@ -121,10 +148,10 @@ def make_endpoints(service: Service) -> dict[str, Endpoint]:
         steps: Steps = None,
         guidance: Guidance = None,
         mask: Mask = None,
-    ) -> Answer:
+    ) -> Placed:
         """Change a picture by words."""
         where = {"mask": None if mask is None else _source(mask)}
-        return await _deliver(service, ImageEdit.kind, [image], n, http, _shared(locals()) | where)
+        return await _placed(service, ImageEdit.kind, [image], n, http, _shared(locals()) | where)
 
     async def fuse_images(
         http: gr.Request,
@@ -140,10 +167,10 @@ def make_endpoints(service: Service) -> dict[str, Endpoint]:
         response_format: ResponseFormat = "url",
         steps: Steps = None,
         guidance: Guidance = None,
-    ) -> Answer:
+    ) -> Placed:
         """Make one picture out of several."""
         pictures = images if isinstance(images, list) else [images]
-        return await _deliver(service, ImageFusion.kind, pictures, n, http, _shared(locals()))
+        return await _placed(service, ImageFusion.kind, pictures, n, http, _shared(locals()))
 
     async def batch_edit(
         http: gr.Request,
@@ -159,18 +186,18 @@ def make_endpoints(service: Service) -> dict[str, Endpoint]:
         response_format: ResponseFormat = "url",
         steps: Steps = None,
         guidance: Guidance = None,
-    ) -> AsyncIterator[Answer]:
+    ) -> Placed:
         """Change many pictures by the same words, each by itself. Those that can't be read are left out, and told."""
         fields = _usual(service, ImageEdit.kind, _shared(locals()))
-        photos, problems = await _taken_in(service, images if isinstance(images, list) else [images], http)
-        order = await service.order_from(ImageEdit.kind, [], n, visitor(http), photos=photos, **fields)
-        async for answer in _as_they_come(service, order, problems):
-            yield answer
+        given = images if isinstance(images, list) else [images]
+        photos, left_out = await _taken_in(service, given, n, http, fields)
+        order = await service.order_from(ImageEdit.kind, [], n, visitor(http), photos=[*photos.values()], **fields)
+        return Placed(order, [*photos], left_out)
 
     async def vary(
         http: gr.Request,
         prompt: Wordings,
-        models: Models = [text_model],  # noqa: B006 - is only read
+        models: Models = None,
         sizes: Sizes = None,
         seeds: Seeds = None,
         rewritings: Rewritings = None,
@@ -179,52 +206,64 @@ def make_endpoints(service: Service) -> dict[str, Endpoint]:
         response_format: ResponseFormat = "url",
         steps: Steps = None,
         guidance: Guidance = None,
-    ) -> AsyncIterator[Answer]:
-        """Make pictures from words in several ways: all prompts with all models, sizes and seeds, to compare."""
-        drawn = {"seed": None, "model": models[0] if models else "", "optimize_prompt": None, "size": None}
-        fields = _usual(service, TextToImage.kind, _shared(locals() | drawn))
-        if not sizes and (known := service.engine.catalog.find(fields["model"], TextToImage.kind)):
-            fields["size"] = known.default_size
-        axes = Axes(wordings(prompt), tuple(models), tuple(sizes or ()), tuple(rewritings or ()), tuple(seeds or ()))
-        words = prompt if len(axes.prompt) > 1 else ""
+    ) -> Placed:
+        """Make pictures from words in several ways, to compare: all prompts with all models, sizes and seeds."""
+        prompts = wordings(prompt) if isinstance(prompt, str) else ()
+        axes = Axes(prompts, _several(models), _several(sizes), _several(rewritings), _several(seeds))
+        names = axes.model or (text_model,)
+        rows = [row for name in names if (row := catalog.find(name, TextToImage.kind))]
+        usual_sizes = {row.default_size for row in rows}
+        size = usual_sizes.pop() if len(usual_sizes) == 1 else None
+        one = {"model": names[0], "size": size, "seed": None, "optimize_prompt": usually}
+        fields, words = _shared(locals() | one), prompt if len(prompts) > 1 else ""
         order = await service.order_from(TextToImage.kind, [], 1, visitor(http), axes=axes, words=words, **fields)
-        async for answer in _as_they_come(service, order):
-            yield answer
+        return Placed(order)
 
-    # Gradio reads from a signature what an answer is made of, and a generator's is one of many.
-    many: tuple[Any, ...] = (batch_edit, vary)
-    for endpoint in many:
-        endpoint.__signature__ = inspect.signature(endpoint).replace(return_annotation=Answer)
-    every: tuple[Endpoint, ...] = (text_to_image, edit_image, fuse_images, *many)
-    able = [endpoint for endpoint in every if models.doing(KINDS[endpoint.__name__])]
-    if not any(model.tunable for model in models.models):
-        able = [_without(endpoint, "steps", "guidance") for endpoint in able]
-    return {endpoint.__name__: endpoint for endpoint in able}
+    every: tuple[Ordering, ...] = (text_to_image, edit_image, fuse_images, batch_edit, vary)
+    hidden = () if any(model.tunable for model in catalog.models) else ("steps", "guidance")
+    able = [ordering for ordering in every if catalog.doing(KINDS[ordering.__name__])]
+    return {ordering.__name__: _answering(service, ordering, hidden) for ordering in able}
 
 
-def _without(endpoint: Endpoint, *names: str) -> Endpoint:
-    """An endpoint that hasn't these parameters, as callers, Gradio and agents see it. They have defaults."""
-    whole = inspect.signature(endpoint)
-    signature = whole.replace(parameters=[one for name, one in whole.parameters.items() if name not in names])
+def _answering(service: Service, ordering: Ordering, hidden: Collection[str]) -> Endpoint:
+    """The endpoint that orders so, without the parameters that are hidden, which have defaults."""
+    whole = inspect.signature(ordering)
+    seen = [parameter for name, parameter in whole.parameters.items() if name not in hidden]
+    signature = whole.replace(parameters=seen, return_annotation=Answer)  # Gradio reads there what an answer is made of
 
-    def called(*args: Any, **named: Any) -> Any:  # Gradio gives all by their places
-        return endpoint(**signature.bind(*args, **named).arguments)
+    @wraps(ordering)
+    async def endpoint(*args: Any, **named: Any) -> AsyncGenerator[Answer, None]:  # Gradio gives all by their places
+        placed = await ordering(**signature.bind(*args, **named).arguments)
+        order, told = placed.order, dict[int, Answer]()
+        try:
+            async for _ in order.watch():
+                for place in sorted({*order.numbered, *order.reasons} - told.keys()):
+                    files, row = told[place] = await _of_place(service, placed, place)
+                    yield files, {"of": order.n, "come": sum(len(files) for files, _ in told.values()), **row}
+                if not is_heard():
+                    return
+        finally:
+            if not order.finished:  # whoever asked is gone
+                order.cancel()
+        yield _in_the_end(service.engine, placed, [answer for _, answer in sorted(told.items())])
+
+    shown: Any = endpoint
+    shown.__signature__ = signature
+    shown.__annotations__ = {name: kind for name, kind in ordering.__annotations__.items() if name not in hidden}
+    return cast(Endpoint, shown)
+
+
+def _once(endpoint: Endpoint) -> Callable[..., Awaitable[Answer]]:
+    """The same endpoint, which answers in the end only."""
 
     @wraps(endpoint)
-    async def once(*args: Any, **named: Any) -> Answer:
-        answer: Answer = await called(*args, **named)
+    async def answered(*args: Any, **named: Any) -> Answer:
+        answer: Answer = [], {}
+        async for answer in endpoint(*args, **named):  # noqa: B007 - the last one
+            pass
         return answer
 
-    @wraps(endpoint)
-    async def many(*args: Any, **named: Any) -> AsyncIterator[Answer]:
-        async with aclosing(called(*args, **named)) as answers:
-            async for answer in answers:
-                yield answer
-
-    narrower: Any = many if inspect.isasyncgenfunction(endpoint) else once
-    narrower.__signature__ = signature
-    narrower.__annotations__ = {name: kind for name, kind in endpoint.__annotations__.items() if name not in names}
-    return cast(Endpoint, narrower)
+    return answered
 
 
 def _shared(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,88 +288,67 @@ def _usual(service: Service, kind: str, fields: dict[str, Any]) -> dict[str, Any
     return fields
 
 
-async def _taken_in(service: Service, pictures: Sequence[object], http: gr.Request) -> tuple[list[Photo], list[str]]:
-    """The photos of an order, and in words which of the pictures can't be used.
+def _several(values: object) -> tuple[Any, ...]:
+    """What a list holds, or one value by itself. What is absent is none."""
+    return tuple(value for value in (values if isinstance(values, list) else [values]) if value is not None)
+
+
+async def _placed(
+    service: Service, kind: str, pictures: Iterable[object], n: int, http: gr.Request, fields: dict[str, Any]
+) -> Placed:
+    sources = list(map(_source, pictures))
+    return Placed(await service.order_from(kind, sources, n, visitor(http), **_usual(service, kind, fields)))
+
+
+async def _taken_in(
+    service: Service, given: Sequence[object], n: int, http: gr.Request, fields: Mapping[str, Any]
+) -> tuple[dict[int, Photo], list[dict[str, Any]]]:
+    """The photos of a batch, by their places among the images that were given, and a row for each that is left out.
 
     Raises:
-        InvalidRequest: none of them can.
+        InvalidRequest: a field breaks its rule, which is seen before any image is looked at, or none can be used.
     """
-    if len(pictures) > MOST:  # before any of them is looked at
-        raise InvalidRequest("n", "too_many_pictures", len(pictures), count=len(pictures), limit=MOST)
-    photos: list[Photo] = []
-    refused: dict[str, InvalidRequest] = {}
-    for number, picture in enumerate(pictures, 1):
-        name = _file_name(picture) or f"image {number}"
+    everything = {**fields, "catalog": service.engine.catalog}
+    request, *_ = expand(ImageEdit.kind, [STAND_IN], n, Axes(), everything, max(1, len(given)))
+    photos: dict[int, Photo] = {}
+    refused: dict[int, InvalidRequest] = {}
+    names = [_file_name(image) or f"image {number}" for number, image in enumerate(given, 1)]
+    for at, (image, name) in enumerate(zip(given, names, strict=True)):
         try:
-            photos.append(await service.uploads.photo(_source(picture), name, visitor(http)))
+            photo = await service.uploads.photo(_source(image), name, visitor(http))
+            if photo.is_address:
+                request.holding([photo.reference])  # which not every model takes
+            photos[at] = photo
         except InvalidRequest as error:
-            refused[name] = error
+            refused[at] = error
     if not photos:
         raise next(iter(refused.values()), InvalidRequest("images", "picture_missing", ""))
-    return photos, [f"{name}: {describe(error, 'en')}" for name, error in refused.items()]
+    left_out = [{"image": at, "name": names[at], "problem": describe(error, "en")} for at, error in refused.items()]
+    return photos, left_out
 
 
-def _file_name(picture: object) -> str:
-    """What a picture's file is called where it comes from; "" where nobody says."""
-    if isinstance(picture, dict):
-        return str(picture.get("orig_name") or "")[:LONGEST_NAME]
-    address = picture if isinstance(picture, str) and picture.startswith("https://") else ""
-    return address.partition("?")[0].rpartition("/")[2][:LONGEST_NAME]
+def _file_name(image: object) -> str:
+    """What an image's file is called where it comes from; "" where nobody says."""
+    if isinstance(image, dict):
+        return plain(str(image.get("orig_name") or ""))
+    return plain(image.partition("?")[0]) if isinstance(image, str) and image.startswith("https://") else ""
 
 
-async def _as_they_come(service: Service, order: Order, problems: Sequence[str] = ()) -> AsyncIterator[Answer]:
-    """An answer for each place of an order as it is known what came of it, and in the end one for all."""
-    told: set[int] = set()
-    try:
-        async for _ in order.watch():
-            for place in sorted((order.numbered.keys() | order.reasons.keys()) - told):
-                told.add(place)
-                files, details = await _of_place(service, order, place)
-                yield files, {"place": place, "of": order.n, "come": len(order.pictures), **details}
-    finally:
-        if not order.finished:  # whoever asked is gone
-            order.cancel()
-    files, details = await _in_the_end(service, order)
-    yield files, {**details, "problems": [*problems, *details["problems"]]}
-
-
-async def _of_place(service: Service, order: Order, place: int) -> Answer:
+async def _of_place(service: Service, placed: Placed, place: int) -> Answer:
+    """The file of a place, if there is one, and the place's row."""
+    order, images = placed.order, placed.images
     call = next(call for call in order.calls if place in call.places)
-    asked = {"prompt": call.request.prompt, "model": call.request.model, "size": call.request.size}
-    asked |= {"name": call.photo.name} if call.photo else {}
-    picture = order.numbered.get(place)
-    if picture is None:
-        return [], {**asked, "problem": describe(order.reasons[place], "en")}
+    row: dict[str, Any] = {"place": place}
+    row |= {"prompt": call.request.prompt, "model": call.request.model, "size": call.request.size}
+    if call.photo:
+        row |= {"image": images[place * len(images) // order.n], "name": call.photo.name}
+    if place in order.reasons:
+        row["problem"] = describe(order.reasons[place], "en")
+    if not (picture := order.numbered.get(place)):
+        return [], row
     library = service.library(order.visitor)
     file = await asyncio.to_thread(_published, library, picture.path)
-    return [file], {**asked, "picture": await asyncio.to_thread(_row, library, picture)}
-
-
-async def _deliver(
-    service: Service, kind: str, pictures: Iterable[object], n: int, http: gr.Request, fields: dict[str, Any]
-) -> Answer:
-    fields = _usual(service, kind, fields)
-    order = await service.order_from(kind, list(map(_source, pictures)), n, visitor(http), **fields)
-    try:
-        await order.finish()
-    except asyncio.CancelledError:
-        order.cancel()
-        raise
-    return await _in_the_end(service, order)
-
-
-async def _in_the_end(service: Service, order: Order) -> Answer:
-    """All pictures of an order that has ended, and what is told of them.
-
-    Raises:
-        QwenDemoError: there is none.
-    """
-    if not order.pictures:
-        raise order.problems[0]
-    library = service.library(order.visitor)
-    files = [await asyncio.to_thread(_published, library, picture.path) for picture in order.pictures]
-    rows = [await asyncio.to_thread(_row, library, picture) for picture in order.pictures]
-    return files, _details(order, service.engine, rows)
+    return [file], row | await asyncio.to_thread(_row, library, picture)
 
 
 def _published(library: Library, path: Path) -> gr.FileData:
@@ -355,22 +373,40 @@ def _row(library: Library, picture: Finished) -> dict[str, Any]:
     return row | {"region": told}
 
 
-def _details(order: Order, engine: Engine, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    request = order.request
+def _in_the_end(engine: Engine, placed: Placed, answers: Sequence[Answer]) -> Answer:
+    """All that an order has brought, and what is told of it.
+
+    Args:
+        engine: that it went to.
+        placed: the order.
+        answers: of its places.
+
+    Raises:
+        QwenDemoError: it has brought nothing.
+    """
+    order = placed.order
+    files = [file for files, _ in answers for file in files]
+    if not files:
+        raise next(iter(order.problems), Stopped())
+    pictures = [row for files, row in answers if files]
     prepared = engine.dialect.prepare(order.calls[0].sent)
-    return {
+    return files, {
         "request_id": order.request_ids[0] if order.request_ids else None,
         "model": ", ".join(order.models),
-        "size": request.size,
-        "seed": request.seed,
+        "size": order.request.size,
+        "seed": order.request.seed,
         "n": order.n,
         "usage": order.usage,
         "seconds": round(order.seconds, 3),
         # gradio_client takes any dict with a "path" for a file, and would try to fetch it.
         "request": {"endpoint": f"/{prepared.path}", "body": _body(prepared)},
-        "pictures": rows,
-        **({"region": rows[0]["region"]} if "region" in rows[0] else {}),
-        "problems": [describe(problem, "en") for problem in order.problems],
+        "pictures": pictures,
+        **({"region": pictures[0]["region"]} if "region" in pictures[0] else {}),
+        "failed": [*placed.left_out, *(row for files, row in answers if not files)],
+        "problems": [
+            *(f"{row['name']}: {row['problem']}" for row in placed.left_out),
+            *(describe(problem, "en") for problem in order.problems),
+        ],
     }
 
 

@@ -13,6 +13,7 @@ from gradio import http_server, queueing, routes
 from gradio.block_function import BlockFunction
 from gradio.blocks import Blocks, BlocksConfig
 from gradio.components.api_component import Api
+from gradio.context import LocalContext
 from gradio.data_classes import PredictBodyInternal
 from gradio.exceptions import ServerFailedToStartError
 from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError
@@ -202,6 +203,13 @@ def fill_in(demo: Blocks) -> None:
         validate(block_fn, inputs)
 
     demo.validate_inputs = filled  # type: ignore[method-assign]
+
+
+def is_heard() -> bool:
+    """Whether somebody waits for what the event that runs here answers. Outside of events, who asks has to know."""
+    blocks, id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    event = blocks._queue.event_ids_to_events.get(id) if blocks and id else None
+    return event is None or event.alive
 
 
 def bound_queue(demo: Blocks) -> None:

@@ -8,7 +8,7 @@ import base64
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +28,7 @@ from ..api.catalog import Catalog
 from ..service import Service
 from ..visitors import Visitor
 from ..web import Addresses
-from .endpoints import KINDS, Answer, Endpoint, make_endpoints
+from .endpoints import KINDS, STREAMED, Answer, Endpoint, make_endpoints
 from .events import asker, in_words
 from .parameters import narrowed
 
@@ -37,6 +37,7 @@ PATH = "/gradio_api/mcp"
 TICK = 5.0  # seconds between words to an agent that waits
 USUAL = 15.0  # seconds of a picture
 PREVIEW = 1024  # pixels of the longer side: enough to judge a picture by, and agents pay for each
+LARGE = 6  # pictures that are shown so; more of them are shown smaller, and cost no more
 
 
 class AgentServer:
@@ -97,40 +98,56 @@ def _tool(endpoint: Endpoint, models: Catalog, kind: str) -> types.Tool:
     return types.Tool(name=endpoint.__name__, description=endpoint.__doc__, inputSchema=schema, annotations=paid)
 
 
+class _Progress:
+    """How far a tool is, told to an agent that asks for that.
+
+    It has to grow, and one picture can take minutes: the next one counts for a part that grows more and more slowly.
+
+    Args:
+        context: of the agent's request.
+        of: pictures that are ordered; None where that is not known yet.
+    """
+
+    def __init__(self, context: Context, of: int | None) -> None:
+        self._context, self._of = context, of
+        self._token = context.meta.progressToken if context.meta else None
+        self._known = self._come = 0
+        self._told, self._since = 0.0, time.monotonic()
+
+    async def know(self, of: int, come: int) -> None:
+        """It is known what came of one more picture."""
+        self._of, self._come, self._since = of, come, time.monotonic()
+        self._known += 1
+        await self.tell()
+
+    async def tell(self) -> None:
+        """Say it, where it has grown."""
+        waited = time.monotonic() - self._since
+        progress = min(self._known + waited / (waited + USUAL), self._of or math.inf)
+        if self._token is not None and progress > self._told:
+            self._told = progress
+            words = f"{self._come} of {self._of} pictures" if self._of else None
+            session, id = self._context.session, str(self._context.request_id)
+            await session.send_progress_notification(self._token, progress, self._of, words, id)
+
+
 async def _seen_through(endpoint: Endpoint, arguments: dict[str, Any], context: Context) -> Answer:
-    """What an endpoint answers in the end. Meanwhile an agent that asks for it is told how far it is."""
-    token = context.meta.progressToken if context.meta else None
-    answers = _answers(endpoint, gr.Request(context.request), arguments)
-    n, come, since = float(arguments.get("n") or 1), 0.0, time.monotonic()
+    """What an endpoint answers in the end."""
+    progress = _Progress(context, None if endpoint.__name__ in STREAMED else int(arguments.get("n", 1)))
+    answers = endpoint(gr.Request(context.request), **arguments)
     answer: Answer = [], {}
-    waiting = asyncio.ensure_future(anext(answers, None))
-    try:
-        while True:
-            done, _ = await asyncio.wait([waiting], timeout=TICK)
-            if done:
-                if (following := waiting.result()) is None:
-                    break
-                answer, since = following, time.monotonic()
-                n, come = answer[1].get("of", n), answer[1].get("come", come)
-                waiting = asyncio.ensure_future(anext(answers, None))
-            if token is not None:
-                # It has to grow, and one picture can take minutes.
-                under_way = 1 - math.exp((since - time.monotonic()) / USUAL)
-                progress, told = min(n, come + under_way), f"{come:.0f} of {n:.0f} pictures"
-                await context.session.send_progress_notification(token, progress, n, told, str(context.request_id))
-    finally:
-        waiting.cancel()
-    return answer
-
-
-async def _answers(endpoint: Endpoint, http: gr.Request, arguments: dict[str, Any]) -> AsyncIterator[Answer]:
-    """All that an endpoint answers, be it once or for each picture."""
-    called = endpoint(http, **arguments)
-    if isinstance(called, AsyncIterator):
-        async for answer in called:
-            yield answer
-    else:
-        yield await called
+    while True:
+        following = asyncio.ensure_future(anext(answers, None))
+        try:
+            while not (await asyncio.wait([following], timeout=TICK))[0]:
+                await progress.tell()
+        finally:
+            following.cancel()
+        if (answered := following.result()) is None:
+            return answer
+        answer = answered
+        if "of" in answer[1]:
+            await progress.know(answer[1]["of"], answer[1]["come"])
 
 
 async def _answer(
@@ -142,9 +159,10 @@ async def _answer(
     def address(file: str) -> str:
         return f"{get_root_url(request, PATH, None)}/{address_of(Path(file), asker(request))}"
 
+    side = round(PREVIEW * min(1, math.sqrt(LARGE / len(files))))
     content: list[types.ContentBlock] = []
     for file in files:
-        small = await asyncio.to_thread(images.preview, Path(file.path), PREVIEW)
+        small = await asyncio.to_thread(images.preview, Path(file.path), side)
         content.append(types.ImageContent(type="image", data=base64.b64encode(small).decode(), mimeType="image/webp"))
     for picture, file in zip(details["pictures"], files, strict=True):
         picture["url"] = address(file.path)

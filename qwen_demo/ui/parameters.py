@@ -42,14 +42,20 @@ Photos = Annotated[
     list[Picture], Field(min_length=1, max_length=MOST, description="the pictures, each of which is changed by itself")
 ]
 Wordings = Annotated[
-    str, Field(min_length=1, description="what to draw; {red|blue|no} hat stands for three prompts, \\\\{ for a brace")
+    str,
+    Field(min_length=1, description=r"what to draw; {red|blue|no} hat stands for three prompts, \{ for a brace"),
 ]
-Models = Annotated[list[str], Field(min_length=1, description="each draws everything")]
-Sizes = Annotated[list[str], Field(min_length=1, description="in pixels; else the models' default")] | Absent
-Seeds = Annotated[list[int], Field(min_length=1, description="up to 2147483647, shared by all; else one")] | Absent
-Rewritings = (
-    Annotated[list[bool], Field(min_length=1, description="rewritten by the provider, as it is written, or both")]
+Models = Annotated[list[str], Field(description="each of them draws everything; else the first of these")] | Absent
+Sizes = Annotated[list[str], Field(description="in pixels; else the models' default")] | Absent
+Seeds = (
+    Annotated[
+        list[Annotated[int, Field(ge=0, le=catalog.MAX_SEED)]],
+        Field(description="the same for all that is compared; else one is drawn"),
+    ]
     | Absent
+)
+Rewritings = (
+    Annotated[list[bool], Field(description="whether the provider rewrites the prompt: true, false or both")] | Absent
 )
 EditSize = Annotated[str, Field(description="in pixels; else the shape of the (last) picture")] | Absent
 Count = Annotated[int, Field(ge=1, le=catalog.MAX_PICTURES, description="how many pictures")]
@@ -85,19 +91,19 @@ def narrowed(schema: dict[str, Any], models: Catalog, kind: str) -> dict[str, An
         for name, part in schema["properties"].items()
         if name not in _NEEDS or any(getattr(model, _NEEDS[name]) for model in able)
     }
-    names = [model.name for model in able]
-    for name, part in properties.items():
-        if name in ("model", "models"):
-            (part if name == "model" else part["items"])["enum"] = names
-    if not any(model.in_tokens for model in able) and "models" not in properties:  # several have a limit each
-        properties["prompt"]["maxLength"] = max((model.max_prompt for model in able), default=0)
+    choices = {"model": [model.name for model in able]}
     if not any(model.any_size for model in able):
-        sizes = list(models.sizes(kind))
-        for name in {"size", "sizes"} & properties.keys():
-            if sizes:
-                (properties[name] if name == "size" else properties[name]["items"])["enum"] = sizes
-            else:
+        choices["size"] = list(models.sizes(kind))
+    for one, names in choices.items():
+        for name in {one, f"{one}s"} & properties.keys():
+            if not names:
                 del properties[name]
+            elif name == one:
+                properties[name]["enum"] = names
+            else:
+                properties[name]["items"] = {"type": "string", "enum": names}
+    if not any(model.in_tokens for model in able) and "models" not in properties:  # a prompt for several is many
+        properties["prompt"]["maxLength"] = max((model.max_prompt for model in able), default=0)
     if kind == "fusion":
         most = properties["images"]["maxItems"] = models.most_references
         properties["images"]["description"] = properties["images"]["description"].format(most=most)

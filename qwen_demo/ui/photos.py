@@ -25,7 +25,7 @@ from .slot import colour
 _LONGEST = 120  # characters of a name
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A file's name as it can be shown: without folders, and without what can't be seen, or turns text around."""
     own = name.replace("\\", "/").rpartition("/")[2]
     return " ".join("".join(letter if letter.isprintable() else " " for letter in own).split())[:_LONGEST]
@@ -42,7 +42,7 @@ class Row:
         id: the reference picture that it became; "" before it is one.
     """
 
-    name: Annotated[str, AfterValidator(_plain)]
+    name: Annotated[str, AfterValidator(plain)]
     path: str = ""
     background: str = ""
     id: str = ""

@@ -19,7 +19,8 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
-from qwen_demo.ui.endpoints import Endpoint, make_endpoints, narrowed
+from qwen_demo.ui.endpoints import KINDS, Endpoint, make_endpoints
+from qwen_demo.ui.parameters import narrowed
 from tests.conftest import KEY, Backend, RunningApp, launched, with_models
 
 ROOT = Path(__file__).parents[2]
