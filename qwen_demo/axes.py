@@ -15,6 +15,7 @@ from .order import Order
 MOST = 50
 """Pictures of one order."""
 WIDEST = 6  # columns, where another axis can have them
+LONGEST = 50_000  # characters that stand for prompts: fifty long ones; they are taken apart where everybody waits
 
 _OPEN, _BAR, _CLOSE = "{｛", "|｜", "}｝"  # keyboards for Chinese write the wide ones
 
@@ -79,8 +80,10 @@ def wordings(prompt: str, *, lines: bool = False) -> tuple[str, ...]:
     and so do escaped ones: `\\{`, `\\|` and `\\}` are these signs themselves.
 
     Raises:
-        InvalidRequest: they are more than 50.
+        InvalidRequest: they are more than 50, or too long.
     """
+    if len(prompt) > LONGEST:
+        raise InvalidRequest("prompt", "too_long", prompt, limit=LONGEST, count=len(prompt))
     rows = [row.strip() for row in prompt.splitlines() if row.strip()] if lines else []
     found = tuple(dict.fromkeys(text for row in rows or [prompt] for text in _texts(row)))
     _check(len(found))

@@ -53,6 +53,13 @@ def test_each_line_is_a_prompt_on_request_and_may_stand_for_several() -> None:
     assert wordings(" \n ", lines=True) == (" \n ",)  # which the request refuses
 
 
+def test_a_text_that_would_take_long_to_take_apart_is_refused_before() -> None:
+    assert wordings("x" * 50_000) == ("x" * 50_000,)
+    with pytest.raises(InvalidRequest) as refused:
+        wordings("{" * 50_001)
+    assert (refused.value.problem, refused.value.facts) == ("too_long", {"limit": 50_000, "count": 50_001})
+
+
 @pytest.mark.parametrize(
     "prompt",
     ["{a|b}" * 6, "{" + "|".join(map(str, range(51))) + "}", "{a|b}" * 5000, "{" * 60 + "a|b" + "}" * 60],
