@@ -174,10 +174,21 @@ async def test_what_cant_be_read_is_listed_and_skipped_and_so_is_what_is_there_a
 
 async def test_an_order_takes_fifty_and_those_beyond_move_up_for_what_cant_be_read(open_page: Open) -> None:
     page = await edit_tab(open_page)
+
+    async def answer(route: Route) -> None:
+        name = (route.request.post_data_json or {})["name"]
+        await route.fulfill(json={"refused": "broken"} if name == "broken.jpg" else {"id": f"reference-{name}"})
+
+    # What is made ready in other tests would take a while here.
+    await page.route("**/gradio_api/upload*", lambda route: route.fulfill(json=["/uploads/photo.png"]))
+    await page.route("**/board/photo", answer)
+    await page.route("**/picture/reference-*", lambda route: route.fulfill(path=PHOTOS / "coffee.png"))
     await choose(page, BROKEN, *photos(52))
     await settled(page, 50)
     assert await names(page) == [file["name"] for file in photos(50)]
-    await expect(notes(page).last).to_have_text("One order takes at most 50. Left out: photo 51.png and photo 52.png.")
+    await expect(notes(page)).to_have_text(
+        ["broken", "One order takes at most 50. Left out: photo 51.png and photo 52.png."]
+    )
     await expect(act(page, "more")).to_be_hidden()
     await act(page, "remove").first.click()  # whoever takes one out wants fewer
     await settled(page, 49)
@@ -230,7 +241,7 @@ async def test_a_file_that_is_too_large_is_named(open_page: Open, tmp_path: Path
     large = [tmp_path / "photo 01.png", tmp_path / "photo 02.png"]
     for path in large:
         with path.open("wb") as file:
-            file.truncate(31_000_000)
+            file.truncate(32_000_000)
     await page.locator("#photos input[type=file]").set_input_files(large)
     await expect(notes(page)).to_have_text(
         [f"{path.name} is larger than this app takes. Use a smaller file." for path in large]
