@@ -20,7 +20,7 @@ import httpx
 
 HERE = Path(__file__).parent
 QUOTA = 10
-PATIENCE = 60  # seconds for a program to start
+PATIENCE = 180  # seconds for a program to start
 
 
 @dataclass
