@@ -25,7 +25,7 @@ board: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -s tests/faults/soak_faults.py tests/faults/soak_kill.py tests/faults/soak_crowd.py \
-		tests/faults/soak_deploy.py tests/faults/soak_processes.py
+		tests/faults/soak_deploy.py tests/faults/soak_processes.py tests/faults/soak_batch.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
