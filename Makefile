@@ -6,8 +6,9 @@ BIN = $(VENV)/bin
 # The results side and the painter in each of their states, engines and photos of every kind: slow, so beside the others
 BOARD = $(addprefix tests/browser/test_,feed.py batch_card.py library.py viewer.py proof.py painter.py engines.py) \
 	tests/test_region.py tests/test_retouching.py
+BESIDE = $(BOARD) tests/browser/test_space.py
 
-.PHONY: run test board soak lint bench bench-short clean
+.PHONY: run test board rehearse soak lint bench bench-short clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -15,13 +16,19 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python tests/browser/chromium.py
 	@echo "The browser tests and the others, side by side:"
-	@$(BIN)/python -m pytest -q tests/browser $(BOARD:%=--ignore=%) & browser=$$!; \
-	$(BIN)/python -m pytest -q --ignore tests/browser $(BOARD:%=--ignore=%); others=$$?; \
+	@$(BIN)/python -m pytest -q tests/browser $(BESIDE:%=--ignore=%) & browser=$$!; \
+	$(BIN)/python -m pytest -q --ignore tests/browser $(BESIDE:%=--ignore=%); others=$$?; \
 	wait $$browser && exit $$others
 
 board: $(VENV)/.dev
 	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m pytest -q $(BOARD)
+
+rehearse: $(VENV)/.dev
+	$(BIN)/python tests/browser/chromium.py
+	$(BIN)/python -m deploy.rehearse_space
+	$(BIN)/python -m pytest tests/browser/test_space.py
+	$(BIN)/python -m deploy.rehearse_docker
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -s tests/faults/soak_faults.py tests/faults/soak_kill.py tests/faults/soak_crowd.py \

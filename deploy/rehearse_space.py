@@ -22,7 +22,7 @@ import httpx
 import trustme
 from packaging.requirements import Requirement
 
-from deploy.root import inside, missing
+from deploy.root import explained, inside, missing
 from deploy.two_processes import free_port, run, say, wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -133,12 +133,8 @@ def hosted(folder: Path) -> Iterator[Space]:
         run(stack, folder, ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")])
         wait_for(space.front)
         stack.callback(space.end)
-        try:
+        with explained(folder):
             yield space
-        except (Exception, SystemExit):
-            for log in folder.glob("*.log"):
-                print(f"{log.name}: {log.read_text(encoding='utf-8')[-2000:]}")  # noqa: T201
-            raise
 
 
 def _nginx(folder: Path, space: Space) -> str:
