@@ -513,7 +513,7 @@ def _shaped(library: Library, photos: Sequence[Photo]) -> list[Photo]:
             return photo
         if file := library.find_reference(photo.reference):
             return replace(photo, shape=images.size_of(file))
-        raise InvalidRequest("image", "picture_gone", photo.name)
+        raise InvalidRequest("image", "photo_gone", photo.name)
 
     return list(map(shaped, photos))
 
