@@ -57,8 +57,8 @@ async def order_many(page: Page, prompt: str, seed: int, n: int = 1, size: str =
     return await run(page, "text")
 
 
-def one_at_a_time(backend: Backend, folder: Path) -> Service:
-    return Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(1), Library(folder))
+def service(backend: Backend, folder: Path, at_once: int) -> Service:
+    return Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(at_once), Library(folder))
 
 
 def photo(name: str, shape: tuple[int, int]) -> FilePayload:
@@ -195,7 +195,7 @@ async def test_a_batch_goes_on_where_it_stood_when_the_app_was_started_anew(
 
     context = await new_context(locale=language, color_scheme=colours, viewport={"width": width, "height": 900})
     page = await context.new_page()
-    with launched(one_at_a_time(before, tmp_path / "before")) as url:
+    with launched(service(before, tmp_path / "before", 1)) as url:
         other = await (await new_context()).new_page()
         for opened in (other, page):
             await opened.goto(url, wait_until="domcontentloaded")
@@ -204,11 +204,13 @@ async def test_a_batch_goes_on_where_it_stood_when_the_app_was_started_anew(
         card = await order_many(page, of(*map(str, range(MANY))), 61)
         await expect_slots(card, *["waiting"] * MANY)
         shutil.copytree(tmp_path / "before", tmp_path / "after")  # what is on the disk when it is killed
+        await card.locator("[data-act=stop]").click()  # this life of the app is to end soon
+        await expect(card).to_have_attribute("data-state", "stopped")
         before.open.set()
-        await expect(card).to_have_attribute("data-state", "done")
+        await expect(cards(other)).to_have_attribute("data-state", "done")
         await page.goto("about:blank")  # or its stream would keep the app from ending
         await other.context.close()
-    with launched(one_at_a_time(after, tmp_path / "after")) as url:
+    with launched(service(after, tmp_path / "after", 8)) as url:
         await page.goto(url, wait_until="domcontentloaded")
         await expect(card).to_have_attribute("data-state", "paused")
         await expect(card.locator(".state")).to_contain_text(translate(language, "board_paused"))
@@ -232,7 +234,7 @@ async def test_what_was_stopped_goes_on_in_its_places(new_context: NewContext, t
     backend = Backend()
     backend.open.clear()
     page = await (await new_context(locale="en-US", viewport={"width": 1400, "height": 900})).new_page()
-    with launched(one_at_a_time(backend, tmp_path)) as url:
+    with launched(service(backend, tmp_path, 1)) as url:
         await page.goto(url, wait_until="domcontentloaded")
         first = await order(page, "what has the line")
         card = await order(page, of("red hat", "blue hat"))

@@ -127,7 +127,7 @@ const nearby = new IntersectionObserver((entries) => {
     nearby.unobserve(target);
     waiting.get(target)?.();
   }
-}, { rootMargin: "100%", scrollMargin: "100%" }); // also what a table is scrolled to
+}, { rootMargin: "100%", scrollMargin: "0px 100%" }); // also what a table is scrolled to
 /** Wait until an element is not far from the window: a long feed would load all its pictures at once. @param {Element} element */
 const near = (element) => new Promise((resolve) => {
   waiting.set(element, () => resolve(undefined));
