@@ -70,8 +70,12 @@ class Image:
         release = platform.freedesktop_os_release()["VERSION_CODENAME"]
         done("debootstrap", "--variant=minbase", "--include=python3-venv", release, str(self.root), mirror(release))
         python = found_python(wanted)
-        self.python = [python.parents[1]] if python else []
-        if not python:
+        if python:
+            self.python = [python.parents[1]]
+            for parent in python.relative_to("/").parents:  # nobody's home is closed to whom the image runs as
+                (self.root / parent).mkdir(parents=True, exist_ok=True)
+                (self.root / parent).chmod(0o755)
+        else:
             print(f"NOT TRIED: Python {wanted}, which is not on this machine. Debian's takes its place")  # noqa: T201
         self._done([str(python or "/usr/bin/python3"), "-m", "venv", "/usr/local"])
         self.environ["PYTHON_VERSION"] = wanted

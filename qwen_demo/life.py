@@ -80,7 +80,10 @@ class Life:
 
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except PermissionError:  # a bucket that is mounted, where no file is opened to be changed
+        return os.open(path, os.O_RDONLY)
 
 
 def _lock(file: int, *, shared: bool = False) -> bool:

@@ -1,5 +1,6 @@
 """Which of the processes that share a folder still live."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -66,3 +67,22 @@ def test_where_a_disk_knows_no_locks_all_others_count_as_dead(tmp_path: Path, mo
     one.begin()
     two.begin()
     assert (two.lives(one.name), [file.name for file in two.ended()]) == (False, [f".life-{one.name}"])
+
+
+def test_where_no_file_is_opened_to_be_changed_lives_begin_and_end_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def once(path: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR and path.exists():
+            raise PermissionError
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr("qwen_demo.life.os.open", once)
+    one, two = Life(tmp_path), Life(tmp_path)
+    one.begin()
+    two.begin()
+    assert two.lives(one.name)
+    one.end()
+    assert [file.name for file in two.ended()] == [f".life-{one.name}"]
