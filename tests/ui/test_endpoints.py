@@ -1,10 +1,16 @@
 """The endpoints for programs, called with gradio_client over HTTP."""
 
+import asyncio
+import base64
 import inspect
+import io
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import numpy as np
 import pytest
@@ -16,10 +22,15 @@ from PIL import Image, ImageChops
 from qwen_demo.api import catalog
 from qwen_demo.api.catalog import Model, Size
 from qwen_demo.api.client import QwenClient
+from qwen_demo.api.engine import PROVIDER_ENGINE, Engine
+from qwen_demo.api.errors import InvalidRequest, Refused
 from qwen_demo.library import Library
+from qwen_demo.order import Order
 from qwen_demo.orders import Orders
+from qwen_demo.quota import Quota
 from qwen_demo.service import Service
-from qwen_demo.ui.endpoints import KINDS, Endpoint, make_endpoints
+from qwen_demo.ui.endpoints import KINDS, Answer, Endpoint, Stopped, make_endpoints
+from qwen_demo.ui.messages import describe
 from qwen_demo.ui.parameters import narrowed
 from tests.conftest import KEY, Backend, RunningApp, launched, with_models
 
@@ -48,7 +59,7 @@ def sizes(files: list[Any]) -> list[tuple[int, int]]:
     return found
 
 
-def test_there_are_these_three_and_no_others(client: Client) -> None:
+def test_there_are_these_five_and_no_others(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
     assert isinstance(api, dict)
     parameters = {
@@ -64,30 +75,38 @@ def test_there_are_these_three_and_no_others(client: Client) -> None:
         "response_format": "url",
     }
     edits = {"prompt": None, "model": EDIT_MODEL, "size": None, **common}
+    several = dict.fromkeys(("models", "sizes", "seeds", "rewritings"))
+    rest = {name: common[name] for name in ("negative_prompt", "watermark", "response_format")}
     assert parameters == {
         "/text_to_image": {"prompt": None, "model": TEXT_MODEL, "size": None, **common},
         "/edit_image": {**edits, "image": None, "mask": None},
         "/fuse_images": {**edits, "images": None},
+        "/batch_edit": {**edits, "images": None},
+        "/vary": {"prompt": None, **several, **rest},
     }
     assert api["unnamed_endpoints"] == {}
 
 
-def rows_of(endpoint: Endpoint) -> Iterator[tuple[str, str, str, str]]:
+def rows_of(name: str, endpoint: Endpoint) -> Iterator[tuple[str, str, str, str]]:
     """An endpoint's parameters as the README spells them: name, what it takes, default, meaning."""
-    kind = {"edit_image": "edit", "fuse_images": "fusion"}.get(endpoint.__name__, endpoint.__name__)
     signature = func_metadata(endpoint, ["http"], structured_output=False).arg_model.model_json_schema()
-    signature = narrowed(signature, catalog.PROVIDER, kind)
-    for name, schema in signature["properties"].items():
-        high = [schema[key] for key in ("maximum", "maxLength", "maxItems") if key in schema]
-        low = [schema[key] for key in ("minimum", "minLength", "minItems") if key in schema] or [0]
-        default = inspect.signature(endpoint).parameters[name].default
+    for parameter, schema in narrowed(signature, catalog.PROVIDER, KINDS[name])["properties"].items():
+        default = inspect.signature(endpoint).parameters[parameter].default
         yield (
-            f"`{name}`",
-            ", ".join(f"`{choice}`" for choice in schema.get("enum", [PYTHON[schema["type"]]]))
-            + "".join(f", {low[0]}–{most}" for most in high),
+            f"`{parameter}`",
+            taken(schema),
             "—" if default is inspect.Parameter.empty else f"`{default}`" if default != "" else '`""`',
-            schema["description"],
+            re.sub(r"[\\|]", r"\\\g<0>", schema["description"]),
         )
+
+
+def taken(schema: dict[str, Any]) -> str:
+    """What a parameter takes: choices, else its type, then its range; of a list, what it holds."""
+    high = [schema[key] for key in ("maximum", "maxLength", "maxItems") if key in schema]
+    low = [schema[key] for key in ("minimum", "minLength", "minItems") if key in schema] or [0]
+    own = ", ".join(f"`{choice}`" for choice in schema.get("enum", [PYTHON[schema["type"]]]))
+    held = f" of {taken(schema['items'])}" if schema["type"] == "array" and "description" not in schema["items"] else ""
+    return own + held + "".join(f", {low[0]}–{most}" for most in high)
 
 
 def table(readme: str, section: str) -> list[list[str]]:
@@ -99,9 +118,9 @@ def table(readme: str, section: str) -> list[list[str]]:
 def test_the_readme_says_what_each_parameter_takes(tmp_path: Path) -> None:
     endpoints = make_endpoints(Service(QwenClient(KEY), Orders(1), Library(tmp_path)))
     found: dict[tuple[str, str, str, str], list[str]] = {}
-    for endpoint in endpoints:
-        for row in rows_of(endpoint):
-            found.setdefault(row, []).append(f"`{endpoint.__name__}`")
+    for name, endpoint in endpoints.items():
+        for row in rows_of(name, endpoint):
+            found.setdefault(row, []).append(f"`{name}`")
     rows = [
         [name if len(where) == len(endpoints) else f"{name} ({', '.join(where)})", *rest]
         for (name, *rest), where in found.items()
@@ -155,7 +174,20 @@ def test_text_to_image_answers_with_files_and_details(client: Client, app: Runni
         "n": 1,
         "usage": {"total_tokens": 1, "output_tokens": 1, "input_tokens_details": {}},
         "request": {"endpoint": "/images/generations", "body": body},
-        "pictures": [{"seed": 12345, "width": 1664, "height": 928, "request_id": request_id, "revised_prompt": None}],
+        "pictures": [
+            {
+                "place": 0,
+                "prompt": body["prompt"],
+                "model": TEXT_MODEL,
+                "size": "1664x928",
+                "seed": 12345,
+                "width": 1664,
+                "height": 928,
+                "request_id": request_id,
+                "revised_prompt": None,
+            }
+        ],
+        "failed": [],
         "problems": [],
     }
     assert sizes(files) == [(1664, 928)]
@@ -270,6 +302,30 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/edit_image", {"prompt": "x", "image": {"path": "/etc/passwd"}}, "Picture: add a picture first."),
     ("/fuse_images", {"prompt": "x", "images": ["https://a.example/a.png"]}, "Pictures: 1 given. Add 2 to 3."),
     ("/fuse_images", {"prompt": "x", "images": ["https://a.example/a.png"] * 4}, "Pictures: 4 given. Add 2 to 3."),
+    ("/batch_edit", {"prompt": "x", "images": None}, "Picture: add a picture first."),
+    ("/batch_edit", {"prompt": "x", "images": []}, "Pictures: add a picture first."),
+    ("/batch_edit", {"prompt": "x", "images": [f"{SAMPLES}/a.png"] * 51}, "51 pictures, and one order takes 50."),
+    (
+        "/batch_edit",
+        {"prompt": "x", "images": [f"{SAMPLES}/a.png"] * 26, "n": 2},
+        "52 pictures, and one order takes 50.",
+    ),
+    ("/batch_edit", {"prompt": "", "images": [f"{SAMPLES}/a.png"]}, "Prompt: write something first."),
+    ("/batch_edit", {"prompt": "x", "images": ["data:"], "model": "dall-e"}, "Model: 'dall-e' is not on offer."),
+    ("/batch_edit", {"prompt": "x", "images": ["http://a.example/a.png", 5, {}, ["a"]]}, "must start with https://"),
+    ("/batch_edit", {"prompt": "x", "images": "data:image/png;base64,AAAA"}, "can't be read as a picture"),
+    ("/batch_edit", {"prompt": "x", "images": [{"path": "/etc/passwd", "orig_name": 5}]}, "add a picture first."),
+    ("/vary", {"prompt": ""}, "Prompt: write something first."),
+    ("/vary", {"prompt": 5}, "Prompt: this must be text."),
+    ("/vary", {"prompt": "{a|b}" * 51}, "the braces and lines stand for more than 50 texts"),
+    ("/vary", {"prompt": "{a|b}", "seeds": [*range(26)]}, "52 pictures, and one order takes 50."),
+    ("/vary", {"prompt": "x", "seeds": [*range(51)]}, "51 pictures, and one order takes 50."),
+    ("/vary", {"prompt": "x", "models": [TEXT_MODEL, "dall-e"]}, "Model: 'dall-e' is not on offer."),
+    ("/vary", {"prompt": "x", "models": [["a"]]}, "Model: ['a'] is not on offer."),
+    ("/vary", {"prompt": "x", "sizes": ["1328x1328", 5]}, f"Size: 5 is not on offer. Choose one of {TEXT_SIZES}"),
+    ("/vary", {"prompt": "x", "seeds": [1, True]}, "Seed: True doesn't work."),
+    ("/vary", {"prompt": "x", "seeds": "a"}, "Seed: 'a' doesn't work."),
+    ("/vary", {"prompt": "x", "rewritings": [True, "no"]}, "Optimize prompt: this is either on or off."),
 ]
 
 
@@ -304,7 +360,9 @@ def test_who_knows_fewer_places_gets_the_defaults_of_the_others(app: RunningApp)
         assert "event: complete" in http.get(f"/gradio_api/call/edit_image/{id}").text
         id = http.post("/gradio_api/call/edit_image", json={"data": given[:1]}).json()["event_id"]
         assert "Picture: add a picture first." in http.get(f"/gradio_api/call/edit_image/{id}").text
-    assert [sent["seed"] for sent in app.orders] == [7]
+        id = http.post("/gradio_api/call/vary", json={"data": ["a {cat|dog}"]}).json()["event_id"]
+        assert "event: complete" in http.get(f"/gradio_api/call/vary/{id}").text
+    assert [sent["prompt"] for sent in app.orders] == ["warmer", "a cat", "a dog"]
 
 
 def test_the_queue_cant_be_passed_by(app: RunningApp) -> None:
@@ -319,3 +377,224 @@ def test_many_orders_run_side_by_side(client: Client, app: RunningApp) -> None:
     assert app.backend.wait_for_orders(8)
     app.backend.open.set()
     assert [len(order.result()[0]) for order in orders] == [1] * 8
+
+
+def data_url(colour: str) -> str:
+    """A small picture as text."""
+    image = Image.new("RGB", (640, 480), colour)
+    image.save(buffer := io.BytesIO(), "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def service_in(folder: Path, backend: Backend, engine: Engine = PROVIDER_ENGINE, **options: Any) -> Service:
+    """A service that has one call under way at a time."""
+    client = QwenClient(KEY, "http://offline/v1", transport=backend)
+    return Service(client, Orders(1), Library(folder), engine=engine, **options)
+
+
+async def answers_of(service: Service, name: str, **arguments: Any) -> list[Answer]:
+    """All that an endpoint answers."""
+    return [answer async for answer in make_endpoints(service)[name](gr.Request(), **arguments)]
+
+
+def test_a_batch_tells_of_each_picture_as_it_comes_and_of_all_in_the_end(
+    client: Client, app: RunningApp, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.png"
+    notes.write_text("no picture at all")
+    files = [handle_file(path) for path in (PHOTOS / "rocket.jpg", notes, PHOTOS / "coffee.png")]
+    images = [*files, f"{SAMPLES}/thtclx/input1.png?x=1"]
+    job = client.submit(prompt="{warm|cold} light", images=images, seed=0, api_name="/batch_edit")
+    *each, (files, details) = job
+    rows = sorted(({**told, "file": file} for (file,), told in each), key=lambda row: row["place"])
+    request_ids = [row.pop("request_id") for row in rows]
+    assert [(told["of"], told["come"]) for _, told in each] == [(3, 1), (3, 2), (3, 3)]
+    assert [row.pop("file") for row in rows] == files
+    about = {"prompt": "{warm|cold} light", "model": EDIT_MODEL, "size": None, "seed": 0, "revised_prompt": None}
+    pictures = [
+        {"place": 0, "image": 0, "name": "rocket.jpg", "width": 1248, "height": 832, **about},
+        {"place": 1, "image": 2, "name": "coffee.png", "width": 1248, "height": 832, **about},
+        {"place": 2, "image": 3, "name": "input1.png", "width": 1024, "height": 1024, **about},
+    ]
+    assert [{name: value for name, value in row.items() if name not in ("of", "come")} for row in rows] == pictures
+    assert details["pictures"] == [{**row, "request_id": id} for row, id in zip(pictures, request_ids, strict=True)]
+    (left_out,) = details["failed"]
+    problem = left_out["problem"]
+    assert left_out == {"image": 1, "name": "notes.png", "problem": problem}
+    assert "can't be read as a picture" in problem
+    assert details["problems"] == [f"notes.png: {problem}"]
+    assert sorted(order["prompt"] for order in app.orders) == ["{warm|cold} light"] * 3
+    assert job.result() == (files, details)
+
+
+def test_what_is_varied_is_asked_for_in_all_combinations(client: Client, app: RunningApp) -> None:
+    models = [model.name for model in TEXT_MODELS]
+    asked = {"prompt": r"{red|no} hat \{1\}", "models": models, "sizes": ["928x1664"], "seeds": [7, 0]}
+    files, details = client.predict(**asked, rewritings=[False], api_name="/vary")
+    combinations = [
+        {"prompt": f"{colour} hat {{1}}", "model": model, "size": "928x1664", "seed": seed}
+        for colour in ("red", "no")
+        for model in models
+        for seed in (7, 0)
+    ]
+    assert [{name: row[name] for name in combinations[0]} for row in details["pictures"]] == combinations
+    assert [row["place"] for row in details["pictures"]] == [*range(8)]
+    assert sizes(files) == [(row["width"], row["height"]) for row in details["pictures"]]
+    assert len(app.orders) == 8
+    assert all(order["optimize_prompt_options"]["enable"] is False for order in app.orders)
+
+
+async def test_what_stands_alone_needs_no_list_and_all_share_a_seed_that_is_drawn(tmp_path: Path) -> None:
+    service = service_in(tmp_path, backend := Backend())
+    alone = {"models": TEXT_MODELS[-1].name, "sizes": "928x1664", "seeds": 0, "rewritings": False}
+    await answers_of(service, "vary", prompt="a", **alone)
+    await answers_of(service, "vary", prompt="{b|c}", seeds=[])
+    first, *shared = backend.orders
+    told = (first["model"], first["size"], first["seed"], first["optimize_prompt_options"]["enable"])
+    assert told == tuple(alone.values())
+    assert len({order["seed"] for order in shared}) == 1
+    assert [order["size"] for order in shared] == [catalog.DEFAULT_SIZE] * 2
+
+
+async def test_models_whose_usual_sizes_differ_draw_each_its_own(tmp_path: Path) -> None:
+    own = Model("qwen-image-of-one-size", ("generations",), sizes=(Size(1024, 1024, "1:1"),))
+    engine = with_models(own)
+    service = service_in(tmp_path, backend := Backend(engine.catalog), engine)
+    await answers_of(service, "vary", prompt="a", models=[TEXT_MODEL, own.name])
+    assert [(order["model"], order.get("size")) for order in backend.orders] == [(TEXT_MODEL, None), (own.name, None)]
+
+
+class Refusing(Backend):
+    """Refuses what has to do with ghosts."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and b"ghost" in await request.aread():
+            return httpx.Response(400, json={"code": "DataInspectionFailed", "message": "no ghosts"})
+        return await super().handle_async_request(request)
+
+
+async def test_a_picture_that_fails_is_told_at_its_place_and_stops_no_other(tmp_path: Path) -> None:
+    service = service_in(tmp_path, Refusing())
+    *each, (files, details) = await answers_of(service, "vary", prompt="a {cat|ghost|dog}")
+    assert sorted((told["place"], len(files)) for files, told in each) == [(0, 1), (1, 0), (2, 1)]
+    (failed,) = (told for files, told in each if not files)
+    assert failed.pop("of") - failed.pop("come") in (1, 2, 3)
+    refused = "The prompt or a picture was refused for its content. Change it and try again. Nothing was billed."
+    assert failed == {
+        "place": 1,
+        "prompt": "a ghost",
+        "model": TEXT_MODEL,
+        "size": catalog.DEFAULT_SIZE,
+        "problem": refused,
+    }
+    assert (details["failed"], details["problems"], len(files)) == ([failed], [refused], 2)
+    assert [row["place"] for row in details["pictures"]] == [0, 2]
+
+
+async def test_where_nothing_comes_the_end_is_the_reason(tmp_path: Path) -> None:
+    answers = make_endpoints(service_in(tmp_path, Refusing()))["vary"](gr.Request(), "a ghost")
+    _, told = await anext(answers)
+    assert (told["place"], told["come"]) == (0, 0)
+    with pytest.raises(Refused):
+        await anext(answers)
+
+
+async def test_a_name_is_shown_without_its_tricks_and_matched_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    (tmp_path / "upload.png").write_bytes(base64.b64decode(data_url("red").partition(",")[2]))
+    names = ["../../etc/a\0\u202egnp.png", "C:\\b\\\ud800" + "c" * 200, "", {"d": 1}]
+    images = [{"path": str(tmp_path / "upload.png"), "orig_name": name} for name in names]
+    answers = await answers_of(service_in(tmp_path, Backend()), "batch_edit", prompt="a", images=images)
+    rows = answers[-1][1]["pictures"]
+    assert [row["image"] for row in rows] == [0, 1, 2, 3]
+    assert [row["name"] for row in rows] == ["a gnp.png", "c" * 120, "image 3", "{'d': 1}"]
+
+
+async def test_an_address_is_left_out_where_the_model_takes_none(tmp_path: Path) -> None:
+    own = Model("qwen-edit-here", ("edits",), addresses=False)
+    engine = with_models(own)
+    service = service_in(tmp_path, Backend(engine.catalog), engine)
+    here, there = data_url("blue"), f"{SAMPLES}/a.png"
+    answers = await answers_of(service, "batch_edit", prompt="a", images=[there, here, here], n=2, model=own.name)
+    _, details = answers[-1]
+    assert [(row["place"], row["image"], row["name"]) for row in details["pictures"]] == [
+        (0, 1, "image 2"),
+        (1, 1, "image 2"),
+        (2, 2, "image 3"),
+        (3, 2, "image 3"),
+    ]
+    problem = "Picture: qwen-edit-here takes no addresses. Upload the picture."
+    assert details["failed"] == [{"image": 0, "name": "a.png", "problem": problem}]
+    with pytest.raises(InvalidRequest) as refused:
+        await answers_of(service, "batch_edit", prompt="a", images=[there], model=own.name)
+    assert refused.value.problem == "picture_address"
+
+
+def test_the_quota_holds_for_all_at_once(tmp_path: Path) -> None:
+    backend = Backend()
+    images = [data_url(colour) for colour in ("red", "green", "blue", "white")]
+    with launched(service_in(tmp_path, backend, quota=Quota("3/day", ""))) as url:
+        client = Client(url, verbose=False, download_files=str(tmp_path))
+        for name, asked in (("/batch_edit", {"images": images}), ("/vary", {"seeds": [1, 2, 3, 4]})):
+            with pytest.raises(AppError, match="You may order 3 more now"):
+                client.predict(prompt="a", **asked, api_name=name)
+        assert backend.orders == []
+        files, _ = client.predict(prompt="a", images=images[:3], api_name="/batch_edit")
+        client.close()
+    assert len(files) == 3
+
+
+def test_a_cancelled_job_orders_nothing_more(tmp_path: Path) -> None:
+    backend = Backend()
+    with launched(service_in(tmp_path, backend)) as url:
+        client = Client(url, verbose=False, download_files=str(tmp_path))
+        backend.open.clear()
+        job = client.submit(prompt="{a|b|c|d}", api_name="/vary")
+        assert backend.wait_for_orders(1)
+        assert job.cancel()
+        backend.open.set()
+        client.predict(prompt="after all of these", api_name="/vary")
+        client.close()
+    assert [order["prompt"] for order in backend.orders] == ["a", "after all of these"]
+
+
+def test_who_goes_away_orders_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, cancel = threading.Event(), Order.cancel
+
+    def cancelled(order: Order) -> int:
+        left = cancel(order)
+        gone.set()
+        return left
+
+    monkeypatch.setattr(Order, "cancel", cancelled)
+    backend = Backend()
+    with launched(service_in(tmp_path, backend)) as url, httpx.Client(base_url=url, timeout=60) as http:
+        backend.open.clear()
+        id = http.post("/gradio_api/call/vary", json={"data": ["{a|b|c|d}"]}).json()["event_id"]
+        assert backend.wait_for_orders(1)
+        with http.stream("GET", f"/gradio_api/call/vary/{id}"):
+            assert not gone.is_set()
+        assert gone.wait(60)
+        backend.open.set()
+        id = http.post("/gradio_api/call/vary", json={"data": ["after all of these"]}).json()["event_id"]
+        assert "event: complete" in http.get(f"/gradio_api/call/vary/{id}").text
+    assert [order["prompt"] for order in backend.orders] == ["a", "after all of these"]
+
+
+async def test_an_order_that_was_stopped_elsewhere_is_told_so(tmp_path: Path) -> None:
+    service = service_in(tmp_path, backend := Backend())
+    backend.open.clear()
+    first = asyncio.ensure_future(answers_of(service, "vary", prompt="a"))
+    assert await asyncio.to_thread(backend.wait_for_orders, 1)
+    second = asyncio.ensure_future(answers_of(service, "vary", prompt="b"))
+    async for _, *later in service.orders.follow(""):
+        if later:
+            later[0].cancel()
+            break
+    with pytest.raises(Stopped) as stopped:
+        await second
+    assert describe(stopped.value, "en") == "This was stopped before anything of it was sent. Nothing was billed."
+    backend.open.set()
+    assert len(await first) == 2
