@@ -18,11 +18,12 @@ from .api.errors import APIError, InvalidRequest, QwenDemoError, Refused, Unauth
 from .api.requests import ImageRequest
 from .api.resending import turned_away
 from .api.responses import Begun, ImagesResponse
+from .call import Call, Picture, State
 from .disk import Room
 from .images import Verified
 from .journal import Journal
 from .library import Library, elsewhere
-from .order import Call, NotSaved, Order, Picture, State
+from .order import NotSaved, Order
 from .orders import Orders
 from .recipe import Recipe
 from .retouching import NotPutIn, Retouching

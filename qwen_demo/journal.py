@@ -19,9 +19,10 @@ from typing import Any
 from .api.catalog import PROVIDER, Catalog, widest
 from .api.errors import BadResponse, InvalidRequest, QwenDemoError
 from .api.requests import STAND_IN, asked, make
+from .call import Call, Photo, Picture, State
 from .inpaint import region_of
 from .life import Life
-from .order import Call, Order, Photo, Picture, State, Terms, mark
+from .order import Order, Terms, mark
 from .orders import MOST_KEPT
 from .visitors import Visitor
 

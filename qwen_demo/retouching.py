@@ -17,12 +17,13 @@ from . import images, inpaint
 from .api.catalog import MAX_PICTURES
 from .api.errors import InvalidRequest, QwenDemoError
 from .api.requests import ImageEdit, ImageRequest, make, next_seed, split, whole
+from .call import Call, Picture
 from .disk import DiskFull
 from .images import Reference, Verified
 from .inpaint import Region, mask_in, regions_of
 from .library import Entry, Library
 from .line import Line
-from .order import Call, Order, Picture, Terms
+from .order import Order, Terms
 from .recipe import Recipe
 from .region import Match, Size
 from .uploads import Uploads

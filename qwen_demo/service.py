@@ -17,13 +17,14 @@ from .api.errors import InvalidRequest, QwenDemoError
 from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, split
 from .archive import Archives
 from .axes import Axes, expand
+from .call import Call, Photo, State
 from .delivery import Delivery
 from .disk import PIXELS, DiskFull, Room
 from .inpaint import Region
 from .journal import Journal
 from .library import Entry, Library
 from .lineage import ids_of, references_of
-from .order import Call, Order, Photo, State, Terms
+from .order import Order, Terms
 from .orders import Orders, TooManyOrders
 from .quota import Charge, Limit, Quota, TooManyAttempts
 from .recipe import Recipe, check_foreign, names_of, read

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from . import decoding, images
 from .api.errors import BadResponse, InvalidRequest, QwenDemoError
 from .api.responses import decode
+from .call import Photo
 from .images import Reference
 from .library import Library, elsewhere
 from .line import Line
-from .order import Photo
 from .quota import Limit, TooMuchKept
 from .visitors import Visitor
 

@@ -9,7 +9,8 @@ from qwen_demo.api.catalog import Catalog, widest
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import STAND_IN, ImageEdit, TextToImage
 from qwen_demo.axes import MOST, Axes, expand, grid_of, literal, wordings
-from qwen_demo.order import Order, Photo, Terms
+from qwen_demo.call import Photo
+from qwen_demo.order import Order, Terms
 from qwen_demo.visitors import Visitor
 
 ANN = Visitor("ann", ("cookie ann",))

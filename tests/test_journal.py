@@ -19,9 +19,10 @@ from PIL import Image
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage
+from qwen_demo.call import State
 from qwen_demo.journal import NotSent, Unanswered
 from qwen_demo.library import Library
-from qwen_demo.order import Order, State, Terms
+from qwen_demo.order import Order, Terms
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service

@@ -16,9 +16,10 @@ from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import STAND_IN, ImageEdit
 from qwen_demo.archive import of_order
 from qwen_demo.axes import Axes
+from qwen_demo.call import Photo, Picture, State
 from qwen_demo.images import Reference
 from qwen_demo.library import Entry, Library
-from qwen_demo.order import Order, Photo, Picture, State, Terms
+from qwen_demo.order import Order, Terms
 from qwen_demo.orders import Orders, ShuttingDown, TooManyOrders
 from qwen_demo.quota import OverQuota, Quota
 from qwen_demo.recipe import read
@@ -135,7 +136,7 @@ WORDS = ("one", "two", "three", "four", "five")
 
 
 async def begun(service: Service, words: tuple[str, ...] = WORDS) -> Order:
-    fields = {"prompt": words[0], "seed": 7, "response_format": "b64_json"}
+    fields: dict[str, Any] = {"prompt": words[0], "seed": 7, "response_format": "b64_json"}
     return await service.order_from("text_to_image", [], 1, ANN, axes=Axes(prompt=words), words="{…}", **fields)
 
 
@@ -302,7 +303,7 @@ def an_order_of(folder: Path, names: list[str]) -> Order:
 
 async def test_pictures_of_several_models_cost_what_each_costs(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: answer())
-    fields = {"prompt": "a", "seed": 7}
+    fields: dict[str, Any] = {"prompt": "a", "seed": 7}
     axes = Axes(model=("qwen-image", "qwen-image-plus"), seed=(1, 2))
     order = await (await service.order_from("text_to_image", [], 1, ANN, axes=axes, **fields)).finish()
     service.ledger.prices = Prices({"qwen-image": 0.25, "qwen-image-plus": 0.2})
@@ -314,6 +315,6 @@ async def test_pictures_of_several_models_cost_what_each_costs(tmp_path: Path) -
 
 async def test_a_visitors_line_is_long_enough_for_two_large_orders(tmp_path: Path) -> None:
     client_orders = Orders(1, each=1)
-    assert client_orders.check(Visitor("ann", ("a",)), 100) is None
+    client_orders.check(Visitor("ann", ("a",)), 100)
     with pytest.raises(TooManyOrders):
         client_orders.check(Visitor("ann", ("a",)), 101)

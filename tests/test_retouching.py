@@ -21,9 +21,10 @@ from qwen_demo import images
 from qwen_demo.api.catalog import PROVIDER, AnySize, Catalog
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import InvalidRequest
+from qwen_demo.call import State
 from qwen_demo.inpaint import MAP_COLOURS, Region, mask_in, regions_of
 from qwen_demo.library import Entry, Library
-from qwen_demo.order import Order, State
+from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.recipe import BadRecipe, check_foreign, parse, read
 from qwen_demo.region import touched

@@ -15,11 +15,12 @@ from qwen_demo import images, inpaint
 from qwen_demo.api.catalog import PROVIDER, AnySize, Catalog
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import InvalidRequest
+from qwen_demo.call import State
 from qwen_demo.colour import is_plain
 from qwen_demo.inpaint import regions_of
 from qwen_demo.journal import Journal
 from qwen_demo.library import Entry, Library
-from qwen_demo.order import Order, State
+from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.quota import TooManyAttempts, TooMuchKept
 from qwen_demo.recipe import read
@@ -397,6 +398,7 @@ async def test_a_photo_is_made_ready_once(service: Service, photo: Path, monkeyp
 
 async def test_a_region_is_told_of_an_order_of_before(service: Service, photo: Path, tmp_path: Path) -> None:
     await ordered(service, photo, (DOT, "hat"), (ELSEWHERE, "lamp"))
-    (back,) = Journal(tmp_path / "outputs").orders()
+    service.journal.life.end()
+    (back,) = Journal(tmp_path / "outputs").take_over()
     assert [back.chain(call) for call in back.calls] == [back.calls, back.calls]
     assert [back.ground(call) for call in back.calls] == [None, back.pictures[0]]

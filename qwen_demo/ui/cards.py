@@ -8,10 +8,11 @@ from typing import Any
 from ..api.catalog import MAX_PICTURES, pixels
 from ..api.errors import shorten
 from ..axes import Grid, grid_of
+from ..call import State
 from ..i18n import texts, translate
 from ..library import Entry, Library
 from ..lineage import Step, fades, family, steps
-from ..order import Order, State
+from ..order import Order
 from ..service import Service
 from ..usage import total_cost
 from ..web import Addresses

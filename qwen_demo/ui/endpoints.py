@@ -15,9 +15,10 @@ from ..api.engine import Engine
 from ..api.errors import InvalidRequest, QwenDemoError
 from ..api.requests import STAND_IN, ImageEdit, ImageFusion, TextToImage
 from ..axes import Axes, expand, wordings
+from ..call import Photo
+from ..call import Picture as Finished
 from ..library import Library
-from ..order import Order, Photo
-from ..order import Picture as Finished
+from ..order import Order
 from ..service import Service, draw_seed
 from ..snippets import grouped
 from .events import in_words, visitor

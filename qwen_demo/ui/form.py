@@ -15,9 +15,9 @@ from gradio.components import Component
 from ..api import catalog
 from ..api.catalog import Catalog, Model
 from ..api.requests import ImageRequest
+from ..call import Photo
 from ..i18n import LANGUAGES, translate
 from ..library import Entry
-from ..order import Photo
 from ..recipe import Recipe
 from ..service import Service
 from .compare import Compare, Several

@@ -7,11 +7,12 @@ from gradio.i18n import I18nData
 
 from ..api.engine import HIDDEN_URL, Engine
 from ..api.errors import APIError, BadResponse, InvalidRequest, QwenDemoError
+from ..call import State
 from ..i18n import texts, translate
 from ..images import Reference
 from ..inpaint import Region
 from ..logs import InternalError
-from ..order import NotSaved, Order, State
+from ..order import NotSaved, Order
 from ..quota import OverLimit, OverQuota
 from ..retouching import NotPutIn
 from ..visitors import BadKey

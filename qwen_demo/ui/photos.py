@@ -13,8 +13,8 @@ from pydantic.dataclasses import dataclass as checked
 
 from ..api.errors import InvalidRequest
 from ..axes import MOST
+from ..call import Photo
 from ..library import Entry
-from ..order import Photo
 from ..service import Service
 from ..visitors import Visitor
 from .events import on

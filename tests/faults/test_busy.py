@@ -10,9 +10,10 @@ import pytest
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import TextToImage
 from qwen_demo.axes import Axes
+from qwen_demo.call import State
 from qwen_demo.library import Library
 from qwen_demo.line import PATIENCE, Timer
-from qwen_demo.order import Order, State
+from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service

@@ -18,10 +18,11 @@ import pytest_asyncio
 from qwen_demo import __version__
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, TextToImage
+from qwen_demo.call import State
 from qwen_demo.images import Reference
 from qwen_demo.inpaint import Region
 from qwen_demo.library import Entry, Library
-from qwen_demo.order import Order, State
+from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.recipe import Recipe
 from qwen_demo.service import Service

@@ -14,8 +14,8 @@ from PIL import Image
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.axes import MOST
+from qwen_demo.call import Photo
 from qwen_demo.library import Library
-from qwen_demo.order import Photo
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.ui import photos as module
