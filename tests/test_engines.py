@@ -21,10 +21,10 @@ from qwen_demo.api.dialects import DIALECTS, Prepared
 from qwen_demo.api.engine import PROVIDER_ENGINE, Engine, find, of_dialect
 from qwen_demo.api.errors import ConnectionFailed, InvalidRequest, QwenDemoError, Unauthorized
 from qwen_demo.api.requests import TextToImage, checked_size
+from qwen_demo.call import State
 from qwen_demo.i18n import LANGUAGES
 from qwen_demo.library import Library
 from qwen_demo.models import read_models
-from qwen_demo.order import State
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.recipe import Recipe
@@ -438,11 +438,12 @@ def test_agents_are_told_of_no_choice_without_a_choice(tmp_path: Path) -> None:
     service = Service(QwenClient(KEY), Orders(1), Library(tmp_path), engine=engine)
     tools = AgentServer(service, Addresses(service.everything, bytes(32))).tools
     schemas = {tool.name: tool.inputSchema["properties"] for tool in tools}
-    assert schemas.keys() == {"text_to_image", "edit_image", "fuse_images"}
+    assert schemas.keys() == {"text_to_image", "edit_image", "fuse_images", "batch_edit", "vary"}
     assert "1584x1056" in schemas["text_to_image"]["size"]["enum"]
-    assert "size" not in schemas["edit_image"]  # its edit models take none
+    assert schemas["vary"]["sizes"]["items"]["enum"] == schemas["text_to_image"]["size"]["enum"]
+    assert all("size" not in schemas[name] for name in ("edit_image", "batch_edit"))  # its edit models take none
     assert all({"steps", "guidance"} <= schema.keys() for schema in schemas.values())
-    assert all({"watermark", "optimize_prompt"}.isdisjoint(schema) for schema in schemas.values())
+    assert all({"watermark", "optimize_prompt", "rewritings"}.isdisjoint(schema) for schema in schemas.values())
 
 
 def test_a_size_by_hand_that_a_model_can_not_have_is_not_shown_as_chosen() -> None:
