@@ -3,6 +3,7 @@
 One request is one HTTP call. An order of more pictures than a model gives in one call is several requests: `split`.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -13,6 +14,7 @@ from .catalog import PROVIDER, Catalog, Kind, Model, Task
 from .errors import InvalidRequest, shorten
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me")
+_TORN = re.compile("[\ud800-\udfff]")  # half of an emoji can come in JSON, and can't be sent on in UTF-8
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # fillers of Hangul, and Braille's empty cell
 AnyRequest = TypeVar("AnyRequest", bound="ImageRequest")
 STAND_IN = "data:image/png;base64,…"
@@ -304,8 +306,7 @@ def _shown(reference: str) -> str:
 
 def _text(name: str, value: object, limit: int) -> str:
     """A text without NULs, which some that pass it on would take for its end."""
-    # Half of an emoji's two surrogates can come in JSON, and can't be sent on in UTF-8.
-    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not isinstance(value, str) or _TORN.search(value):
         raise InvalidRequest(name, "text", value)
     value = value.replace("\0", "")
     if len(value) > limit:
@@ -333,6 +334,8 @@ def _check_reference(name: str, value: object, row: Model) -> None:
     if value is None or value == "":
         raise InvalidRequest(name, "picture_missing", value)
     if not isinstance(value, str) or not value.startswith(("https://", "data:image/")):
+        raise InvalidRequest(name, "picture_form", value)
+    if value.startswith("https://") and _TORN.search(value):
         raise InvalidRequest(name, "picture_form", value)
     if value.startswith("https://") and not row.addresses:
         raise InvalidRequest(name, "picture_address", value, model=row.name)

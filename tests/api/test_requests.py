@@ -199,9 +199,11 @@ def test_an_order_is_of_1_to_6_pictures(n: Any) -> None:
         split(TextToImage(prompt="a"), n)
 
 
-def test_half_an_emoji_is_no_text() -> None:
+def test_half_an_emoji_is_neither_text_nor_address() -> None:
     with pytest.raises(InvalidRequest, match="prompt must be text"):
         TextToImage(prompt="a \ud83d")
+    with pytest.raises(InvalidRequest, match="image must be an https:// address"):
+        ImageEdit(prompt="a", image=f"{A}?\ud83d")
 
 
 def test_embedded_pictures_are_cut_short_for_people() -> None:
