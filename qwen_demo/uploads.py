@@ -14,6 +14,7 @@ from .call import Photo
 from .images import Reference
 from .library import Library, elsewhere
 from .line import Line
+from .lineage import ids_of
 from .quota import Limit, TooMuchKept
 from .visitors import Visitor
 
@@ -172,10 +173,12 @@ class Uploads:
             if not address.startswith("https://"):
                 raise InvalidRequest("image", "picture_form" if address else "picture_missing", address)
             return Photo(name, address)
+        library = self._library_of(visitor.name)
+        (id,) = await asyncio.to_thread(ids_of, library, [source])
         async with _as_file(source) as upload:
-            known = await asyncio.to_thread(self._library_of(visitor.name).known_reference, upload)
+            known = await asyncio.to_thread(library.known_reference, upload)
             kept = known or (await self.prepare(upload, visitor))[1]
-            return Photo(name, kept.stem)
+            return Photo(name, kept.stem, id)
 
     async def _made_ready(self, upload: Path, visitor: Visitor, work: decoding.Work, how: str = "") -> Reference:
         async with self._line.turn(upload, visitor.counted):

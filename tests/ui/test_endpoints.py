@@ -512,6 +512,15 @@ async def test_a_name_is_shown_without_its_tricks_and_matched_by_its_number(
     assert [row["name"] for row in rows] == ["a gnp.png", "c" * 120, "image 3", "{'d': 1}"]
 
 
+async def test_a_picture_of_the_library_is_known_in_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    service = service_in(tmp_path / "outputs", Backend())
+    ((file,), _), *_ = await answers_of(service, "vary", prompt="a")
+    await answers_of(service, "batch_edit", prompt="b", images=[{"path": file.path}, data_url("red")])
+    *_, order = service.orders.of("")
+    assert [call.photo and call.photo.source for call in order.calls] == [Path(file.path).stem, ""]
+
+
 async def test_an_address_is_left_out_where_the_model_takes_none(tmp_path: Path) -> None:
     own = Model("qwen-edit-here", ("edits",), addresses=False)
     engine = with_models(own)
