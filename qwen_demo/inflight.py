@@ -20,7 +20,7 @@ PATIENCE = 1.0  # seconds for Redis to answer
 AWAY = 5.0  # seconds until it is asked again after it didn't
 KEY = "qwen-image-demo/in-flight"
 
-_NOW = "local t = redis.call('TIME')  local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+_NOW = "local t = redis.call('TIME')  local now = t[1] * 1000 + t[2] / 1000\n"
 _BEGIN = f"""{_NOW}
 local token, process = ARGV[1], ARGV[2]
 local lease, limit, each, interval, poll, forget = unpack(ARGV, 3)
@@ -35,7 +35,7 @@ for i = 5, #KEYS do
   if free(KEYS[i], each) < 1 then return {{tonumber(poll), 0}} end
 end
 local opens = tonumber(redis.call('GET', account) or 0)
-if opens > now then return {{opens - now, 0}} end
+if opens > now then return {{math.ceil(opens - now), 0}} end
 
 -- Processes that found no place come first, in the order in which they first asked.
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', heard, '-inf', now)) do
