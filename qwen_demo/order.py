@@ -94,6 +94,7 @@ class Order:
         finished: whether it has come to its end.
         changes: how often something of it has changed.
         task: who works on it.
+        line: in which its calls wait, the one of all orders.
         bell: rings whenever one of the visitor's orders changes.
         noting: held by whoever writes down how it stands.
         charge: where its charged calls are counted, as `Charge.told`.
@@ -130,7 +131,7 @@ class Order:
         self.task: asyncio.Task[None] | None = None
         self.noting = asyncio.Lock()
         self.charge: tuple[tuple[str, str], ...] = ()
-        self._line = line or Line(1)
+        self.line = line or Line(1)
         self._started = time.monotonic()
         self._ended: float | None = None
         self._bell, self.bell = Bell(), bell or Bell()
@@ -176,7 +177,7 @@ class Order:
     @property
     def place(self) -> int:
         """How many calls are to be sent before its next one, itself included; 0 when it waits for none."""
-        return min((place for call in self.calls if (place := self._line.place(call))), default=0)
+        return min((place for call in self.calls if (place := self.line.place(call))), default=0)
 
     @property
     def on_their_way(self) -> int:
@@ -249,7 +250,7 @@ class Order:
     async def turn(self, call: Call, after: Turn | None = None) -> AsyncIterator[Turn]:
         """The call's turn to be sent, maybe after one in which it was put off. From here on it can't be dropped."""
         account = f"{self.visitor} at {self.terms.host}" if self.terms.own_key else ""
-        async with self._line.turn(call, self.counted, account, after) as turn:
+        async with self.line.turn(call, self.counted, account, after) as turn:
             call.state, call.unbilled, call.began = State.SENT, 0, time.monotonic()
             self.tell()
             yield turn
@@ -264,7 +265,7 @@ class Order:
 
         Returns whether it waits again. An order of one call doesn't: who made it is there to try again.
         """
-        if len(self.calls) == 1 or not self._line.put_off(turn, seconds):
+        if len(self.calls) == 1 or not self.line.put_off(turn, seconds):
             return False
         call.state, call.unbilled = State.WAITING, call.request.n
         if self.cancelled and call.task:

@@ -113,7 +113,7 @@ class Orders:
 
     def take_back(self, order: Order) -> None:
         """Have an order of before the app was started anew."""
-        order.bell = self._bell(order.visitor)
+        order.line, order.bell = self._line, self._bell(order.visitor)
         self._orders[order.id] = order
         self._forget_most(order.visitor)
         self._forget_later(order)

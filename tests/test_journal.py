@@ -165,6 +165,36 @@ async def test_what_was_sent_without_an_answer_is_told_and_ordered_again_with_on
     assert found.orders.unread("ann") == []
 
 
+async def test_orders_of_before_that_go_on_wait_in_the_line_of_all(tmp_path: Path) -> None:
+    sent, now, most = asyncio.Event(), 0, 0
+
+    async def hang(_: httpx.Request) -> httpx.Response:
+        sent.set()
+        await asyncio.Event().wait()
+        return answer()
+
+    async def noted(_: httpx.Request) -> httpx.Response:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.01)
+        now -= 1
+        return answer()
+
+    service = make(tmp_path, hang, 1)
+    for _ in range(3):
+        await service.order(HILL, 3, ANN)
+    await asyncio.wait_for(sent.wait(), 30)
+    await dropped(service)
+    service.journal.life.end()
+    later = make(tmp_path, noted, 2)
+    await later.resume()
+    for order in later.orders.of("ann"):
+        await later.go_on(order, ANN)
+    assert sum([len((await order.finish()).pictures) for order in later.orders.of("ann")]) == 8
+    assert most == 2
+
+
 async def test_an_edit_is_ordered_again_with_the_pictures_that_are_kept(tmp_path: Path) -> None:
     bodies: list[dict[str, Any]] = []
 
