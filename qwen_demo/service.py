@@ -16,7 +16,7 @@ from .api.engine import PROVIDER_ENGINE, Engine
 from .api.errors import InvalidRequest, QwenDemoError
 from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, split
 from .archive import Archives
-from .axes import Axes, expand
+from .axes import Axes, expand, grid_of
 from .call import Call, Photo, State
 from .delivery import Delivery
 from .disk import PIXELS, DiskFull, Room
@@ -248,13 +248,15 @@ class Service:
         order.task = asyncio.create_task(self._run(order, order.calls, key, charge))
         return order
 
-    async def go_on(self, order: Order, visitor: Visitor, place: int | None = None) -> None:
+    async def go_on(self, order: Order, visitor: Visitor, place: int | None = None, *, lost: bool = False) -> None:
         """Order what of it is `open`, or the one call of that place, as it is and in the same order.
+
+        What is `lost` in its place: it may be paid for twice.
 
         Raises:
             QwenDemoError: as for `order`.
         """
-        calls = [call for call in order.open if place is None or place in call.places]
+        calls = [call for call in (order.lost if lost else order.open) if place is None or place in call.places]
         if not calls:
             return
         requests = [call.request for call in calls]
@@ -382,10 +384,15 @@ class Service:
     async def order_again(self, order: Order, visitor: Visitor, place: int | None = None) -> list[Order]:
         """Order anew what was sent and is lost, or the one picture of that place: with the same words and seeds.
 
+        Where each place has words, a model or a photo of its own, it goes on in the same order.
+
         Raises:
             InvalidRequest: a reference picture is not here any more.
             QwenDemoError: as for `order`.
         """
+        if grid_of(order).apart and not order.terms.regions:
+            await self.go_on(order, visitor, place, lost=place is None)
+            return []
         found = self.pictures_of(order.terms.references, order.terms.sources, order.visitor)
         sources = [picture.path if isinstance(picture, Entry) else picture or "" for picture in found]
         placed = []

@@ -171,6 +171,10 @@ async def test_after_a_restart_it_goes_on_where_it_stood_once_it_is_told_to(tmp_
     assert len(pictures(tmp_path)) == 4
     await anew.go_on(known, ANN)  # nothing is open
     assert later.came == {"four": 1, "five": 1}
+    assert await anew.order_again(known, ANN) == []  # what is lost takes a click of its own
+    await known.finish()
+    assert later.came == {"three": 1, "four": 1, "five": 1}
+    assert (sorted(known.numbered), known.lost) == ([0, 1, 2, 3, 4], [])
 
 
 async def test_photos_go_on_after_a_restart_each_with_its_own(tmp_path: Path) -> None:
