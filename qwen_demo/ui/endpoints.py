@@ -311,17 +311,20 @@ async def _taken_in(
     """
     everything = {**fields, "catalog": service.engine.catalog}
     request, *_ = expand(ImageEdit.kind, [STAND_IN], n, Axes(), everything, max(1, len(given)))
-    photos: dict[int, Photo] = {}
-    refused: dict[int, InvalidRequest] = {}
-    names = [_file_name(image) or f"image {number}" for number, image in enumerate(given, 1)]
-    for at, (image, name) in enumerate(zip(given, names, strict=True)):
+
+    async def take(image: object, name: str) -> Photo | InvalidRequest:
         try:
             photo = await service.uploads.photo(_source(image), name, visitor(http))
             if photo.is_address:
                 request.holding([photo.reference])  # which not every model takes
-            photos[at] = photo
+            return photo
         except InvalidRequest as error:
-            refused[at] = error
+            return error
+
+    names = [_file_name(image) or f"image {number}" for number, image in enumerate(given, 1)]
+    found = dict(enumerate(await asyncio.gather(*map(take, given, names))))
+    photos = {at: photo for at, photo in found.items() if isinstance(photo, Photo)}
+    refused = {at: error for at, error in found.items() if isinstance(error, InvalidRequest)}
     if not photos:
         raise next(iter(refused.values()), InvalidRequest("images", "picture_missing", ""))
     left_out = [{"image": at, "name": names[at], "problem": describe(error, "en")} for at, error in refused.items()]
