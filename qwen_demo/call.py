@@ -99,7 +99,12 @@ class Call:
 
     @property
     def sent(self) -> ImageRequest:
-        """The request as it is sent: a model that doesn't keep a picture's shape by itself is told it."""
+        """The request as it is sent, but for a picture that is read then.
+
+        A model that doesn't keep a picture's shape by itself is told it.
+        """
+        if self.photo and self.photo.is_address:
+            return self.request.holding([self.photo.reference])
         row, part = self.request.row, self.region.size if self.region else None
         if part and not row.keeps_shape:
             return replace(self.request, size=row.sized("{}x{}".format(*part)) or row.at_a_megapixel(*part))

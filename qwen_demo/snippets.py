@@ -29,10 +29,11 @@ def base64_of(file: str) -> str:
 """
 
 
-def as_json(engine: Engine, requests: Sequence[ImageRequest]) -> str:
+def as_json(engine: Engine, requests: Sequence[ImageRequest], first: Sequence[int] = ()) -> str:
     """The body, or a list of them for several requests. `data:…;base64,…(image-1.png)` stands for a picture in JSON,
-    and `@image-1.png` for one in a form."""
-    bodies = [_body(_prepared(engine, request)) for request in requests]
+    and `@image-1.png` for one in a form. Each request's pictures are numbered from its `first` on, or from 1."""
+    numbers = first or [1] * len(requests)
+    bodies = [_body(_prepared(engine, *pair)) for pair in zip(requests, numbers, strict=True)]
     return _json(bodies if len(bodies) > 1 else bodies[0])
 
 
@@ -180,11 +181,11 @@ def _bytes_of(request: ImageRequest, field: str) -> str:
     return f"{b64} if picture{found} else {url}"  # the engine decides, and the other one is absent, or None
 
 
-def _prepared(engine: Engine, request: ImageRequest) -> Prepared:
+def _prepared(engine: Engine, request: ImageRequest, first: int = 1) -> Prepared:
     """What is sent, with a stand-in for each embedded picture."""
     references = [
         _Picture(number, reference) if reference.startswith("data:") else reference
-        for number, reference in enumerate(request.references, start=1)
+        for number, reference in enumerate(request.references, first)
     ]
     return engine.dialect.prepare(make(request.kind, references, **asked(request), catalog=request.catalog))
 

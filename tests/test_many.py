@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from qwen_demo.orders import Orders, ShuttingDown, TooManyOrders
 from qwen_demo.quota import OverQuota, Quota
 from qwen_demo.recipe import read
 from qwen_demo.service import Service
+from qwen_demo.snippets import as_json
 from qwen_demo.usage import Prices
 from qwen_demo.visitors import Visitor
 from tests.test_journal import ANN, again, answer, dropped, make, pictures, png
@@ -101,6 +103,22 @@ async def test_each_photo_is_asked_in_every_way(tmp_path: Path) -> None:
         ("a.jpg", models[1]),
         ("b.jpg", models[0]),
         ("b.jpg", models[1]),
+    ]
+
+
+async def test_as_code_each_photo_has_a_number_and_an_address_stays_one(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    found = [*photos(service, ("a.jpg", "b.jpg")), Photo("c.png", "https://pictures.example/c.png")]
+    order = await edited(service, found, axes=Axes(prompt=("warmer", "colder")))
+    first = [found.index(replace(call.photo, shape=(1, 1))) + 1 for call in order.calls if call.photo]
+    bodies = json.loads(as_json(service.engine, [call.sent for call in order.calls], first))
+    assert [body["image"] for body in bodies] == [
+        ["data:image/png;base64,…(image-1.png)"],
+        ["data:image/png;base64,…(image-1.png)"],
+        ["data:image/png;base64,…(image-2.png)"],
+        ["data:image/png;base64,…(image-2.png)"],
+        ["https://pictures.example/c.png"],
+        ["https://pictures.example/c.png"],
     ]
 
 

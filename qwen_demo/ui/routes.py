@@ -28,7 +28,7 @@ from ..library import UNDO, Entry, Library
 from ..order import Order
 from ..search import Search
 from ..service import Service
-from ..snippets import all_forms
+from ..snippets import all_forms, as_json
 from ..upkeep import purge
 from ..usage import as_csv
 from ..visitors import Visitor
@@ -209,9 +209,12 @@ class Board:
     def _code(self, asked: Asked) -> Told:
         """An order as code that makes the same pictures again."""
         order = self._order(asked, asked.param("order"))
-        forms = dict(all_forms(self._service.engine_of(order), [call.sent for call in order.calls]))
+        engine, requests = self._service.engine_of(order), [call.sent for call in order.calls]
+        if not order.terms.regions[1:] and not grid_of(order).apart:
+            return dict(all_forms(engine, requests))
         # Where calls have words, models or pictures of their own, the other forms would name one for all.
-        return {"JSON": forms["JSON"]} if order.terms.regions[1:] or grid_of(order).apart else forms
+        photos = order.terms.photos
+        return {"JSON": as_json(engine, requests, [photos.index(call.photo) + 1 for call in order.calls if call.photo])}
 
     def _raw_answers(self, asked: Asked) -> Response:
         """The answers of an order that could not be read, as they came."""
