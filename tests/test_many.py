@@ -5,7 +5,6 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import STAND_IN, ImageEdit
 from qwen_demo.archive import of_order
 from qwen_demo.axes import Axes
-from qwen_demo.call import Photo, Picture, State
+from qwen_demo.call import Photo, Picture
 from qwen_demo.images import Reference
 from qwen_demo.library import Entry, Library
 from qwen_demo.order import Order, Terms
@@ -136,14 +135,20 @@ class Api:
         self.through = asyncio.Semaphore(0)
         self.came: Counter[str] = Counter()
         self.refused: set[str] = set()
-        self.arrived = asyncio.Event()
+        self._arrived = asyncio.Condition()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         prompt = json.loads(request.content)["prompt"]
-        self.came[prompt] += 1
-        self.arrived.set()
+        async with self._arrived:
+            self.came[prompt] += 1
+            self._arrived.notify_all()
         await self.through.acquire()
         return REFUSED if prompt in self.refused else answer()
+
+    async def has(self, count: int) -> None:
+        """Wait until so many calls have come."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self.came.total() >= count)
 
     def let(self, count: int) -> None:
         for _ in range(count):
@@ -158,20 +163,12 @@ async def begun(service: Service, words: tuple[str, ...] = WORDS) -> Order:
     return await service.order_from("text_to_image", [], 1, ANN, axes=Axes(prompt=words), words="{…}", **fields)
 
 
-async def until(order: Order, reached: Callable[[Order], bool]) -> None:
-    async for _ in order.watch():
-        if reached(order):
-            return
-    raise AssertionError("it ended before")
-
-
 async def test_after_a_restart_it_goes_on_where_it_stood_once_it_is_told_to(tmp_path: Path) -> None:
     api, quota = Api(), Quota("20/day", "")
     service = make(tmp_path, api, at_once=1, quota=quota)
     order = await begun(service)
     api.let(2)
-    await until(order, lambda order: len(order.pictures) == 2)
-    await until(order, lambda order: order.calls[2].state is State.SENT)
+    await asyncio.wait_for(api.has(3), 30)
     await dropped(service)
 
     later = Api()
@@ -197,18 +194,19 @@ async def test_after_a_restart_it_goes_on_where_it_stood_once_it_is_told_to(tmp_
 
 async def test_photos_go_on_after_a_restart_each_with_its_own(tmp_path: Path) -> None:
     first: list[str] = []
-    gate = asyncio.Event()
+    second, gate = asyncio.Event(), asyncio.Event()
 
     async def slow(request: httpx.Request) -> httpx.Response:
         first.append(sent(request))
         if len(first) > 1:
+            second.set()
             await gate.wait()
         return answer()
 
     service = make(tmp_path, slow, at_once=1)
     found = photos(service)
     order = await service.order_from("edit", [], 1, ANN, photos=found, prompt="warmer")
-    await until(order, lambda order: order.calls[1].state is State.SENT)
+    await asyncio.wait_for(second.wait(), 30)
     await dropped(service)
     came: list[str] = []
 
