@@ -166,7 +166,7 @@ async def begun(service: Service, words: tuple[str, ...] = WORDS) -> Order:
 async def test_after_a_restart_it_goes_on_where_it_stood_once_it_is_told_to(tmp_path: Path) -> None:
     api, quota = Api(), Quota("20/day", "")
     service = make(tmp_path, api, at_once=1, quota=quota)
-    order = await begun(service)
+    await begun(service)
     api.let(2)
     await asyncio.wait_for(api.has(3), 30)
     await dropped(service)
