@@ -29,6 +29,7 @@ from deploy.two_processes import run, say
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120  # seconds for the app to be healthy, and to end
 NETWORK = [Path("/etc/resolv.conf"), Path("/etc/hosts")]
+"""What an engine puts into every container."""
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
@@ -146,14 +147,14 @@ class Image:
             self.root,
             command,
             environ={**self.environ, **environ},
-            shown=[*self.python, *shown],
+            shown=[*NETWORK, *self.python, *shown],
             user=self.uid,
             folder=self.folder,
             alone=alone,
         )
 
     def _done(self, command: Sequence[str], environ: Mapping[str, str] = {}, shown: Sequence[Path] = ()) -> None:
-        done(*self.line(command, environ, [*NETWORK, *shown]))
+        done(*self.line(command, environ, shown))
 
 
 def done(*command: str) -> None:
