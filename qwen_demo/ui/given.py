@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ class Given:
         sent["prompt"] = next(iter(self.wordings), self.values["prompt"])
         return sent | {"negative_prompt": sent["negative_prompt"] or None}
 
-    @property
+    @cached_property
     def wordings(self) -> tuple[str, ...]:
         """What its prompt stands for.
 

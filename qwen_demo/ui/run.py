@@ -31,7 +31,7 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
             given, who, background = form.given(values), visitor(http), colour(values["background"])
             photos = await photos_of(service, values.get("photos"), who, background)
             painted = None if photos else given.painted
-            if not painted:
+            if not painted:  # with paint an order has six at most
                 requests = planned(form, given)
                 asked = repr((*given.told_apart(), [photo.reference for photo in photos]))
                 if sum(request.n for request in requests) > MANY and agreed_to != asked:

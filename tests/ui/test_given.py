@@ -1,0 +1,20 @@
+"""What a form's controls hold, read in a request's terms."""
+
+from unittest.mock import Mock
+
+import pytest
+
+from qwen_demo.api.catalog import PROVIDER
+from qwen_demo.axes import Axes, wordings
+from qwen_demo.ui import given as module
+from qwen_demo.ui.given import Given
+
+
+def test_a_prompt_is_taken_apart_once_however_often_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is done where everybody waits, and may be long."""
+    taken_apart = Mock(wraps=wordings)
+    monkeypatch.setattr(module, "wordings", taken_apart)
+    given = Given({"prompt": "{red|no} hat", "n": 1, "size": "1328x1328"}, PROVIDER.models[0], 0)
+    assert (given.wordings, given.fields["prompt"]) == (("red hat", "no hat"), "red hat")
+    assert given.axes == given.told_apart()[0] == Axes(prompt=("red hat", "no hat"))
+    assert taken_apart.call_count == 1
