@@ -63,10 +63,9 @@ def expand(
     count = math.prod(map(len, named.values())) * photos
     if count > MOST:
         raise InvalidRequest("n", "too_many_pictures", count, count=count, limit=MOST)
-    requests: dict[ImageRequest, None] = {}
-    for combination in product(*named.values()):
-        request = make(kind, references, **{**given, **dict(zip(named, combination, strict=True))})
-        requests |= dict.fromkeys(split(request, n))
+    combinations = (dict(zip(named, values, strict=True)) for values in product(*named.values()))
+    different = dict.fromkeys(make(kind, references, **{**given, **chosen}) for chosen in combinations)
+    requests = [one for request in different for one in split(request, n)]
     pictures = sum(request.n for request in requests) * photos
     if pictures > MOST:
         raise InvalidRequest("n", "too_many_pictures", pictures, count=pictures, limit=MOST)
@@ -101,39 +100,36 @@ def literal(text: str) -> str:
 
 def _texts(text: str) -> list[str]:
     """All that one line or prompt stands for, each once."""
-    signs = re.findall(r"\\[{|}｛｜｝]|.", text, re.DOTALL)
-    paired = _paired(signs)
-    groups: list[list[list[Sequence[str]]]] = [
-        [[]]
-    ]  # those that are open: alternatives, made of parts, each with choices
+    signs = re.findall(r"\\[{|}｛｜｝]|[{|}｛｜｝]|[^\\{|}｛｜｝]+|\\", text)
+    splitting = _splitting(signs)
+    groups: list[list[list[list[str]]]] = [[[]]]  # those that are open: alternatives, made of parts, each with choices
     for at, sign in enumerate(signs):
-        if at in paired and sign in _OPEN:
+        if at not in splitting:
+            groups[-1][-1].append([sign.removeprefix("\\") or sign])
+        elif sign in _OPEN:
             groups.append([[]])
             _check(len(groups))  # so deep nobody means it
-        elif at in paired:
-            group = groups.pop()
-            choices = [text for parts in group for text in _joined(parts)]
-            if len(group) == 1:
-                choices = [f"{signs[paired[at]]}{text}{sign}" for text in choices]
-            groups[-1][-1].append(list(dict.fromkeys(choices)))
-        elif sign in _BAR and groups[1:]:
+        elif sign in _BAR:
             groups[-1].append([])
         else:
-            groups[-1][-1].append([sign[-1:]])
+            choices = dict.fromkeys(text for parts in groups.pop() for text in _joined(parts))
+            groups[-1][-1].append(list(choices))
     return _joined(groups[0][0])
 
 
-def _paired(signs: Sequence[str]) -> Mapping[int, int]:
-    """Of each brace that has a counterpart, where that is."""
-    paired: dict[int, int] = {}
-    opened: list[int] = []
+def _splitting(signs: Sequence[str]) -> set[int]:
+    """Where the braces that hold alternatives are, and the bars between these."""
+    splitting: set[int] = set()
+    opened: list[list[int]] = []  # a brace, and its bars
     for at, sign in enumerate(signs):
         if sign in _OPEN:
-            opened.append(at)
+            opened.append([at])
+        elif sign in _BAR and opened:
+            opened[-1].append(at)
         elif sign in _CLOSE and opened:
-            start = opened.pop()
-            paired |= {start: at, at: start}
-    return paired
+            places = opened.pop()
+            splitting |= {*places, at} if places[1:] else set()
+    return splitting
 
 
 def _joined(parts: Sequence[Sequence[str]]) -> list[str]:
@@ -152,7 +148,8 @@ class Grid:
     """Where the pictures of an order stand by what differs between them.
 
     Attributes:
-        axes: what differs: `photo`, `prompt`, `model`, `size`, `optimize_prompt` or `seed`, and its values.
+        axes: what differs: `photo`, `prompt`, `model`, `size`, `optimize_prompt`, and `seed`, or the `number` of a
+            picture of one request, from 0, where not every picture has a seed of its own; and its values.
         keys: of each place, its value on each of these axes.
     """
 
@@ -162,7 +159,12 @@ class Grid:
     @property
     def apart(self) -> bool:
         """Whether more differs than the seeds."""
-        return any(name != "seed" for name in self.axes)
+        return any(name not in ("seed", "number") for name in self.axes)
+
+    @property
+    def each(self) -> int:
+        """How many pictures there are of what is otherwise the same."""
+        return max((len(values) for name, values in self.axes.items() if name in ("seed", "number")), default=1)
 
     @property
     def columns(self) -> str:
@@ -172,9 +174,10 @@ class Grid:
 
 
 def grid_of(order: Order) -> Grid:
-    """How the calls of an order differ. Pictures of one request differ in their numbers, from 0, as their seeds do."""
+    """How the calls of an order differ. What follows from something else, such as a size from the model, is no axis."""
     told: list[dict[str, Any]] = []
     counted: Counter[tuple[Any, ...]] = Counter()
+    seeded = all(call.request.n == 1 and call.request.seed is not None for call in order.calls)
     for call in order.calls:
         request = call.request
         same: dict[str, Any] = {
@@ -186,8 +189,12 @@ def grid_of(order: Order) -> Grid:
         same["optimize_prompt"] = request.optimize_prompt
         for _ in call.places:
             key = tuple(same.values())
-            told.append({**same, "seed": counted[key]})
+            told.append({**same, **({"seed": request.seed} if seeded else {"number": counted[key]})})
             counted[key] += 1
     values = {name: list(dict.fromkeys(place[name] for place in told)) for name in told[0]}
     axes = {name: found for name, found in values.items() if len(found) > 1}
+    for name in {"optimize_prompt", "size"} & axes.keys():
+        others = {tuple(place[other] for other in axes if other != name): place[name] for place in told}
+        if all(others[tuple(place[other] for other in axes if other != name)] == place[name] for place in told):
+            del axes[name]
     return Grid(axes, [tuple(place[name] for name in axes) for place in told])

@@ -71,6 +71,7 @@ class Call:
         seconds: from then until its pictures were here.
         region: where alone the photo may change.
         photo: the one that it is about, where the order has several.
+        dropped: whether the visitor wanted no more of it before it was sent.
         charged: whether its pictures are counted, and it is not settled yet which of them stay so.
         refused: whether the API did so for what was asked.
     """
@@ -88,6 +89,7 @@ class Call:
     seconds: float | None = None
     region: Region | None = None
     photo: Photo | None = None
+    dropped: bool = False
     charged: bool = False
     refused: bool = False
     task: asyncio.Task[None] | None = None

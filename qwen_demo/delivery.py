@@ -140,8 +140,8 @@ class Delivery:
     async def _posted(self, order: Order, call: Call, key: str, held: AsyncExitStack) -> bytes:
         async with order.noting:  # one after the other: they reach the API in their order
             await self.check((order.visitor, *order.counted), key, order.terms.host)
+            request = await self._whole(order, call)
             await self.aside(self._journal.write, order)  # that it is sent is known before it is
-        request = await self._whole(order, call)
         async with self._client_for(order).open(request, key, once=len(order.calls) > 1) as answer:
             if call.request.response_format == "b64_json" or not call.request.row.formats:
                 await held.enter_async_context(self._answers)
@@ -161,8 +161,11 @@ class Delivery:
         def read(name: str) -> str:
             if name.startswith("https://"):
                 return name
-            if file := library.find_reference(name):
-                return images.data_url(file)
+            try:
+                if file := library.find_reference(name):
+                    return images.data_url(file)
+            except OSError as error:
+                raise InvalidRequest("image", "picture_gone", name) from error
             raise InvalidRequest("image", "picture_gone", name)
 
         return request.holding(await asyncio.to_thread(lambda: list(map(read, order.references(call)))))

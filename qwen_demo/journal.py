@@ -170,7 +170,8 @@ class Journal:
         try:
             return _order(entry, self._catalog)
         except InvalidRequest:  # its model is gone, or takes other things now: what was ordered is known all the same
-            return _order(entry, widest(*{request["model"] for request in _requests(entry)}))
+            models = {request["model"] for request in _requests(entry)} - {row.name for row in self._catalog.models}
+            return _order(entry, Catalog((*self._catalog.models, *widest(*models).models)))
 
     def _file(self, order: Order) -> Path:
         return self._folder / f"{order.id}.json"
@@ -211,6 +212,7 @@ def _entry(order: Order) -> dict[str, Any]:
                 "reason": call.reason,
                 "unbilled": call.unbilled,
                 "charged": call.charged,
+                "dropped": call.dropped,
                 "refused": call.refused,
             }
             for call in order.calls
@@ -262,7 +264,8 @@ def _order(entry: Mapping[str, Any], catalog: Catalog) -> Order:
         call.answered = datetime.fromisoformat(facts["answered"]) if facts["answered"] else None
         call.region = region_of(facts.get("region"))
         call.charged, call.refused = facts.get("charged", False), facts.get("refused", False)
-        if call.state is State.WAITING and not order.cancelled:
+        call.dropped = facts.get("dropped", order.cancelled and call.state is State.WAITING)
+        if call.state is State.WAITING and not call.dropped:
             order.fail(NotSent(), call.places)
         elif call.state is State.SENT:
             order.fail(Unanswered(call.request.seed), call.places)

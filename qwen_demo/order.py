@@ -204,17 +204,31 @@ class Order:
     def open(self) -> list[Call]:
         """The calls that were not sent, or cost nothing, and can be ordered as they are. Of one call, it is that order.
 
-        A region is asked for again on the picture that has the others; that is an order of its own.
+        Where nobody pays, also those of whose pictures nobody knows. A region is asked for again on the picture that
+        has the others; that is an order of its own.
         """
-        if not self.finished or self.terms.regions or len(self.calls) == 1:
+        if not self.finished or self.terms.regions or (len(self.calls) == 1 and not self.terms.photos):
             return []
+        free = {State.WAITING} if self.terms.billed else {State.WAITING, State.SENT, State.ANSWERED}
         failed = [call for call in self.calls if call.state is State.FAILED and call.unbilled == call.request.n]
-        return [call for call in self.calls if call.state is State.WAITING or call in failed]
+        return [call for call in self.calls if call.state in free or call in failed]
+
+    def may_go_again(self, place: int) -> bool:
+        """Whether what is not there of it can be ordered again without paying twice."""
+        if not self.finished or place not in self.reasons:
+            return False
+        alone = self.terms.regions or not any(call.state is not State.DONE for call in self.open)
+        return not self.reasons[place].may_be_billed if alone else any(place in call.places for call in self.open)
 
     @property
     def paused(self) -> bool:
         """Whether the app was ended before all was sent. It goes on when the visitor says so: that costs money."""
-        return not self.cancelled and any(call.state is State.WAITING for call in self.open)
+        return any(call.state is State.WAITING and not call.dropped for call in self.open)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the visitor wanted no more of something that was not sent."""
+        return any(call.dropped for call in self.calls)
 
     def chain(self, call: Call) -> Sequence[Call]:
         """The calls that change regions of the same photo one after the other, of which this is one."""
@@ -269,7 +283,7 @@ class Order:
             return False
         call.state, call.unbilled = State.WAITING, call.request.n
         if self.cancelled and call.task:
-            call.task.cancel()
+            call.dropped = call.task.cancel()
         self.tell()
         return True
 
@@ -300,8 +314,10 @@ class Order:
         self.cancelled = True
         self.tell()
         for call in self.calls:
-            if call.state is State.WAITING and call.task:
-                call.task.cancel()
+            if call.state is State.WAITING and not (call.task and call.task.done()):
+                call.dropped = True
+                if call.task:
+                    call.task.cancel()
         return self.on_their_way
 
     def resume(self, calls: Sequence[Call]) -> None:
@@ -309,15 +325,16 @@ class Order:
         again = {place for call in calls for place in call.places}
         self.reasons = {place: reason for place, reason in self.reasons.items() if place not in again}
         self.problems = list(dict.fromkeys(self.reasons.values()))
+        self._started = time.monotonic() - self.seconds  # what it waited for its visitor is no work
         self.finished, self.cancelled, self._ended = False, False, None
         self.tell()
 
-    def go_on(self, calls: Sequence[Call], terms: Terms) -> None:
-        """These calls wait for their turns again, as if they had never been sent."""
-        self.terms = terms
-        for call in calls:
+    def go_on(self, calls: Sequence[Call], requests: Sequence[ImageRequest]) -> None:
+        """These calls wait for their turns again, with these requests, as if they had never been sent."""
+        for call, request in zip(calls, requests, strict=True):
+            call.request = request
             call.state, call.unbilled, call.reason, call.task = State.WAITING, call.request.n, "", None
-            call.refused = False
+            call.refused = call.dropped = False
         self.resume(calls)
 
     def end(self, seconds: float | None = None) -> None:

@@ -96,8 +96,8 @@ class Quota:
                 used = await self.add((key, rule), pictures)
                 charge.counters.append((key, rule))
                 _judge(whose, rule, used, pictures)
-        except (OverQuota, QuotaUnknown):
-            await charge.give_back(pictures)
+        except BaseException:  # whoever asked may be gone, too
+            await asyncio.shield(charge.give_back(pictures))
             raise
         return charge
 

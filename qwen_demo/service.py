@@ -14,7 +14,7 @@ from .api import catalog
 from .api.client import QwenClient
 from .api.engine import PROVIDER_ENGINE, Engine
 from .api.errors import InvalidRequest, QwenDemoError
-from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, split
+from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, make, split
 from .archive import Archives
 from .axes import Axes, expand, grid_of
 from .call import Call, Photo, State
@@ -35,6 +35,10 @@ from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
 
 ONE_WAY = Axes()
+
+
+class OtherPayer(QwenDemoError):
+    """Something was ordered with another key than the one that would pay for the rest of it now."""
 
 
 class Service:
@@ -259,16 +263,25 @@ class Service:
         calls = [call for call in (order.lost if lost else order.open) if place is None or place in call.places]
         if not calls:
             return
-        requests = [call.request for call in calls]
         with self._unpaid():
+            requests = [self._renewed(call.request) for call in calls]
             self.orders.check(visitor, len(requests))
             key, host = self._paid_by(visitor)
-            terms = replace(order.terms, own_key=bool(key), host=host, billed=self.engine.billed or bool(key))
-            async with self._charged(requests, visitor, terms, key) as charge:
-                if not order.finished:  # another press was first
+            if (bool(key), host) != (order.terms.own_key, order.terms.host):
+                raise OtherPayer
+            async with self._charged(requests, visitor, order.terms, key) as charge:
+                if not set(calls) <= set(order.lost if lost else order.open):  # another press was first
                     raise TooManyOrders
-                order.go_on(calls, terms)
+                order.go_on(calls, requests)
         order.task = asyncio.create_task(self._run(order, calls, key, charge))
+
+    def _renewed(self, request: ImageRequest) -> ImageRequest:
+        """A request as the models of now take it: what was ordered may be from before they changed.
+
+        Raises:
+            InvalidRequest: they don't.
+        """
+        return make(request.kind, request.references, **asked(request), catalog=self.engine.catalog)
 
     @asynccontextmanager
     async def _charged(
@@ -283,8 +296,8 @@ class Service:
         try:
             await self.attempts.charge(visitor, len(requests))
             yield charge
-        except QwenDemoError:
-            await charge.give_back(n)
+        except BaseException:  # whoever asked may be gone, too
+            await asyncio.shield(charge.give_back(n))
             raise
 
     async def _run(self, order: Order, calls: Sequence[Call], key: str, charge: Charge) -> None:
@@ -296,7 +309,7 @@ class Service:
         try:
             await self.delivery.note(order)
             await self._settle(order, charge)
-            self.ledger.enter(order)
+            self.ledger.enter(order, calls)
         finally:
             self.orders.end(order)
 
@@ -390,7 +403,7 @@ class Service:
             InvalidRequest: a reference picture is not here any more.
             QwenDemoError: as for `order`.
         """
-        if grid_of(order).apart and not order.terms.regions:
+        if (order.terms.photos or grid_of(order).apart) and not order.terms.regions:
             await self.go_on(order, visitor, place, lost=place is None)
             return []
         found = self.pictures_of(order.terms.references, order.terms.sources, order.visitor)

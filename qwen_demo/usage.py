@@ -4,11 +4,12 @@ import csv
 import io
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from statistics import median
 
+from .call import Call
 from .order import Order
 
 MOST_ORDERS = 1_000  # of a visitor
@@ -77,8 +78,11 @@ class Ledger:
         self._rows: dict[str, dict[str, Usage]] = {}
         self._lately: dict[str, deque[float]] = {}
 
-    def enter(self, order: Order) -> None:
-        """Count an order when nothing more comes of it. One that went on is counted once, as it stands now."""
+    def enter(self, order: Order, calls: Sequence[Call]) -> None:
+        """Count an order when nothing more comes of it, and how long these calls of it took.
+
+        One that went on is counted once, as it stands now.
+        """
         tokens, pictures = order.usage.get("total_tokens"), len(order.pictures)
         row = Usage(
             at=datetime.now(),
@@ -98,7 +102,7 @@ class Ledger:
             del rows[next(iter(rows))]
         if len(self._rows) > MOST_VISITORS:
             del self._rows[next(iter(self._rows))]
-        for call in order.calls:
+        for call in calls:
             if call.seconds is not None and not order.reasons.keys() & call.places:
                 self._lately.setdefault(call.request.model, deque(maxlen=20)).append(call.seconds)
 

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from qwen_demo import axes as module
 from qwen_demo.api.catalog import Catalog, widest
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import STAND_IN, ImageEdit, TextToImage
@@ -63,7 +65,7 @@ def test_a_text_that_would_take_long_to_take_apart_is_refused_before() -> None:
 
 @pytest.mark.parametrize(
     "prompt",
-    ["{a|b}" * 6, "{" + "|".join(map(str, range(51))) + "}", "{a|b}" * 5000, "{" * 60 + "a|b" + "}" * 60],
+    ["{a|b}" * 6, "{" + "|".join(map(str, range(51))) + "}", "{a|b}" * 5000, "{|" * 60 + "}" * 60],
 )
 def test_what_stands_for_too_many_is_refused_before_it_is_written_out(prompt: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
@@ -72,6 +74,14 @@ def test_what_stands_for_too_many_is_refused_before_it_is_written_out(prompt: st
     with pytest.raises(InvalidRequest):
         wordings("\n".join(map(str, range(51))), lines=True)
     assert wordings("{a|a}" * 5000) == ("a" * 5000,)  # which is one
+
+
+def test_braces_that_stay_are_no_more_work_than_other_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = Mock(wraps=module._joined)
+    monkeypatch.setattr(module, "_joined", joined)
+    assert wordings("{a}" * 16_000) == ("{a}" * 16_000,)
+    assert joined.call_count == 1
+    assert wordings("{" * 60 + "a|b" + "}" * 60) == tuple("{" * 59 + word + "}" * 59 for word in "ab")
 
 
 @pytest.mark.parametrize(
@@ -179,16 +189,34 @@ def test_two_axes_are_a_grid_and_its_columns_are_the_last() -> None:
 def test_what_is_long_runs_down_and_not_across() -> None:
     wide = Axes(prompt=("a", "b"), seed=tuple(range(9)))
     grid = grid_of(order(expand("text_to_image", [], 1, wide, TEXT)))
-    assert (grid.columns, grid.axes["seed"]) == ("prompt", [*range(9)])
+    assert (grid.columns, grid.axes["seed"], grid.each) == ("prompt", [*range(9)], 9)
     both = Axes(prompt=tuple("abcdefgh"[:7]), seed=tuple(range(7)))
     assert grid_of(order(expand("text_to_image", [], 1, both, TEXT))).columns == "prompt"
 
 
 def test_pictures_that_differ_in_their_seeds_alone_stand_in_no_grid() -> None:
     grid = grid_of(order(expand("text_to_image", [], 4, Axes(), TEXT)))
-    assert (grid.axes, grid.apart) == ({"seed": [0, 1, 2, 3]}, False)
+    assert (grid.axes, grid.apart) == ({"seed": [7, 8, 9, 10]}, False)
     alone = grid_of(order(expand("text_to_image", [], 1, Axes(), TEXT)))
     assert (alone.axes, alone.keys) == ({}, [()])
+
+
+def test_what_follows_from_something_else_is_no_axis() -> None:
+    """A model that doesn't rewrite has no other value than that."""
+    axes = Axes(model=("qwen-image-edit-plus", "qwen-image-edit"))
+    grid = grid_of(order(expand("edit", [STAND_IN], 1, axes, {"prompt": "warmer", "optimize_prompt": True})))
+    assert grid.axes == {"model": ["qwen-image-edit-plus", "qwen-image-edit"]}
+    both = replace(axes, optimize_prompt=(True, False))
+    grid = grid_of(order(expand("edit", [STAND_IN], 1, both, {"prompt": "warmer"})))
+    assert grid.axes["optimize_prompt"] == [True, False, None]
+
+
+def test_a_model_without_seeds_makes_as_many_as_are_asked_for() -> None:
+    model = replace(widest("any").models[0], max_n=1, seeded=False)
+    requests = expand("text_to_image", [], 4, Axes(), {"prompt": "a", "catalog": Catalog((model,))})
+    assert [(one.n, one.seed) for one in requests] == [(1, None)] * 4
+    grid = grid_of(order(requests))
+    assert (grid.axes, grid.each) == ({"number": [0, 1, 2, 3]}, 4)
 
 
 def test_photos_of_one_name_are_told_apart_by_what_they_are() -> None:
@@ -196,7 +224,7 @@ def test_photos_of_one_name_are_told_apart_by_what_they_are() -> None:
     batch = order(expand("edit", [STAND_IN], 2, Axes(), {"prompt": "warmer", "seed": 1}, 2), photos=photos)
     assert [call.photo for call in batch.calls] == [*photos]
     assert [batch.references(call) for call in batch.calls] == [("1" * 64,), ("2" * 64,)]
-    assert grid_of(batch).axes == {"photo": [*photos], "seed": [0, 1]}
+    assert grid_of(batch).axes == {"photo": [*photos], "number": [0, 1]}  # of one request
 
 
 def test_a_model_that_does_not_keep_a_photos_shape_is_told_it() -> None:

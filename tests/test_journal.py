@@ -185,6 +185,8 @@ async def test_orders_of_before_that_go_on_wait_in_the_line_of_all(tmp_path: Pat
     for _ in range(3):
         await service.order(HILL, 3, ANN)
     await asyncio.wait_for(sent.wait(), 30)
+    while len(stands(tmp_path)) < 3:  # the others are written down beside it
+        await asyncio.sleep(0.01)
     await dropped(service)
     service.journal.life.end()
     later = make(tmp_path, noted, 2)

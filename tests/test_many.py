@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from qwen_demo.api.catalog import Catalog
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import STAND_IN, ImageEdit
 from qwen_demo.archive import of_order
@@ -21,9 +22,9 @@ from qwen_demo.images import Reference
 from qwen_demo.library import Entry, Library
 from qwen_demo.order import Order, Terms
 from qwen_demo.orders import Orders, ShuttingDown, TooManyOrders
-from qwen_demo.quota import OverQuota, Quota
+from qwen_demo.quota import Charge, OverQuota, Quota
 from qwen_demo.recipe import read
-from qwen_demo.service import Service
+from qwen_demo.service import OtherPayer, Service
 from qwen_demo.snippets import as_json
 from qwen_demo.usage import Prices
 from qwen_demo.visitors import Visitor
@@ -270,6 +271,121 @@ async def test_two_presses_go_on_once(tmp_path: Path) -> None:
     await order.finish()
     assert {type(outcome) for outcome in outcomes} <= {type(None), TooManyOrders}
     assert (api.came, await quota.left(ANN)) == ({"one": 1, "two": 1}, 7)
+
+
+class Slow(Quota):
+    """Counts a second time only once it may."""
+
+    def __init__(self) -> None:
+        super().__init__("9/day", "")
+        self.asked, self.may = 0, asyncio.Event()
+
+    async def charge(self, visitor: Visitor, pictures: int) -> Charge:
+        self.asked += 1
+        if self.asked == 3:
+            await self.may.wait()
+        return await super().charge(visitor, pictures)
+
+
+async def test_a_press_that_was_overtaken_orders_nothing(tmp_path: Path) -> None:
+    api, quota = Api(), Slow()
+    api.let(99)
+    service = make(tmp_path, api, quota=quota)
+    order = await begun(service, ("one", "two"))
+    order.cancel()
+    await order.finish()
+    quota.asked = 2
+    late = asyncio.create_task(service.go_on(order, ANN))
+    while quota.asked < 3:
+        await asyncio.sleep(0)
+    await service.go_on(order, ANN)
+    await order.finish()
+    quota.may.set()
+    with pytest.raises(TooManyOrders):
+        await late
+    assert (api.came, await quota.left(ANN)) == ({"one": 1, "two": 1}, 7)
+
+
+async def test_of_a_stopped_order_one_place_goes_on_and_the_others_stay_dropped(tmp_path: Path) -> None:
+    api = Api()
+    service = make(tmp_path, api)
+    order = await begun(service, ("one", "two", "three"))
+    order.cancel()
+    await order.finish()
+    api.let(99)
+    await service.go_on(order, ANN, place=1)
+    assert [call.dropped for call in order.calls] == [True, False, True]
+    await order.finish()
+    assert (api.came, order.stopped, order.paused) == ({"two": 1}, True, False)
+    assert order.seconds < 60
+
+
+async def test_one_photo_alone_is_ordered_again_in_its_place(tmp_path: Path) -> None:
+    answers = [REFUSED, answer()]
+    service = make(tmp_path, lambda _: answers.pop(0))
+    order = await edited(service, photos(service)[:1])
+    assert (order.may_go_again(0), order.reasons[0].may_be_billed) == (True, False)
+    assert await service.order_again(order, ANN, 0) == []
+    await order.finish()
+    assert sorted(order.numbered) == [0]
+
+
+async def test_where_nobody_pays_what_is_lost_is_ordered_again_too(tmp_path: Path) -> None:
+    api = Api()
+    service = make(tmp_path, api, at_once=1)
+    service.engine = replace(service.engine, billed=False)
+    await begun(service, ("one", "two"))
+    await asyncio.wait_for(api.has(1), 30)
+    await dropped(service)
+    later = Api()
+    anew, (known,) = await again(service, later)
+    assert [known.may_go_again(place) for place in (0, 1)] == [True, True]
+    later.let(99)
+    await anew.go_on(known, ANN, 0)
+    await known.finish()
+    assert (later.came, sorted(known.numbered)) == ({"one": 1}, [0])
+
+
+async def test_an_order_goes_on_with_the_models_of_now(tmp_path: Path) -> None:
+    service = make(tmp_path, Api())
+    order = await begun(service, ("one", "two"))
+    order.cancel()
+    await order.finish()
+    others = tuple(row for row in service.engine.catalog.models if row.name != order.request.model)
+    service.engine = replace(service.engine, catalog=Catalog(others))
+    with pytest.raises(InvalidRequest) as refused:
+        await service.go_on(order, ANN)
+    assert (refused.value.field, order.finished, len(order.open)) == ("model", True, 2)
+
+
+async def test_what_was_ordered_with_another_key_does_not_go_on_with_the_owners(tmp_path: Path) -> None:
+    service = make(tmp_path, Api())
+    order = await begun(service, ("one", "two"))
+    order.cancel()
+    await order.finish()
+    order.terms = replace(order.terms, own_key=True, host="")
+    with pytest.raises(OtherPayer):
+        await service.go_on(order, ANN)
+    assert (order.finished, len(order.open)) == (True, 2)
+
+
+async def test_who_goes_away_while_it_is_counted_is_not_charged(tmp_path: Path) -> None:
+    api, quota = Api(), Quota("9/day", "")
+    service = make(tmp_path, api, quota=quota)
+    begun_counting = asyncio.Event()
+
+    async def charge(visitor: Visitor, amount: int) -> None:
+        begun_counting.set()
+        await asyncio.Event().wait()
+
+    service.attempts.charge = charge  # type: ignore[method-assign]
+    ordering = asyncio.create_task(begun(service))
+    await asyncio.wait_for(begun_counting.wait(), 30)
+    assert await quota.left(ANN) == 4
+    ordering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ordering
+    assert await quota.left(ANN) == 9
 
 
 async def test_what_may_be_billed_never_goes_again_by_itself(tmp_path: Path) -> None:

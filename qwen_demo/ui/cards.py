@@ -115,6 +115,8 @@ class Cards:
             case "optimize_prompt":
                 return self._say({True: "rewriting_on", False: "rewriting_off", None: "rewriting_none"}[value])
             case "seed":
+                return self._say("caption_seed", seed=value)
+            case "number":
                 return self._say("nth_seed", number=value + 1)
         return str(value)
 
@@ -205,11 +207,10 @@ class Cards:
         if place in order.numbered:
             return self._shown(order, place)
         call = next(call for call in order.calls if place in call.places)
-        if call.state is State.WAITING and (order.cancelled or order.paused):
+        if call.state is State.WAITING and (call.dropped or order.paused):
             return {"dropped": True}
         if reason := order.reasons.get(place):
-            again = order.finished and not reason.may_be_billed  # else it could be paid for twice
-            return {"failed": describe(reason, self._language), "again": again}
+            return {"failed": describe(reason, self._language), "again": order.may_go_again(place)}
         return {"failed": self._say("board_not_come"), "again": False} if order.finished else {}
 
     def _shown(self, order: Order, place: int) -> Told:
@@ -242,7 +243,7 @@ class Cards:
             return " ".join(dict.fromkeys(describe(problem, self._language) for problem in order.problems))
         kept = [reason for place, reason in order.reasons.items() if place in order.numbered]
         words = list(dict.fromkeys(said(reason, self._language) for reason in kept))
-        if len(order.pictures) < order.n and not order.cancelled:
+        if len(order.pictures) < order.n and not order.stopped:
             count = len(order.pictures)
             words.insert(0, self._say("status_partly", count=count, n=order.n, seconds=f"{order.seconds:.1f}"))
             words.append(billed(order, self._language))
@@ -333,7 +334,7 @@ def _state(order: Order) -> str:
         return "paused"
     if len(order.pictures) >= order.n:
         return "done"
-    if order.cancelled and not order.problems:
+    if order.stopped and not order.problems:
         return "stopped"
     return "partly" if order.pictures else "failed"
 

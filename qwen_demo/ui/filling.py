@@ -87,7 +87,7 @@ class Filling:
             raise refusal("picture_gone", http)
         fields = {**asked(order.request), "references": order.terms.references, "sources": order.terms.sources}
         regions = order.terms.regions
-        fields["n"] = order.n // len(regions) if regions else len(grid_of(order).axes.get("seed", [0]))
+        fields["n"] = order.n // len(regions) if regions else grid_of(order).each
         recipe = Recipe(kind=order.request.kind, **fields)
         return self._restore(recipe, http, seed=False, regions=regions, order=order)
 
