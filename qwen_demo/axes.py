@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
+from os.path import commonprefix
 from typing import Any
 
 from .api.errors import InvalidRequest
@@ -17,6 +18,8 @@ MOST = 50
 WIDEST = 6  # columns, where another axis can have them
 LONGEST = 50_000  # characters that stand for prompts: fifty long ones; they are taken apart where everybody waits
 
+_WORD = re.compile(r"[\u2e80-\ud7ff\uf900-\ufaff]|[^\W\u2e80-\ud7ff\uf900-\ufaff]+|\W", re.DOTALL)
+"""A word, or a sign of Chinese, Japanese or Korean, or what stands between."""
 _OPEN, _BAR, _CLOSE = "{｛", "|｜", "}｝"  # keyboards for Chinese write the wide ones
 
 
@@ -87,6 +90,17 @@ def wordings(prompt: str, *, lines: bool = False) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(text for row in rows or [prompt] for text in _texts(row)))
     _check(len(found))
     return found
+
+
+def differences(texts: Sequence[str]) -> list[str]:
+    """What tells each of these texts from the others: without the words that all begin and end with.
+
+    "–" stands for what has nothing more. A single text stays as it is.
+    """
+    words = [_WORD.findall(text) for text in texts]
+    start = len(commonprefix(words)) if len(texts) > 1 else 0
+    end = len(commonprefix([one[start:][::-1] for one in words])) if len(texts) > 1 else 0
+    return ["".join(one[start : len(one) - end]).strip() or "–" for one in words]
 
 
 def literal(text: str) -> str:

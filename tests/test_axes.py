@@ -10,7 +10,7 @@ from qwen_demo import axes as module
 from qwen_demo.api.catalog import Catalog, widest
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import STAND_IN, ImageEdit, TextToImage
-from qwen_demo.axes import MOST, Axes, expand, grid_of, literal, wordings
+from qwen_demo.axes import MOST, Axes, differences, expand, grid_of, literal, wordings
 from qwen_demo.call import Photo
 from qwen_demo.order import Order, Terms
 from qwen_demo.visitors import Visitor
@@ -167,6 +167,23 @@ def test_one_wrong_value_refuses_all(axes: Axes, field: str, problem: str) -> No
     with pytest.raises(InvalidRequest) as refused:
         expand("text_to_image", [], 1, axes, TEXT)
     assert (refused.value.field, refused.value.problem) == (field, problem)
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["a red hat", "a blue hat", "a hat"], ["red", "blue", "–"]),
+        (["a redwood hat", "a red hat"], ["redwood", "red"]),
+        (["一顶红色的帽子", "一顶蓝色的帽子"], ["红", "蓝"]),
+        (["in the style of a linocut", "in the style of a comic strip"], ["linocut", "comic strip"]),
+        (["a a", "a a a"], ["–", "a"]),
+        (["cat", "dog"], ["cat", "dog"]),
+        (["a cat"], ["a cat"]),
+        ([], []),
+    ],
+)
+def test_what_tells_texts_apart_is_what_they_have_not_in_common(texts: list[str], found: list[str]) -> None:
+    assert differences(texts) == found
 
 
 def order(requests: Any, **terms: Any) -> Order:
