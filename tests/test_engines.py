@@ -31,7 +31,7 @@ from qwen_demo.recipe import Recipe
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings, WrongSetting
 from qwen_demo.snippets import all_forms
-from qwen_demo.ui.endpoints import _body
+from qwen_demo.ui.answers import body_of
 from qwen_demo.ui.form import Form
 from qwen_demo.ui.mcp import AgentServer
 from qwen_demo.ui.messages import describe, engine_html
@@ -484,7 +484,7 @@ async def test_a_prompt_that_is_only_repeated_was_not_rewritten(tmp_path: Path) 
 
 def test_all_addresses_of_a_form_are_in_its_details() -> None:
     form = (("prompt", "a"), ("url[]", URL), ("url[]", f"{URL}?2"))
-    assert _body(Prepared(path="images/edits", form=form)) == {"prompt": "a", "url[]": [URL, f"{URL}?2"]}
+    assert body_of(Prepared(path="images/edits", form=form)) == {"prompt": "a", "url[]": [URL, f"{URL}?2"]}
 
 
 async def proxys_form() -> Form:

@@ -1,30 +1,21 @@
 """The functions for programs: five named endpoints beside the page, callable with gradio_client."""
 
 import asyncio
-import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from functools import wraps
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import gradio as gr
 
-from ..api.dialects import Prepared
-from ..api.engine import Engine
-from ..api.errors import InvalidRequest, QwenDemoError
+from ..api.errors import InvalidRequest
 from ..api.requests import STAND_IN, ImageEdit, ImageFusion, TextToImage
 from ..axes import Axes, expand, wordings
 from ..call import Photo
-from ..call import Picture as Finished
-from ..library import Library
-from ..order import Order
 from ..service import Service, draw_seed
-from ..snippets import grouped
+from .answers import Endpoint, Ordering, Placed, answering, once
 from .events import in_words, visitor
-from .files import publish, publish_entry, uploaded
+from .files import uploaded
 from .given import SENT
-from .gradio_patch import is_heard
 from .messages import describe
 from .parameters import (
     Count,
@@ -52,8 +43,6 @@ from .parameters import (
 )
 from .photos import plain
 
-Answer = tuple[list[gr.FileData], dict[str, Any]]
-Endpoint = Callable[..., AsyncGenerator[Answer, None]]
 KINDS = {
     "text_to_image": TextToImage.kind,
     "edit_image": ImageEdit.kind,
@@ -66,32 +55,11 @@ STREAMED = ("batch_edit", "vary")
 """Those whose callers hear of each picture as it comes; the others' hear of all in the end."""
 
 
-class Stopped(QwenDemoError):
-    """Somebody stopped the order before anything of it was sent."""
-
-
-class Placed(NamedTuple):
-    """An order that was placed for a program.
-
-    Attributes:
-        order: it.
-        images: of a batch, which of the images that were given it is about, from 0.
-        left_out: a row for each of the others.
-    """
-
-    order: Order
-    images: Sequence[int] = ()
-    left_out: Sequence[dict[str, Any]] = ()
-
-
-Ordering = Callable[..., Awaitable[Placed]]
-
-
 def add_endpoints(service: Service) -> None:
     """Add the endpoints to the page that is being built, as far as any model can do what they are for."""
     for name, endpoint in make_endpoints(service).items():
-        answering = endpoint if name in STREAMED else _once(endpoint)
-        gr.events.api(in_words(answering, "en"), api_name=name, concurrency_limit=None)
+        answered = endpoint if name in STREAMED else once(endpoint)
+        gr.events.api(in_words(answered, "en"), api_name=name, concurrency_limit=None)
 
 
 def make_endpoints(service: Service) -> dict[str, Endpoint]:
@@ -223,48 +191,7 @@ def make_endpoints(service: Service) -> dict[str, Endpoint]:
     every: tuple[Ordering, ...] = (text_to_image, edit_image, fuse_images, batch_edit, vary)
     hidden = () if any(model.tunable for model in catalog.models) else ("steps", "guidance")
     able = [ordering for ordering in every if catalog.doing(KINDS[ordering.__name__])]
-    return {ordering.__name__: _answering(service, ordering, hidden) for ordering in able}
-
-
-def _answering(service: Service, ordering: Ordering, hidden: Collection[str]) -> Endpoint:
-    """The endpoint that orders so, without the parameters that are hidden, which have defaults."""
-    whole = inspect.signature(ordering)
-    seen = [parameter for name, parameter in whole.parameters.items() if name not in hidden]
-    signature = whole.replace(parameters=seen, return_annotation=Answer)  # Gradio reads there what an answer is made of
-
-    @wraps(ordering)
-    async def endpoint(*args: Any, **named: Any) -> AsyncGenerator[Answer, None]:  # Gradio gives all by their places
-        placed = await ordering(**signature.bind(*args, **named).arguments)
-        order, told = placed.order, dict[int, Answer]()
-        try:
-            async for _ in order.watch():
-                for place in sorted({*order.numbered, *order.reasons} - told.keys()):
-                    files, row = told[place] = await _of_place(service, placed, place)
-                    yield files, {"of": order.n, "come": sum(len(files) for files, _ in told.values()), **row}
-                if not is_heard():
-                    return
-        finally:
-            if not order.finished:  # whoever asked is gone
-                order.cancel()
-        yield _in_the_end(service.engine, placed, [answer for _, answer in sorted(told.items())])
-
-    shown: Any = endpoint
-    shown.__signature__ = signature
-    shown.__annotations__ = {name: kind for name, kind in ordering.__annotations__.items() if name not in hidden}
-    return cast(Endpoint, shown)
-
-
-def _once(endpoint: Endpoint) -> Callable[..., Awaitable[Answer]]:
-    """The same endpoint, which answers in the end only."""
-
-    @wraps(endpoint)
-    async def answered(*args: Any, **named: Any) -> Answer:
-        answer: Answer = [], {}
-        async for answer in endpoint(*args, **named):  # noqa: B007 - the last one
-            pass
-        return answer
-
-    return answered
+    return {ordering.__name__: answering(service, ordering, hidden) for ordering in able}
 
 
 def _shared(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,86 +263,3 @@ def _file_name(image: object) -> str:
     if isinstance(image, dict):
         return plain(str(image.get("orig_name") or ""))
     return plain(image.partition("?")[0]) if isinstance(image, str) and image.startswith("https://") else ""
-
-
-async def _of_place(service: Service, placed: Placed, place: int) -> Answer:
-    """The file of a place, if there is one, and the place's row."""
-    order, images = placed.order, placed.images
-    call = next(call for call in order.calls if place in call.places)
-    row: dict[str, Any] = {"place": place}
-    row |= {"prompt": call.request.prompt, "model": call.request.model, "size": call.request.size}
-    if call.photo:
-        row |= {"image": images[place * len(images) // order.n], "name": call.photo.name}
-    if place in order.reasons:
-        row["problem"] = describe(order.reasons[place], "en")
-    if not (picture := order.numbered.get(place)):
-        return [], row
-    library = service.library(order.visitor)
-    file = await asyncio.to_thread(_published, library, picture.path)
-    return [file], row | await asyncio.to_thread(_row, library, picture)
-
-
-def _published(library: Library, path: Path) -> gr.FileData:
-    entry = library.entry_of(path)
-    return gr.FileData(path=publish_entry(entry) if entry else publish(path), orig_name=path.name)
-
-
-def _row(library: Library, picture: Finished) -> dict[str, Any]:
-    """What is told of a picture, where it is aside."""
-    row = {name: value for name, value in asdict(picture).items() if name not in ("path", "region")}
-    if not (region := picture.region):
-        return row
-    answer = library.reference(region.answer)
-    told = {
-        "box": region.box,
-        "sent": region.size,
-        "changed": region.changed,
-        "cut": region.cut,
-        "identical_pixels": region.identical,
-        "answer": gr.FileData(path=publish_entry(answer)).model_dump() if answer else None,
-    }
-    return row | {"region": told}
-
-
-def _in_the_end(engine: Engine, placed: Placed, answers: Sequence[Answer]) -> Answer:
-    """All that an order has brought, and what is told of it.
-
-    Args:
-        engine: that it went to.
-        placed: the order.
-        answers: of its places.
-
-    Raises:
-        QwenDemoError: it has brought nothing.
-    """
-    order = placed.order
-    files = [file for files, _ in answers for file in files]
-    if not files:
-        raise next(iter(order.problems), Stopped())
-    pictures = [row for files, row in answers if files]
-    prepared = engine.dialect.prepare(order.calls[0].sent)
-    return files, {
-        "request_id": order.request_ids[0] if order.request_ids else None,
-        "model": ", ".join(order.models),
-        "size": order.request.size,
-        "seed": order.request.seed,
-        "n": order.n,
-        "usage": order.usage,
-        "seconds": round(order.seconds, 3),
-        # gradio_client takes any dict with a "path" for a file, and would try to fetch it.
-        "request": {"endpoint": f"/{prepared.path}", "body": _body(prepared)},
-        "pictures": pictures,
-        **({"region": pictures[0]["region"]} if "region" in pictures[0] else {}),
-        "failed": [*placed.left_out, *(row for files, row in answers if not files)],
-        "problems": [
-            *(f"{row['name']}: {row['problem']}" for row in placed.left_out),
-            *(describe(problem, "en") for problem in order.problems),
-        ],
-    }
-
-
-def _body(prepared: Prepared) -> dict[str, Any]:
-    """What was sent, as a dict; embedded pictures are cut short by now."""
-    if prepared.json is not None:
-        return dict(prepared.json)
-    return grouped([*prepared.form, *((name, "…") for name, _ in prepared.files)])

@@ -28,7 +28,8 @@ from ..api.catalog import Catalog
 from ..service import Service
 from ..visitors import Visitor
 from ..web import Addresses
-from .endpoints import KINDS, STREAMED, Answer, Endpoint, make_endpoints
+from .answers import Answer, Endpoint
+from .endpoints import KINDS, STREAMED, make_endpoints
 from .events import asker, in_words
 from .parameters import narrowed
 

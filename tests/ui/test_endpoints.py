@@ -29,7 +29,8 @@ from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
-from qwen_demo.ui.endpoints import KINDS, Answer, Endpoint, Stopped, make_endpoints
+from qwen_demo.ui.answers import Answer, Endpoint, Stopped
+from qwen_demo.ui.endpoints import KINDS, make_endpoints
 from qwen_demo.ui.messages import describe
 from qwen_demo.ui.parameters import narrowed
 from tests.conftest import KEY, Backend, RunningApp, launched, with_models
