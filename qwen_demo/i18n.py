@@ -5,6 +5,7 @@ such as `zh`, which stands for zh-TW too where no file names that one), and how 
 """
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +35,11 @@ def translate(language: str, key: str, **facts: object) -> str:
         KeyError: there is no such key, or a fact is missing.
     """
     return texts(language)[key].format(**facts)
+
+
+def listed(names: Iterable[str], language: str) -> str:
+    """Several names as a list in that language."""
+    return translate(language, "listed").join(names)
 
 
 @cache

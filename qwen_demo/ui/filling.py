@@ -11,7 +11,7 @@ import gradio as gr
 
 from ..api.requests import asked
 from ..axes import grid_of, literal
-from ..i18n import translate
+from ..i18n import listed, translate
 from ..inpaint import Region
 from ..library import Entry
 from ..lineage import steps
@@ -154,9 +154,7 @@ class Filling:
         for at, entry in zip(free, entries, strict=False):
             updates |= self._fusion.slots[at].fill(entry)
         language = language_of(http)
-        names = translate(language, "comma").join(
-            translate(language, "name", number=at + 1) for at in free[: len(entries)]
-        )
+        names = listed((translate(language, "name", number=at + 1) for at in free[: len(entries)]), language)
         return updates, translate(language, "board_fused", names=names)
 
     async def _take_file(self, wanted: Mapping[str, Any], given: Given, http: gr.Request) -> Filled:
@@ -216,7 +214,7 @@ class Filling:
 
     def _said(self, http: gr.Request, names: Sequence[str], gone: int = 0) -> str:
         language = language_of(http)
-        labels = translate(language, "comma").join(translate(language, f"field_{name}") for name in names)
+        labels = listed((translate(language, f"field_{name}") for name in names), language)
         missing = translate(language, "board_filled_without", count=gone) if gone else ""
         return translate(language, "board_filled", names=labels) + missing
 

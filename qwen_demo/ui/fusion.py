@@ -9,7 +9,7 @@ import gradio as gr
 
 from .. import i18n
 from ..api.requests import ImageFusion
-from ..i18n import texts, translate
+from ..i18n import listed, texts, translate
 from ..service import Service
 from .controls import small_button
 from .events import Updates, language_of, on
@@ -113,8 +113,8 @@ def _wire_check(check: gr.HTML, form: Form) -> None:
         names = named(prompt)
 
         def said(key: str, numbers: set[int]) -> str:
-            listed = translate(language, "comma").join(translate(language, "name", number=n) for n in sorted(numbers))
-            return status_html(translate(language, key, names=listed), problem=key != "sets_shape") if numbers else ""
+            told = listed((translate(language, "name", number=n) for n in sorted(numbers)), language)
+            return status_html(translate(language, key, names=told), problem=key != "sets_shape") if numbers else ""
 
         shaping = {max(there)} if there and given["size"] == AUTO else set()
         forgotten = there - names if prompt.strip() and len(there) > 1 else set()

@@ -11,7 +11,7 @@ from ..api import catalog
 from ..api.errors import InvalidRequest
 from ..api.requests import NEEDED, STAND_IN, make, whole
 from ..axes import literal
-from ..i18n import translate
+from ..i18n import listed, translate
 from ..recipe import Recipe
 from .compare import of_draft
 from .events import Updates, language_of, nothing, on
@@ -92,7 +92,7 @@ def follow_links(demo: gr.Blocks, forms: Sequence[Form], tabs: gr.Tabs) -> None:
             if ignored:
                 language = language_of(http)
                 labels = (translate(language, f"field_{name}") for name in ignored)
-                names = translate(language, "comma").join(labels)
+                names = listed(labels, language)
                 gr.Warning(translate(language, "link_ignored", names=names), title=translate(language, "title_warning"))
             updates |= {**form.fill(recipe), tabs: gr.update(selected=form.tab)}
         return updates or nothing()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import expect
 
-from qwen_demo.i18n import translate
+from qwen_demo.i18n import listed, translate
 from tests.browser.conftest import PHOTOS, NewContext, Open
 from tests.browser.steps import (
     cards,
@@ -231,7 +231,7 @@ async def test_the_bench_of_the_fusion(open_page: Open, app: RunningApp, languag
     apart = " " if language == "en" else ""
     await expect(prompt).to_have_value(f"the ship{apart}{words('name_2')}")
     await prompt.fill("图1, 图2, image 3 and 图4")
-    missing = words("comma").join(words("name", number=number) for number in (3, 4))
+    missing = listed((words("name", number=number) for number in (3, 4)), language)
     await expect(check).to_contain_text(words("not_there", names=missing))
     await page.locator("#fusion-swap-2").click()
     await expect(check).to_contain_text(words("gap", names=words("name_2")))
@@ -324,7 +324,7 @@ async def test_a_link_carries_the_settings(
     await expect(fresh.locator("#text-size input:checked")).to_have_attribute("value", "928x1664")
     await fresh.goto(f"{app.url}/?tab=edit&prompt=warmer&n=9&seed=x", wait_until="domcontentloaded")
     await expect(fresh.locator("#edit-prompt textarea")).to_have_value("warmer")
-    labels = translate(language, "comma").join(translate(language, f"field_{name}") for name in ("n", "seed"))
+    labels = listed((translate(language, f"field_{name}") for name in ("n", "seed")), language)
     left_out = translate(language, "link_ignored", names=labels)
     await expect(fresh.get_by_text(left_out)).to_be_visible()
     await fresh.context.close()
