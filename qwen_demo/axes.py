@@ -5,8 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import product
-from os.path import commonprefix
+from itertools import product, takewhile
 from typing import Any
 
 from .api.errors import InvalidRequest
@@ -98,9 +97,15 @@ def differences(texts: Sequence[str]) -> list[str]:
     "–" stands for what has nothing more. A single text stays as it is.
     """
     words = [_WORD.findall(text) for text in texts]
-    start = len(commonprefix(words)) if len(texts) > 1 else 0
-    end = len(commonprefix([one[start:][::-1] for one in words])) if len(texts) > 1 else 0
+    start = _in_common(words)
+    end = _in_common([one[start:][::-1] for one in words])
     return ["".join(one[start : len(one) - end]).strip() or "–" for one in words]
+
+
+def _in_common(words: Sequence[Sequence[str]]) -> int:
+    """With how many words all of several texts begin."""
+    columns = zip(*words, strict=False) if len(words) > 1 else ()
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def literal(text: str) -> str:
@@ -181,10 +186,13 @@ class Grid:
         return max((len(values) for name, values in self.axes.items() if name in ("seed", "number")), default=1)
 
     @property
-    def columns(self) -> str:
-        """The axis that runs from left to right: the last that is not too long, else the shortest."""
-        fitting = [name for name, values in self.axes.items() if len(values) <= WIDEST]
-        return fitting[-1] if fitting else min(self.axes, key=lambda name: len(self.axes[name]))
+    def across(self) -> tuple[str, ...]:
+        """The axes that run from left to right: from the last on as many as fit, but not all; else the shortest."""
+        names = list(self.axes)
+        for start in range(1, len(names)):
+            if math.prod(len(self.axes[name]) for name in names[start:]) <= WIDEST:
+                return tuple(names[start:])
+        return (min(names, key=lambda name: len(self.axes[name])),)
 
 
 def grid_of(order: Order) -> Grid:

@@ -194,7 +194,7 @@ def test_two_axes_are_a_grid_and_its_columns_are_the_last() -> None:
     axes = Axes(prompt=("red", "blue"), model=("qwen-image", "qwen-image-plus"))
     grid = grid_of(order(expand("text_to_image", [], 1, axes, TEXT)))
     assert grid.axes == {"prompt": ["red", "blue"], "model": ["qwen-image", "qwen-image-plus"]}
-    assert grid.columns == "model"
+    assert grid.across == ("model",)
     assert grid.keys == [
         ("red", "qwen-image"),
         ("red", "qwen-image-plus"),
@@ -206,9 +206,14 @@ def test_two_axes_are_a_grid_and_its_columns_are_the_last() -> None:
 def test_what_is_long_runs_down_and_not_across() -> None:
     wide = Axes(prompt=("a", "b"), seed=tuple(range(9)))
     grid = grid_of(order(expand("text_to_image", [], 1, wide, TEXT)))
-    assert (grid.columns, grid.axes["seed"], grid.each) == ("prompt", [*range(9)], 9)
+    assert (grid.across, grid.axes["seed"], grid.each) == (("prompt",), [*range(9)], 9)
     both = Axes(prompt=tuple("abcdefgh"[:7]), seed=tuple(range(7)))
-    assert grid_of(order(expand("text_to_image", [], 1, both, TEXT))).columns == "prompt"
+    assert grid_of(order(expand("text_to_image", [], 1, both, TEXT))).across == ("prompt",)
+
+
+def test_as_many_axes_run_across_as_fit() -> None:
+    axes = Axes(prompt=tuple("abcdef"), model=("qwen-image", "qwen-image-plus"), size=("1664x928", "1328x1328"))
+    assert grid_of(order(expand("text_to_image", [], 1, axes, TEXT))).across == ("model", "size")
 
 
 def test_pictures_that_differ_in_their_seeds_alone_stand_in_no_grid() -> None:

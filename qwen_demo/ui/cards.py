@@ -5,11 +5,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..api.catalog import MAX_PICTURES, pixels
+from ..api.catalog import MAX_PICTURES
 from ..api.errors import shorten
 from ..axes import Grid, grid_of
 from ..call import State
-from ..i18n import texts, translate
+from ..i18n import listed, texts, translate
 from ..library import Entry, Library
 from ..lineage import Step, fades, family, steps
 from ..order import Order
@@ -17,6 +17,7 @@ from ..service import Service
 from ..usage import total_cost
 from ..web import Addresses
 from .files import publish
+from .grids import captions, table
 from .link import write
 from .messages import billed, describe, lost, paint_more, said
 
@@ -48,7 +49,7 @@ class Cards:
         """How an order stands."""
         ledger, request = self._service.ledger, order.request
         open, grid = [(call.request.model, call.request.n) for call in order.open], grid_of(order)
-        names = self._names(grid)
+        names = captions(grid, self._language)
         return {
             "at": order.placed.timestamp(),
             "kind": request.kind,
@@ -63,13 +64,14 @@ class Cards:
             "seconds": round(order.seconds, 1) if order.finished else None,
             "usual": ledger.usual_seconds(request.model) if order.n <= MAX_PICTURES else None,
             "cost": self._written(ledger.cost(order)) if order.finished else "",
+            "unsent": sum(call.request.n for call in order.open if call.state is State.WAITING),
             "open": sum(pictures for _, pictures in open),
             "open_cost": self._written(ledger.prices.sum(open)) if open else "",
             "zip": order.n > 1 and len(order.pictures) > 1,
             "said": self._outcome(order) if order.finished else "",
             "unread": bool(order.unread),
             "lost": bool(order.lost),
-            "grid": self._grid(grid) if len(grid.axes) > 1 and grid.apart else None,
+            "grid": table(grid, self._language),
             "slots": {str(place): self._slot(order, place) | names.get(place, {}) for place in range(order.n)},
             "notes": list(self._differences(order)) if order.finished else [],
             "meta": self._meta(order),
@@ -79,47 +81,6 @@ class Cards:
             "painted": self._painted(order) if order.finished else "",
         }
 
-    def _grid(self, grid: Grid) -> Told:
-        """Rows and columns with their headings, and where each place stands."""
-        across = grid.columns
-        columns = [self._value(across, value) for value in grid.axes[across]]
-        down = [name for name in grid.axes if name != across]
-        keys = [dict(zip(grid.axes, key, strict=True)) for key in grid.keys]
-        rows = list(dict.fromkeys(tuple(key[name] for name in down) for key in keys))
-        return {
-            "rows": [" · ".join(map(self._value, down, row)) for row in rows],
-            "columns": columns,
-            "cells": [
-                [rows.index(tuple(key[name] for name in down)), grid.axes[across].index(key[across])] for key in keys
-            ],
-        }
-
-    def _names(self, grid: Grid) -> Mapping[int, Told]:
-        """What stands below the pictures of an order that differ in one thing, or of photos; and their shapes."""
-        told: dict[int, Told] = {}
-        alone = len(grid.axes) == 1 and grid.apart
-        for place, key in enumerate(grid.keys):
-            at = dict(zip(grid.axes, key, strict=True))
-            told[place] = {"name": self._value(*next(iter(at.items())))} if alone else {}
-            if at.get("size") or at.get("photo"):
-                told[place]["shape"] = pixels(at["size"]) if at.get("size") else at["photo"].shape
-        return told
-
-    def _value(self, axis: str, value: Any) -> str:
-        """A value on an axis as people call it."""
-        match axis:
-            case "photo":
-                return str(value.name)
-            case "size":
-                return str(value).replace("x", "×") if value else self._say("size_auto")
-            case "optimize_prompt":
-                return self._say({True: "rewriting_on", False: "rewriting_off", None: "rewriting_none"}[value])
-            case "seed":
-                return self._say("caption_seed", seed=value)
-            case "number":
-                return self._say("nth_seed", number=value + 1)
-        return str(value)
-
     def _written(self, cost: float | None) -> str:
         return "" if cost is None else self._service.ledger.prices.written(cost)
 
@@ -127,7 +88,7 @@ class Cards:
         """What all pictures of an order were asked with besides their prompt, as labels and values."""
         request = order.request
         seeds = list(dict.fromkeys(call.request.seed for call in order.calls if call.request.seed is not None))
-        rewriting = {True: "rewriting_on", False: "rewriting_off"}.get(request.optimize_prompt)  # type: ignore[arg-type]
+        rewriting = {True: "switch_on", False: "switch_off"}.get(request.optimize_prompt)  # type: ignore[arg-type]
         facts = {
             "field_negative_prompt": request.negative_prompt or "",
             "field_model": ", ".join(order.models),
@@ -228,7 +189,7 @@ class Cards:
 
     def _parts(self, count: int) -> str:
         """Which of several regions a picture has: the first so many."""
-        numbers = self._say("comma").join(map(str, range(1, count + 1)))
+        numbers = listed(map(str, range(1, count + 1)), self._language)
         return self._say("parts_caption" if count > 1 else "part_caption", parts=numbers)
 
     def _painted(self, order: Order) -> str:
@@ -328,10 +289,12 @@ def _shape(order: Order) -> tuple[int, int]:
 def _state(order: Order) -> str:
     if not order.finished:
         return "running"
-    if order.unread or order.lost:
+    if order.unread:
         return "unread"
     if order.paused:
         return "paused"
+    if order.lost:
+        return "lost"
     if len(order.pictures) >= order.n:
         return "done"
     if order.stopped and not order.problems:

@@ -174,6 +174,7 @@ async def test_a_finished_order_is_told_whole(house: House) -> None:
         "revised": [],
         "painted": "",
         "grid": None,
+        "unsent": 0,
         "open": 0,
         "open_cost": "",
         "zip": True,
@@ -181,7 +182,7 @@ async def test_a_finished_order_is_told_whole(house: House) -> None:
             ("Model", "qwen-image-plus"),
             ("Size", "16×16"),
             ("Seed", "10, 11"),
-            ("Optimize prompt", "Rewritten"),
+            ("Optimize prompt", "On"),
             ("Created", f"{order.placed:%Y-%m-%d %H:%M}"),
         ],
     }
@@ -217,6 +218,7 @@ async def test_a_running_order_tells_what_comes_and_no_more(house: House) -> Non
         "revised": [],
         "painted": "",
         "grid": None,
+        "unsent": 0,
         "open": 0,
         "open_cost": "",
         "zip": False,
@@ -253,7 +255,7 @@ async def test_a_place_waits_has_its_picture_or_its_own_reason_while_the_others_
         {"failed": f"{SAID_OVERDUE} {FREE}", "again": True},
     ]
     card = house.card(order)
-    assert (card["state"], card["unread"], card["lost"]) == ("unread", False, True)
+    assert (card["state"], card["unread"], card["lost"]) == ("lost", False, True)
     came = f"2 of 5 pictures came, in {order.seconds:.1f} s."
     assert card["said"] == f"{came} Billed: 2 · not billed: 2 · perhaps billed: 1."
     assert card["notes"] == ["Asked for 1328×1328, came as 16×16."]

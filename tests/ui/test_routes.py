@@ -276,7 +276,7 @@ def test_what_is_lost_is_ordered_again_once(app: RunningApp, http: httpx.Client)
 
     app.backend.refusal = broken
     id, card = order(http, seed=80)
-    assert (card["state"], card["lost"], card["unread"]) == ("unread", True, False)
+    assert (card["state"], card["lost"], card["unread"]) == ("lost", True, False)
     app.backend.refusal = answered
     for _ in range(2):
         assert act(http, "again", order=id).json() == {}

@@ -8,7 +8,7 @@ const KEPT = "qwen-image-demo-notify";
 const come = (/** @type {Card} */ card) => Object.values(card.slots).filter(({ id }) => id).length;
 
 /** How a card stands, in a word or two. @param {Card} card */
-export const ended = (card) => ({ done: words.done, partly: say("of", { count: come(card), n: card.n }), stopped: words.stopped, paused: words.paused, unread: card.billed ? words.unread : card.unread ? words.unread_own : words.failed }[card.state] ?? words.failed);
+export const ended = (card) => ({ done: words.done, partly: say("of", { count: come(card), n: card.n }), stopped: words.stopped, paused: words.paused, lost: words.answer_missing, unread: card.billed ? words.unread : card.unread ? words.unread_own : words.failed }[card.state] ?? words.failed);
 
 /** A switch, words that are heard and not seen, and what hears of all cards at each change: `{ element, heard, hear }`. */
 export function attention() {

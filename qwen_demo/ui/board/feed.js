@@ -234,7 +234,7 @@ function newGoOn(order) {
       element.hidden = !open;
       const before = told, facts = { count: open };
       const priced = (/** @type {string} */ text) => [text, cost].filter(Boolean).join(" · ");
-      const unsent = state === "paused" || state === "stopped" || state === "unread";
+      const unsent = ["paused", "stopped", "lost", "unread"].includes(state);
       told = priced(unsent ? say(open === 1 ? "go_on_one" : "go_on", facts) : say(open === 1 ? "missing_one" : "missing", facts));
       sure = open > AT_ONCE ? priced(say("go_on_sure", facts)) : "";
       if (told !== before) write(element, told);

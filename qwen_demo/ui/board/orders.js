@@ -16,7 +16,7 @@ import { addressed, ask } from "./shared.js";
  * @property {string} model
  * @property {[number, number]} shape the width and height of its pictures, or their ratio
  * @property {number} n pictures ordered
- * @property {"running" | "done" | "partly" | "failed" | "stopped" | "paused" | "unread"} state `paused`: the app was started anew before
+ * @property {"running" | "done" | "partly" | "failed" | "stopped" | "paused" | "lost" | "unread"} state `paused`: the app was started anew before
  *   all was sent
  * @property {number} place in the line, 0 where it waits for none
  * @property {number} way pictures that still come though it was stopped
@@ -28,7 +28,7 @@ import { addressed, ask } from "./shared.js";
  * @property {boolean} unread whether something that was paid for is not here yet
  * @property {boolean} lost whether something was sent, and nobody knows what came of it
  * @property {Record<string, Slot>} slots by their places, from 0
- * @property {{ rows: string[], columns: string[], cells: [number, number][] } | null} grid what varies in two ways: the headings,
+ * @property {{ rows: string[], columns: string[], whole_rows: string[], whole_columns: string[], cells: [number, number][] } | null} grid what varies in two ways: the headings, short and whole,
  *   and each place's row and column
  * @property {number} open pictures that can be ordered in their places: not sent, or failed at no cost; 0 while it runs
  * @property {string} open_cost of those, with its currency, where a price is known
