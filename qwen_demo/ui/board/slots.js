@@ -36,13 +36,13 @@ export function newSlots(order, card, look) {
 const named = (slot, name) => (name ? h("figure", {}, slot, h("figcaption", { title: name }, name)) : slot);
 
 /** What varies in two ways, as rows and columns. @param {NonNullable<Card["grid"]>} grid @param {HTMLElement[]} slots by their places */
-function newTable({ rows, columns, cells }, slots) {
+function newTable({ rows, columns, whole_rows: wholeRows, whole_columns: wholeColumns, cells }, slots) {
   const at = new Map(cells.map(([row, column], place) => [`${row} ${column}`, slots[place]]));
   const heading = (/** @type {string} */ role, /** @type {string} */ text, /** @type {string} */ whole) => h("div", { role, title: whole }, h("span", {}, text));
   const cell = (/** @type {Node | string} */ content) => h("div", { role: "cell" }, content);
   const table = h("div", { class: slots.length > LARGE ? "slots table small" : "slots table", role: "table", "aria-label": words.grid },
-    h("div", { role: "row", class: "columns" }, cell(""), columns.map((text, column) => heading("columnheader", text, grid.whole_columns[column]))),
-    rows.map((text, row) => h("div", { role: "row" }, heading("rowheader", text, grid.whole_rows[row]), columns.map((_, column) => cell(at.get(`${row} ${column}`) ?? "–")))));
+    h("div", { role: "row", class: "columns" }, cell(""), columns.map((text, column) => heading("columnheader", text, wholeColumns[column]))),
+    rows.map((text, row) => h("div", { role: "row" }, heading("rowheader", text, wholeRows[row]), columns.map((_, column) => cell(at.get(`${row} ${column}`) ?? "–")))));
   table.style.setProperty("--across", String(columns.length));
   new ResizeObserver(() => {
     const wide = table.scrollWidth > table.clientWidth;
