@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..api.catalog import MAX_PICTURES
 from ..api.requests import asked
 from ..axes import grid_of, literal
 from ..i18n import listed, translate
@@ -206,17 +207,25 @@ class Filling:
             regions = [recipe.region] if recipe.region else []
         names += ["mask"] * bool(regions)
         painted = {**_painted(regions), **(adjusted or {})}
-        recipe = replace(recipe, prompt=(order and order.terms.words) or literal(recipe.prompt))
-        several, photos = (of_order(order), order.terms.photos) if order else (None, ())
-        updates = form.fill(recipe, pictures, seed=seed, painted=painted, several=several, photos=photos)
+        words = (order and order.terms.words) or literal(recipe.prompt)
+        several, given = (of_order(order), order.terms.photos) if order else (None, ())
+        photos = [photo for photo in given if not photo.is_address]
+        shown = replace(recipe, prompt=words, n=min(recipe.n, MAX_PICTURES))
+        updates = form.fill(shown, pictures, seed=seed, painted=painted, several=several, photos=photos)
         updates |= self._open(form, http)
-        return updates, self._said(http, names, gone)
+        without = {
+            "board_filled_without": gone,
+            "board_filled_addresses": len(given) - len(photos),
+            "board_filled_fewer": recipe.n if recipe.n > shown.n else 0,
+        }
+        language = language_of(http)
+        told = [translate(language, key, count=count, most=shown.n) for key, count in without.items() if count]
+        return updates, "".join([self._said(http, names), *told])
 
-    def _said(self, http: gr.Request, names: Sequence[str], gone: int = 0) -> str:
+    def _said(self, http: gr.Request, names: Sequence[str]) -> str:
         language = language_of(http)
         labels = listed((translate(language, f"field_{name}") for name in names), language)
-        missing = translate(language, "board_filled_without", count=gone) if gone else ""
-        return translate(language, "board_filled", names=labels) + missing
+        return translate(language, "board_filled", names=labels)
 
     def _open(self, form: Form, http: gr.Request) -> Updates:
         """Raises gr.Error where no model can do what the form is for."""

@@ -15,6 +15,8 @@ from starlette.requests import Request
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import TextToImage
+from qwen_demo.axes import Axes
+from qwen_demo.call import Photo
 from qwen_demo.images import Reference
 from qwen_demo.inpaint import Region
 from qwen_demo.library import Entry, Library
@@ -27,6 +29,7 @@ from qwen_demo.ui.files import fresh_folder
 from qwen_demo.ui.filling import Filling
 from qwen_demo.ui.form import Form
 from qwen_demo.ui.fusion import fusion_tab
+from qwen_demo.ui.photos import rows_of
 from qwen_demo.ui.text_to_image import text_to_image_tab
 from qwen_demo.visitors import Visitor
 from qwen_demo.web import VISITOR
@@ -231,6 +234,25 @@ async def test_an_order_is_used_again_with_all_its_pictures_and_no_seed(page: Pa
     assert (filled["open"], Path(filled["edit image 0"]).stem) == ("edit", source.id)
     assert said == "Filled in: Picture, Prompt, Model, Pictures."
     await edit.finish()
+
+
+async def test_what_a_program_ordered_is_used_again_as_far_as_a_form_can_ask_for_it(page: Page) -> None:
+    ann = Visitor("ann", ("cookie ann",))
+    seeds = Axes(model=("qwen-image", "qwen-image-plus"), seed=tuple(range(100, 110)))
+    varied = await page.service.order_from("text_to_image", [], 1, ann, axes=seeds, prompt="a cat")
+    filled, said = await page.fill({"act": "order", "order": varied.id})
+    assert (filled["text n"], "text seed" in filled) == (6, False)
+    assert said.endswith("Pictures. There were 10 pictures of each, and here it is 6 at most.")
+    await varied.finish()
+
+    data = picture("JPEG").data
+    kept = page.service.library("ann").keep_reference(Reference(data, "image/jpeg", (9, 9), "JPEG", (9, 9), False))
+    photos = [Photo("beach.jpg", kept.stem), Photo("cat.png", ADDRESS)]
+    batch = await page.service.order_from("edit", [], 1, ann, photos=photos, prompt="warmer")
+    filled, said = await page.fill({"act": "order", "order": batch.id})
+    assert filled["edit several 0"] == rows_of(photos[:1])
+    assert said.endswith("Pictures. Photos left out, as they were given by their addresses: 1.")
+    await batch.finish()
 
 
 async def test_a_rewritten_prompt_is_put_into_its_tab_and_nothing_else(page: Page) -> None:
