@@ -96,6 +96,7 @@ class Shared:
         self._held: dict[object, tuple[str, list[str]]] = {}
         self._ending: set[asyncio.Task[object]] = set()
         self._renewing: asyncio.Task[None] | None = None
+        self._renewal = asyncio.Lock()  # while one is under way
         self._away_until = 0.0
         self._told = False
 
@@ -114,18 +115,31 @@ class Shared:
 
     def end(self, who: object) -> None:
         """Its places are free."""
-        token, keys = self._held.pop(who)
-
-        task = asyncio.create_task(self._asked(partial(self._end, keys, [token])))
+        task = asyncio.create_task(self._let_go(*self._held.pop(who)))
         self._ending.add(task)  # the loop alone would forget it
         task.add_done_callback(self._ending.discard)
+
+    async def _let_go(self, token: str, keys: list[str]) -> None:
+        async with self._renewal:  # or its own could come after its end
+            pass
+        await self._asked(partial(self._end, keys, [token]))
 
     async def _keep(self) -> None:
         """Say again and again what is held, also to a Redis that has been away."""
         while self._held:
             await asyncio.sleep(self._lease / 3)
-            for token, keys in [*self._held.values()]:
-                await self._asked(partial(self._renew, keys, [token, self._limits[0]]))
+            for who, held in [*self._held.items()]:
+                async with self._renewal:
+                    if self._held.get(who) is held:
+                        token, keys = held
+                        await self._asked(partial(self._renew, keys, [token, self._limits[0]]))
+
+    async def aclose(self) -> None:
+        """Say what has ended, and close the connections. What is still held is free after the lease."""
+        if self._renewing:
+            self._renewing.cancel()
+        await asyncio.gather(*self._ending)
+        await self._redis.aclose()
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T | None:
         """What Redis answers; None while it is away."""

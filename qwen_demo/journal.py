@@ -9,16 +9,16 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .api.catalog import PROVIDER, Catalog, widest
 from .api.errors import BadResponse, InvalidRequest, QwenDemoError
-from .api.requests import STAND_IN, asked, make
+from .api.requests import STAND_IN, ImageRequest, asked, make
 from .call import Call, Photo, Picture, State
 from .inpaint import region_of
 from .life import Life
@@ -55,6 +55,18 @@ class Unanswered(QwenDemoError):
         super().__init__(f"the app was ended while the call with seed {self.seed} was on its way")
 
 
+class Taken(NamedTuple):
+    """What a look at the journal has brought, the oldest first.
+
+    Attributes:
+        orders: that were another process's and are this one's from now on.
+        elsewhere: the ids of those that are another's, which lives.
+    """
+
+    orders: list[Order]
+    elsewhere: list[str]
+
+
 class Journal:
     """The folder of orders below `root`, the library's. Its methods block: not for the event loop.
 
@@ -67,20 +79,38 @@ class Journal:
         self._folder = root.expanduser().absolute() / FOLDER
         self._catalog = catalog
         self.life = Life(self._folder)
+        self._own: dict[str, tuple[int, int]] = {}  # this process's files: no look into them is needed
 
     def write(self, order: Order) -> None:
-        """Put down how an order stands. A full disk stops no order: what it then lacks is told in the log."""
+        """Put down how an order stands; not one that is at rest here and has another process meanwhile.
+
+        A full disk stops no order: what it then lacks is told in the log.
+        """
         try:
-            self.life.begin()
-            entry = {**_entry(order), "process": self.life.name}
-            self._replace(self._file(order), json.dumps(entry, ensure_ascii=False).encode())
+            if not order.finished or self._is_own(self._file(order)):
+                self._put(self._file(order), _entry(order))
         except OSError as error:
             log.error("order %s is not in the journal: %s", order.id, error.strerror)
+
+    def claim(self, order: Order) -> bool:
+        """Put down that an order is at rest no more: from now on no other process takes it over.
+
+        Returns whether it could be: not where one has done so before, and may have gone on with it.
+        """
+        try:
+            self.life.begin()
+            with self.life.alone():
+                if not self._is_own(self._file(order)):
+                    return False
+                self._put(self._file(order), {**_entry(order), "rests": False})
+        except OSError as error:
+            log.error("order %s is not in the journal: %s", order.id, error.strerror)
+        return True
 
     def keep_answer(self, order: Order, call: Call, content: bytes) -> None:
         """Put down an answer as it came, and how the order stands then."""
         try:
-            self._replace(self.answer_file(order, call), content)
+            os.replace(self._half(self.answer_file(order, call), content), self.answer_file(order, call))
         except OSError as error:
             log.error("an answer to order %s is not in the journal: %s", order.id, error.strerror)
         self.write(order)
@@ -106,41 +136,67 @@ class Journal:
             raise BadResponse("answer_gone") from error
 
     def drop(self, order: Order) -> None:
-        """Nobody wants to know of this order any more."""
-        for path in self._folder.glob(f"{order.id}.*"):
-            path.unlink(missing_ok=True)
+        """Nobody wants to know of this order any more. One that another process has is that one's to drop."""
+        if self._is_own(self._file(order)):
+            for path in self._folder.glob(f"{order.id}.*"):
+                path.unlink(missing_ok=True)
 
-    def take_over(self, visitor: str = "") -> Iterator[Order]:
-        """Orders that were another process's and are this one's from now on, the oldest first.
+    def take_over(self, visitor: str = "") -> Taken:
+        """Have from now on what was another process's, and say what is another's.
 
-        Of everybody those whose process has ended. Of a `visitor`, who is here now, also those at rest in a process
-        that lives. Those that were under way have ended with what is known of them. No two processes get the same.
+        Of everybody it has those whose process has ended. Of a `visitor`, who is here now, also those at rest in a
+        process that lives. Those that were under way have ended with what is known of them. No two processes get the
+        same.
+
+        Raises:
+            OSError: the folder can't be read.
         """
         ended = [] if visitor else self.life.ended()
-        for path in self._files(visitor):
+        taken = Taken([], [])
+        for path in self._others(visitor):
             try:
                 if entry := self._claimed(path, visitor):
-                    yield self._order(entry)
+                    taken.orders.append(_order(entry, self._catalog))
+                elif path.name not in self._own:
+                    taken.elsewhere.append(path.stem)
             except FileNotFoundError:  # someone dropped it just now
                 pass
             except (OSError, ValueError, TypeError, LookupError):
                 log.error("the journal's file %s can't be read", path.name)
         for life in ended:
             life.unlink(missing_ok=True)
+        return taken
 
     def someone_ended(self) -> bool:
-        """Whether a process has ended whose orders nobody has taken over yet."""
+        """Whether a process has ended whose orders nobody has taken over yet.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
         return bool(self.life.ended())
 
-    def _files(self, visitor: str) -> list[Path]:
-        """Everybody's orders, or the last ones of a visitor, the oldest first. It looks into none of them."""
-        found = []
+    def _others(self, visitor: str) -> list[Path]:
+        """Everybody's orders, or the last ones of a visitor, the oldest first; without those known as this process's.
+
+        It looks into none of them.
+        """
+        found, beginning = [], mark(visitor) if visitor else ""
         with suppress(FileNotFoundError):  # no order yet
             for file in os.scandir(self._folder):
-                if file.name.endswith(".json") and file.name.startswith(mark(visitor) if visitor else ""):
+                if file.name.startswith(beginning) and file.name.endswith(".json"):
                     with suppress(FileNotFoundError):
-                        found.append((file.stat().st_mtime_ns, file.path))
-        return [Path(path) for _, path in sorted(found)[-MOST_KEPT if visitor else 0 :]]
+                        found.append((file.stat().st_mtime_ns, file.name, _look(file.stat())))
+        last = sorted(found)[-MOST_KEPT if visitor else 0 :]
+        return [self._folder / name for _, name, look in last if self._own.get(name) != look]
+
+    def _is_own(self, path: Path) -> bool:
+        """Whether a file is no other process's: this one's, or not there, or unreadable."""
+        try:
+            if _look(path.stat()) != self._own.get(path.name):
+                return bool(json.loads(path.read_bytes())["process"] == self.life.name)
+        except (FileNotFoundError, ValueError, TypeError, LookupError):
+            pass
+        return True
 
     def _claimed(self, path: Path, visitor: str) -> dict[str, Any] | None:
         """What stands in a file, if it can be taken over. It is this process's then."""
@@ -149,11 +205,15 @@ class Journal:
             entry: dict[str, Any] = json.loads(path.read_bytes())
             process = entry["process"]
             left = bool(visitor) and entry["visitor"] == visitor and entry.get("rests")
+            look = path.stat()
+            if process == self.life.name:
+                self._own[path.name] = _look(look)
+            else:
+                self._own.pop(path.name, None)
             if process == self.life.name or (not left and self.life.lives(str(process))):
                 return None
-            changed = path.stat().st_mtime_ns  # as old as before
-            self._replace(path, json.dumps({**entry, "process": self.life.name}, ensure_ascii=False).encode())
-            os.utime(path, ns=(changed, changed))
+            # As old as before, but for a nanosecond: by it the process that had it sees that it is another's.
+            self._put(path, entry, changed=look.st_mtime_ns + 1)
             return entry
 
     def sweep(self) -> None:
@@ -165,29 +225,40 @@ class Journal:
                 with suppress(OSError):  # someone else sweeps too, or holds it
                     if path.stat().st_mtime < now - (UNREAD if unread else DAY):
                         path.unlink()
-
-    def _order(self, entry: Mapping[str, Any]) -> Order:
-        try:
-            return _order(entry, self._catalog)
-        except InvalidRequest:  # its model is gone, or takes other things now: what was ordered is known all the same
-            models = {request["model"] for request in _requests(entry)} - {row.name for row in self._catalog.models}
-            return _order(entry, Catalog((*self._catalog.models, *widest(*models).models)))
+        for name in [name for name in self._own.copy() if not (self._folder / name).exists()]:
+            self._own.pop(name, None)
 
     def _file(self, order: Order) -> Path:
         return self._folder / f"{order.id}.json"
 
-    def _replace(self, path: Path, content: bytes) -> None:
+    def _put(self, path: Path, entry: Mapping[str, Any], changed: int | None = None) -> None:
+        """Write this process's file anew, as if it had `changed` then, in nanoseconds."""
+        self.life.begin()
+        half = self._half(path, json.dumps({**entry, "process": self.life.name}, ensure_ascii=False).encode())
+        if changed:
+            os.utime(half, ns=(changed, changed))
+        self._own[path.name] = _look(half.stat())
+        os.replace(half, path)
+
+    def _half(self, path: Path, content: bytes) -> Path:
+        """What shall be in a file's place, beside it."""
         half = path.with_name(f"{path.name}.part")
         try:
             half.write_bytes(content)
         except FileNotFoundError:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             half.write_bytes(content)
-        os.replace(half, path)
+        return half
+
+
+def _look(file: os.stat_result) -> tuple[int, int]:
+    """What a file has in common with none that was in its place before."""
+    return file.st_ino, file.st_mtime_ns
 
 
 def _entry(order: Order) -> dict[str, Any]:
-    pictures = {index: {**asdict(picture), "path": str(picture.path)} for index, picture in order.numbered.items()}
+    numbered = order.numbered.copy()  # the loop goes on meanwhile
+    pictures = {index: {**asdict(picture), "path": str(picture.path)} for index, picture in numbered.items()}
     return {
         "id": order.id,
         "visitor": order.visitor,
@@ -239,6 +310,14 @@ def _requests(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _request(kind: str, references: Sequence[str], named: Mapping[str, Any], catalog: Catalog) -> ImageRequest:
+    """What was asked for in a call. Its model may be gone, or take other things now: it is known all the same."""
+    try:
+        return make(kind, references, **named, catalog=catalog)
+    except InvalidRequest:
+        return make(kind, references, **named, catalog=widest(named["model"]))
+
+
 def _order(entry: Mapping[str, Any], catalog: Catalog) -> Order:
     """An order of before, as far as it is known. What was on its way then is lost, and told.
 
@@ -249,7 +328,7 @@ def _order(entry: Mapping[str, Any], catalog: Catalog) -> Order:
     terms = _terms(entry)
     names = terms.references or ("",) * bool(terms.photos)
     stand_ins = [name if name.startswith("https://") else STAND_IN for name in names]
-    requests = [make(entry["kind"], stand_ins, **named, catalog=catalog) for named in _requests(entry)]
+    requests = [_request(entry["kind"], stand_ins, named, catalog) for named in _requests(entry)]
     visitor = Visitor(entry["visitor"], tuple(entry["counted"]))
     order = Order(requests, visitor, terms, id=entry["id"])
     order.placed = datetime.fromisoformat(entry["placed"])

@@ -50,7 +50,7 @@ class Life:
             self._hold()
 
     def lives(self, name: str) -> bool:
-        """Whether one of that name, this or another, has begun and not ended."""
+        """Whether one of that name, this or another, has begun and not ended. One that just begins may seem not to."""
         try:
             file = os.open(self._file(name), os.O_RDONLY)
         except FileNotFoundError:
@@ -61,9 +61,16 @@ class Life:
             os.close(file)
 
     def ended(self) -> list[Path]:
-        """The files of those who have ended. Whoever has taken over what they left removes them."""
-        names = ((file, file.name.removeprefix(_LIFE)) for file in self._folder.glob(f"{_LIFE}*"))
-        return [file for file, name in names if name != self.name and not self.lives(name)]
+        """The files of those who have ended. Whoever has taken over what they left removes them.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        if not self._folder.is_dir():  # nobody was here
+            return []
+        with self.alone():  # one that begins has its file before it has its lock
+            names = ((file, file.name.removeprefix(_LIFE)) for file in self._folder.glob(f"{_LIFE}*"))
+            return [file for file, name in names if name != self.name and not self.lives(name)]
 
     @contextmanager
     def alone(self) -> Iterator[None]:

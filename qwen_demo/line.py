@@ -1,6 +1,7 @@
 """The line before what many want at once: the API, or the machine's own time."""
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ from itertools import zip_longest
 from typing import Protocol
 
 from .inflight import Shared, Wait
+
+log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds of an account whose calls are turned away
 PATIENCE = 600.0  # seconds after which a call that is turned away again and again has failed
@@ -47,6 +50,7 @@ class Turn:
         put_off_since: when the API first turned it away.
         slowed: how often its account had been slowed down when it began.
         again: whether it comes into the line again.
+        left: whether it is over, or was given up.
     """
 
     who: object
@@ -56,6 +60,7 @@ class Turn:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     slowed: int = 0
     again: bool = False
+    left: bool = False
 
 
 class Line:
@@ -142,9 +147,12 @@ class Line:
         return places.get(who, 0)
 
     def _in_order(self) -> Iterator[Turn]:
-        """All who wait, in the order of their turns: one of each visitor, round after round."""
+        """All who wait, in the order of their turns: one of each visitor, round after round.
+
+        Who leaves while they are gone through is passed over.
+        """
         queues = [[*queue] for queue in [*self._round]]
-        return (turn for turns in zip_longest(*queues) for turn in turns if turn)
+        return (turn for turns in zip_longest(*queues) for turn in turns if turn and not turn.left)
 
     def _join(self, turn: Turn, *, ahead: bool) -> None:
         self._account(turn.account)
@@ -159,6 +167,7 @@ class Line:
             self._serving = asyncio.create_task(self._serve())
 
     def _leave(self, turn: Turn) -> None:
+        turn.left = True
         if turn in self._under_way:
             self._under_way.remove(turn)
             if self._shared:
@@ -198,13 +207,11 @@ class Line:
         for turn in self._in_order() if len(self._under_way) < self._limit else ():
             if (turn.visitor, turn.account) not in seen:
                 seen.add((turn.visitor, turn.account))
-                wait = Wait(self._seconds_until(turn))
-                if self._shared and not wait.seconds:
-                    wait = await self._shared.begin(turn, turn.visitor, turn.account)
-                    if turn not in self._queue_of(turn.visitor):  # it gave up meanwhile
-                        if not wait.seconds:
-                            self._shared.end(turn)
-                        return 0
+                wait = await self._wait_of(turn)
+                if turn.left:  # it gave up meanwhile
+                    if self._shared and not wait.seconds:
+                        self._shared.end(turn)
+                    return 0
                 if not wait.seconds:
                     self._begin(turn)
                     return 0
@@ -212,6 +219,17 @@ class Line:
                 if wait.everyone:
                     break
         return soonest
+
+    async def _wait_of(self, turn: Turn) -> Wait:
+        """How long it has to wait, here and as the other processes have it. A fault in that keeps up nobody else."""
+        try:
+            wait = Wait(self._seconds_until(turn))
+            if self._shared and not wait.seconds:
+                return await self._shared.begin(turn, turn.visitor, turn.account)
+            return wait
+        except Exception:
+            log.exception("a turn in the line can't begin yet")
+            return Wait(SHORTEST_PAUSE)
 
     def _seconds_until(self, turn: Turn) -> float:
         """In how many seconds it may begin, as far as its visitor and its account are concerned."""
@@ -252,6 +270,11 @@ class Line:
             for other in [other for other, one in self._accounts.items() if other not in needed and one.opens <= now]:
                 del self._accounts[other]
         return self._accounts.setdefault(name, Account())
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._shared:
+            await self._shared.aclose()
 
     @property
     def _clock(self) -> Timer:

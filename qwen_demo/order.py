@@ -334,7 +334,7 @@ class Order:
         for call, request in zip(calls, requests, strict=True):
             call.request = request
             call.state, call.unbilled, call.reason, call.task = State.WAITING, call.request.n, "", None
-            call.refused = call.dropped = False
+            call.refused, call.dropped, call.charged = False, False, True
         self.resume(calls)
 
     def end(self, seconds: float | None = None) -> None:

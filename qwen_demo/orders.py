@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
@@ -53,6 +53,7 @@ class Orders:
         self._each = each
         self._keep = keep
         self._orders: dict[str, Order] = {}
+        self._forgetting: dict[str, asyncio.TimerHandle] = {}
         self._bells: WeakValueDictionary[str, Bell] = WeakValueDictionary()
         self._ended = -math.inf  # when the last order came to its end
         self.draining = False
@@ -66,7 +67,7 @@ class Orders:
     @property
     def on_their_way(self) -> int:
         """How many pictures of all orders are sent for, and not there yet."""
-        return sum(order.on_their_way for order in [*self._orders.values()])  # another thread asks too
+        return sum(order.on_their_way for order in [*self._orders.values()] if not order.finished)  # as above
 
     async def idle(self, seconds: float) -> None:
         """Wait until no order has been running for so long."""
@@ -94,6 +95,8 @@ class Orders:
         self.check(visitor, len(requests))
         bell = self._bell(visitor.name)
         order = Order(requests, visitor, terms, line=self._line, bell=bell)
+        for call in order.calls:
+            call.charged = True
         self._orders[order.id] = order
         self._forget_most(visitor.name)
         order.tell()
@@ -150,7 +153,19 @@ class Orders:
     def forget(self, order: Order) -> None:
         """It is not found any more."""
         self._orders.pop(order.id, None)
+        if timer := self._forgetting.pop(order.id, None):
+            timer.cancel()
         self._bell(order.visitor).ring()
+
+    def leave(self, ids: Iterable[str]) -> None:
+        """These are another process's now: what is known of them here has had its time."""
+        for order in filter(None, map(self._orders.get, ids)):
+            if order.finished:
+                self.forget(order)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._line.aclose()
 
     def _forget_most(self, visitor: str) -> None:
         """Of a visitor's finished orders the oldest go, unless something of them is unread."""
@@ -163,12 +178,16 @@ class Orders:
 
     def _forget_later(self, order: Order) -> None:
         def forget() -> None:
-            if not (order.unread or order.lost):
+            if self._orders.get(order.id) is order and order.finished and not (order.unread or order.lost):
                 self.forget(order)
 
-        asyncio.get_running_loop().call_later(self._keep, forget)
+        if timer := self._forgetting.get(order.id):  # it has gone on since
+            timer.cancel()
+        self._forgetting[order.id] = asyncio.get_running_loop().call_later(self._keep, forget)
 
     def _under_way(self, visitor: Visitor) -> int:
-        """The calls of all orders that count under one of the visitor's names."""
-        orders = (order for order in self._orders.values() if not set(order.counted).isdisjoint(visitor.counted))
-        return sum(not (call.task and call.task.done()) for order in orders for call in order.calls)
+        """The calls of all orders that count under one of the visitor's names, but for those that nobody sends now."""
+        running = (order for order in self._orders.values() if not order.finished)
+        orders = (order for order in running if not set(order.counted).isdisjoint(visitor.counted))
+        calls = (call for order in orders for call in order.calls if call.charged)
+        return sum(not (call.task and call.task.done()) for call in calls)

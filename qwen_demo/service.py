@@ -1,6 +1,7 @@
 """The thin middle: an order becomes calls, answers become pictures that are kept."""
 
 import asyncio
+import logging
 import math
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ from .upkeep import Upkeep
 from .uploads import Uploads, stand_in
 from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
+
+log = logging.getLogger(__name__)
 
 ONE_WAY = Axes()
 
@@ -89,6 +92,7 @@ class Service:
         self.uploads = Uploads(self.library, public=public)
         self.retouching = Retouching(self.library, self.uploads, public=public)
         self._room = Room(library.root)
+        self._resuming = asyncio.Lock()  # a look at who has what is over before the next one
         self.delivery = Delivery(
             client,
             keyed,
@@ -166,7 +170,7 @@ class Service:
             for photo in photos:
                 if photo.is_address:
                     requests[0].holding([photo.reference])  # which not every model takes
-            await self._admit(requests, visitor)
+            await self.admit(requests, visitor)
             terms = Terms(words=words, lines=lines)
             if photos:
                 known = await asyncio.to_thread(_shaped, self.library(visitor.name), photos)
@@ -198,19 +202,20 @@ class Service:
                 raise InvalidRequest("mask", "part_words", "", number=number)
         regions = [replace(region, words=region.words or shared) for region in regions]
         requests = requests_for(regions, n, stand_in(sources[0]), fields)
-        await self._admit(requests, visitor)
+        await self.admit(requests, visitor)
         terms = await self.retouching.take_in(sources[0], regions, mask, visitor)
         ids = await self.delivery.aside(ids_of, self.library(visitor.name), sources)
         return await self._place(requests, visitor, replace(terms, sources=tuple(ids)))
 
-    async def _admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
+    async def admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
         """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
-        self.orders.check(visitor, len(requests))
-        (key, host), n = self._paid_by(visitor), sum(request.n for request in requests)
-        await self.delivery.check((visitor.name, *visitor.counted), key, host, n)
-        if self.quota and not key:
-            await self.quota.check(visitor, n)
-        await self.attempts.check(visitor, len(requests))
+        with self._unpaid():
+            self.orders.check(visitor, len(requests))
+            (key, host), n = self._paid_by(visitor), sum(request.n for request in requests)
+            await self.delivery.check((visitor.name, *visitor.counted), key, host, n)
+            if self.quota and not key:
+                await self.quota.check(visitor, n)
+            await self.attempts.check(visitor, len(requests))
 
     async def order(self, request: ImageRequest, n: int, visitor: Visitor, sources: Sequence[str] = ()) -> Order:
         """Order `n` pictures (1 to 6) of a request, in as many calls as its model needs.
@@ -241,6 +246,9 @@ class Service:
         if first.references:
             requests = [request.shaped(shape) for request in requests]
         references = await self.delivery.aside(names_of, first.references) if first.references else ()
+        library = self.library(visitor.name)
+        if await self.delivery.aside(lambda: all(map(library.find_reference, references))):
+            requests = [request.light() for request in requests]  # read at their turns: many may wait in line
         return await self._place(requests, visitor, replace(terms, references=references, shape=shape))
 
     async def _place(self, requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms) -> Order:
@@ -270,7 +278,10 @@ class Service:
             if (bool(key), host) != (order.terms.own_key, order.terms.host):
                 raise OtherPayer
             async with self._charged(requests, visitor, order.terms, key) as charge:
-                if not set(calls) <= set(order.lost if lost else order.open):  # another press was first
+                if not await self._claim(order):  # another process may have gone on with it
+                    raise TooManyOrders
+                here = self.orders.find(order.id, order.visitor) is order
+                if not here or not set(calls) <= set(order.lost if lost else order.open):  # another press was first
                     raise TooManyOrders
                 order.go_on(calls, requests)
         order.task = asyncio.create_task(self._run(order, calls, key, charge))
@@ -304,7 +315,6 @@ class Service:
         """The way of an order's calls to their ends, side by side: a failed one stops none of the others."""
         order.charge = charge.told
         for call in calls:
-            call.charged = True
             call.task = None if order.cancelled else asyncio.create_task(self.delivery.see_through(order, call, key))
         try:
             await self.delivery.note(order)
@@ -349,32 +359,53 @@ class Service:
         """Take up again what another process left, such as the app before it was started anew.
 
         Answers that are here are read and fetched; what was counted and surely cost nothing is given back. Of a
-        `visitor`, who is here now, everything is taken over that no other process works on.
+        `visitor`, who is here now, everything is taken over that no other process works on, and what another one has
+        is not found here any more. A folder that can't be read is told in the log: it may be another time.
         """
-        for order in await self.delivery.aside(lambda: list(self.journal.take_over(visitor))):
-            self.orders.take_back(order)
-            if order.unread:
-                self.fetch_again(order)
-            elif any(call.charged for call in order.calls):
-                await self._settle(order, self._charge_of(order))
+        async with self._resuming:
+            try:
+                taken = await self.delivery.aside(self.journal.take_over, visitor)
+            except OSError as error:
+                log.error("what other processes left can't be looked at: %s", error)
+                return
+            self.orders.leave(taken.elsewhere)
+            for order in taken.orders:
+                self.orders.take_back(order)
+                if order.unread:
+                    self.fetch_again(order)
+                elif any(call.charged for call in order.calls):
+                    await self._settle(order, self._charge_of(order))
 
     async def watch(self, every: float = 30.0) -> None:
         """Take over what a process leaves when it ends, before addresses of pictures expire. Until it is cancelled.
+
+        What goes wrong is told in the log, and tried again at the next look.
 
         Args:
             every: seconds between two looks.
         """
         while True:
             await asyncio.sleep(every)
-            if await self.delivery.aside(self.journal.someone_ended):
-                await self.resume()
+            try:
+                if await self.delivery.aside(self.journal.someone_ended):
+                    await self.resume()
+            except Exception:
+                log.exception("what another process left is not taken over yet")
+
+    async def _claim(self, order: Order) -> bool:
+        """Whether an order at rest is still this process's to work on. What another one has is not found here."""
+        async with order.noting:
+            mine = await self.delivery.aside(self.journal.claim, order)
+        if not mine:
+            self.orders.forget(order)
+        return mine
 
     def _charge_of(self, order: Order) -> Charge:
         return self.quota.charged(order.charge) if self.quota else Charge()
 
     def fetch_again(self, order: Order) -> None:
         """Try once more to understand what came, and to fetch its pictures; nothing where all is here."""
-        if not order.unread:
+        if not (calls := order.unread):
             return
 
         key = ""
@@ -384,14 +415,14 @@ class Service:
 
         async def run() -> None:
             try:
-                await self.delivery.note(order)  # that someone works on it again
-                await self._settle(order, self._charge_of(order))
+                if await self._claim(order):
+                    for call in calls:
+                        call.task = asyncio.create_task(self.delivery.take_up(order, call, key))
+                    await self._settle(order, self._charge_of(order))
             finally:
                 self.orders.end(order)
 
-        for call in order.unread:
-            call.task = asyncio.create_task(self.delivery.take_up(order, call, key))
-        order.resume(order.unread)
+        order.resume(calls)
         order.task = asyncio.create_task(run())
 
     async def order_again(self, order: Order, visitor: Visitor, place: int | None = None) -> list[Order]:
@@ -420,9 +451,15 @@ class Service:
                 fields |= {"regions": regions, "background": regions[0].background}
                 onto = [latest.path] if (latest := order.latest(again[0])) else sources
             n = n if place is None else 1
-            placed.append(await self.order_from(order.request.kind, onto, n, visitor, **fields))
-            for call in again:
-                call.state = State.FAILED if call.state is State.SENT else call.state
+            lost = [call for call in again if call.state is State.SENT]
+            for call in lost:  # before anything is awaited: another press is to find nothing lost
+                call.state = State.FAILED
+            try:
+                placed.append(await self.order_from(order.request.kind, onto, n, visitor, **fields))
+            except BaseException:
+                for call in lost:
+                    call.state = State.SENT
+                raise
             order.tell()
             await self.delivery.note(order)
         return placed
@@ -509,6 +546,7 @@ class Service:
         self.upkeep.stop()
         self.retouching.close()
         self.delivery.close()
+        await self.orders.aclose()
         for client in (self._client, self._keyed, *self._other_hosts.values()):
             if client:
                 await client.aclose()

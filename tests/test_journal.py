@@ -366,10 +366,10 @@ async def test_an_order_of_a_process_that_lives_stays_its_own_until_the_process_
     order = await (await service.order(HILL, 1, ANN)).finish()
     other = make(tmp_path, never)
     assert not other.journal.someone_ended()
-    assert list(other.journal.take_over()) == []
+    assert other.journal.take_over() == ([], [order.id])
     service.journal.life.end()
     assert other.journal.someone_ended()
-    assert [found.id for found in other.journal.take_over()] == [order.id]
+    assert [found.id for found in other.journal.take_over().orders] == [order.id]
     assert not other.journal.someone_ended()
 
 
@@ -430,7 +430,7 @@ async def test_a_visitors_orders_are_found_without_a_look_into_those_of_others(
         return read_bytes(path)
 
     monkeypatch.setattr(Path, "read_bytes", noted)
-    assert [order.id for order in make(tmp_path, never).journal.take_over("ann")] == [ann.id]
+    assert [order.id for order in make(tmp_path, never).journal.take_over("ann").orders] == [ann.id]
     assert read == [ann.id]
 
 

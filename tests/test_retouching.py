@@ -413,7 +413,7 @@ async def test_the_journal_knows_regions_and_their_words(service: Service, tmp_p
     order = await ordered(service, photo, (DOT, "a red hat"), (ELSEWHERE, "no lamp"))
     service.journal.life.end()
     later = made(tmp_path / "outputs", Backend())
-    (back,) = later.journal.take_over()
+    (back,) = later.journal.take_over().orders
     assert back.terms == order.terms
     assert [call.region for call in back.calls] == [call.region for call in order.calls]
     assert [call.request.prompt for call in back.calls] == ["a red hat", "no lamp"]
