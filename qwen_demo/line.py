@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Protocol
 
 from .inflight import Shared, Wait
+from .rounds import Round
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class Turn:
 
     Attributes:
         put_off_since: when the API first turned it away.
+        opens: when it may begin, as the API asked for.
         slowed: how often its account had been slowed down when it began.
         again: whether it comes into the line again.
         left: whether it is over, or was given up.
@@ -57,6 +58,7 @@ class Turn:
     visitor: tuple[str, ...]
     account: str
     put_off_since: float | None = None
+    opens: float = -math.inf
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     slowed: int = 0
     again: bool = False
@@ -87,8 +89,7 @@ class Line:
         self._timer = timer
         self._accounts: dict[str, Account] = {}
         self._under_way: list[Turn] = []
-        self._round: list[list[Turn]] = []  # those of a visitor each, in the order in which the visitors are served
-        self._last: tuple[str, ...] | None = None  # who was served last
+        self._round: Round[Turn] = Round()
         self._serving: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._changes = 0
@@ -102,11 +103,13 @@ class Line:
 
         Args:
             who: waits.
-            visitor: the names under which the visitor's own limit counts.
+            visitor: the names under which the visitor's own limit counts, the widest last.
             account: whose rate counts; "" is the owner's.
             after: the turn in which it was put off: then it is the next one of its visitor.
         """
-        turn = Turn(who, tuple(visitor), account, after.put_off_since if after else None)
+        turn = Turn(who, tuple(visitor), account)
+        if after:
+            turn.put_off_since, turn.opens = after.put_off_since, after.opens
         self._join(turn, ahead=after is not None)
         try:
             await turn.begun.wait()
@@ -117,6 +120,9 @@ class Line:
 
     def put_off(self, turn: Turn, seconds: float | None) -> bool:
         """The API turned away who has this turn: the account makes a pause, and has fewer calls under way then.
+
+        A wait that the API asks for may be meant for one model, or for as long as a quota lasts. Who was told so waits
+        it out; the others of the account pause for `LONGEST_PAUSE` at most, and are told by the API themselves.
 
         Args:
             turn: which ends now.
@@ -131,10 +137,11 @@ class Line:
             account.slowed += 1
             account.most = max(1, min(account.most, self._of_account(turn.account)) // 2)
             account.pause = min(2 * account.pause, LONGEST_PAUSE)
-        opens = now + (account.pause if seconds is None else max(seconds, SHORTEST_PAUSE))
-        account.opens = max(account.opens, opens)
+        wait = account.pause if seconds is None else max(seconds, SHORTEST_PAUSE)
+        account.opens = max(account.opens, now + min(wait, LONGEST_PAUSE))
+        turn.opens = now + wait
         turn.put_off_since = now if turn.put_off_since is None else turn.put_off_since
-        turn.again = opens <= turn.put_off_since + PATIENCE
+        turn.again = turn.opens <= turn.put_off_since + PATIENCE
         return turn.again
 
     def place(self, who: object) -> int:
@@ -142,26 +149,13 @@ class Line:
         changes, places = self._places
         if changes != self._changes:
             changes = self._changes
-            places = {turn.who: place for place, turn in enumerate(self._in_order(), 1)}
+            places = {turn.who: place for place, turn in enumerate(self._round, 1)}
             self._places = changes, places
         return places.get(who, 0)
 
-    def _in_order(self) -> Iterator[Turn]:
-        """All who wait, in the order of their turns: one of each visitor, round after round.
-
-        Who leaves while they are gone through is passed over.
-        """
-        queues = [[*queue] for queue in [*self._round]]
-        return (turn for turns in zip_longest(*queues) for turn in turns if turn and not turn.left)
-
     def _join(self, turn: Turn, *, ahead: bool) -> None:
         self._account(turn.account)
-        if own := self._queue_of(turn.visitor):
-            own.insert(0 if ahead else len(own), turn)
-        else:
-            # Before whoever was served last: all others have waited for longer.
-            served = bool(self._round) and self._round[-1][0].visitor == self._last
-            self._round.insert(len(self._round) - served, [turn])
+        self._round.join(turn, turn.visitor, ahead=ahead)
         self._wake()
         if not self._serving or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
@@ -173,18 +167,8 @@ class Line:
             if self._shared:
                 self._shared.end(turn)
         else:
-            self._take_out(turn)
+            self._round.leave(turn, turn.visitor)
         self._wake()
-
-    def _take_out(self, turn: Turn) -> list[Turn]:
-        queue = self._queue_of(turn.visitor)
-        queue.remove(turn)
-        if not queue:
-            self._round.remove(queue)
-        return queue
-
-    def _queue_of(self, visitor: tuple[str, ...]) -> list[Turn]:
-        return next((queue for queue in self._round if queue[0].visitor == visitor), [])
 
     def _wake(self) -> None:
         self._changes += 1
@@ -204,9 +188,11 @@ class Line:
     async def _begin_next(self) -> float:
         """Let the next one begin who may. Returns 0, or in how many seconds somebody may, or that an end must come."""
         soonest, seen = math.inf, set()
-        for turn in self._in_order() if len(self._under_way) < self._limit else ():
-            if (turn.visitor, turn.account) not in seen:
-                seen.add((turn.visitor, turn.account))
+        waiting = (turn for turn in self._round if not turn.left)  # or leaves meanwhile
+        for turn in waiting if len(self._under_way) < self._limit else ():
+            alike = turn.visitor, turn.account, turn.opens
+            if alike not in seen:
+                seen.add(alike)
                 wait = await self._wait_of(turn)
                 if turn.left:  # it gave up meanwhile
                     if self._shared and not wait.seconds:
@@ -232,21 +218,17 @@ class Line:
             return Wait(SHORTEST_PAUSE)
 
     def _seconds_until(self, turn: Turn) -> float:
-        """In how many seconds it may begin, as far as its visitor and its account are concerned."""
+        """In how many seconds it may begin, as far as it, its visitor and its account are concerned."""
         account = self._accounts[turn.account]
         if self._each and any(self._of_visitor(name) >= self._each for name in turn.visitor):
             return math.inf
         if self._of_account(turn.account) >= account.most:
             return math.inf
-        return max(0.0, account.opens - self._now())
+        return max(0.0, max(account.opens, turn.opens) - self._now())
 
     def _begin(self, turn: Turn) -> None:
         account = self._accounts[turn.account]
-        queue = self._take_out(turn)
-        if queue:  # its others come in the next round
-            self._round.remove(queue)
-            self._round.append(queue)
-        self._last = turn.visitor
+        self._round.leave(turn, turn.visitor, served=True)
         self._under_way.append(turn)
         turn.slowed, account.opens = account.slowed, self._now() + self._interval
         turn.begun.set()
@@ -265,7 +247,7 @@ class Line:
 
     def _account(self, name: str) -> Account:
         if name not in self._accounts:
-            needed = {turn.account for turn in [*self._under_way, *self._in_order()]}
+            needed = {turn.account for turn in [*self._under_way, *self._round]}
             now = self._now()
             for other in [other for other, one in self._accounts.items() if other not in needed and one.opens <= now]:
                 del self._accounts[other]

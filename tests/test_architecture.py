@@ -11,7 +11,7 @@ from qwen_demo.api.dialects import DIALECTS
 PACKAGE = Path(__file__).parents[1] / "qwen_demo"
 LAYERS = [
     {"__init__"},
-    {"api", "containers", "colour", "inflight", "life", "strokes", "registration"},
+    {"api", "containers", "colour", "inflight", "life", "strokes", "registration", "rounds"},
     {"i18n", "line", "visitors", "images", "region", "snippets", "logs", "disk", "models"},
     {"inpaint"},
     {"recipe", "decoding", "quota", "offline", "settings", "call"},

@@ -111,6 +111,33 @@ async def test_a_single_picture_beside_a_batch_of_fifty_waits_one_call_at_most(l
         assert here.begun == [*named("ann", limit), "bob"]
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_who_comes_under_fifty_cookies_has_one_turn_in_the_round(limit: int) -> None:
+    async with crowd(Line(limit, each=2)) as here:
+        for number in range(50):
+            await here.come(f"ann {number}", visitor=(f"cookie {number}", "address 1"))
+        await here.come("bob 1", "bob 2", visitor=BOB)
+        assert [here.line.place(name) for name in ("bob 1", f"ann {limit}", "bob 2")] == [1, 2, 3]
+        for name in ("ann 0", "bob 1", f"ann {limit}"):
+            await here.end(name)
+        assert here.begun[limit:] == ["bob 1", f"ann {limit}", "bob 2"]
+
+
+async def test_those_at_one_address_take_turns_in_its_turns() -> None:
+    dora = ("cookie dora", "address 1")
+    async with crowd(Line(1)) as here:
+        await here.come(*named("ann", 4), visitor=ANN)
+        await here.come(*named("bob", 4), visitor=BOB)
+        await here.end("ann 1")
+        await here.come(*named("dora", 2), visitor=dora)
+        waiting = ["ann 2", "ann 3", "ann 4", "bob 2", "bob 3", "bob 4", *named("dora", 2)]
+        told = sorted(waiting, key=here.line.place)
+        for name in ["bob 1", *told]:
+            await here.end(name)
+        assert here.begun == ["ann 1", "bob 1", *told]
+        assert told == ["dora 1", "bob 2", "ann 2", "bob 3", "dora 2", "bob 4", "ann 3", "ann 4"]
+
+
 @pytest.mark.parametrize("limit", [1, 4])
 async def test_two_batches_take_turns_and_who_comes_again_and_again_gets_no_more_than_they(limit: int) -> None:
     async with crowd(Line(limit)) as here:
@@ -248,6 +275,28 @@ async def test_the_pause_is_as_long_as_the_api_asks_for() -> None:
         assert here.begun == ["ann"]
         await clock.pass_by(1)
         assert here.begun == ["ann", "bob"]
+
+
+async def test_a_long_wait_is_that_call_s_own_and_everybody_else_goes_on_after_a_minute() -> None:
+    clock = Clock()
+    async with crowd(Line(8, timer=clock)) as here:
+        await here.come(*named("ann", 2), visitor=ANN)
+        assert await here.turned_away("ann 1", "ann 2", seconds=599) == [True, True]
+        for number in (1, 2):
+            await here.come(f"ann {number} again", visitor=ANN, after=here.turns[f"ann {number}"])
+        await here.come("ann 3", visitor=ANN)
+        await here.come("bob", visitor=BOB)
+        await clock.pass_by(59)
+        assert here.begun == named("ann", 2)
+        await clock.pass_by(1)
+        assert here.begun[2:] == ["bob"]
+        await here.end("bob")
+        assert here.begun[3:] == ["ann 3"]
+        await here.end("ann 3")
+        await clock.pass_by(538)
+        assert here.begun[4:] == []
+        await clock.pass_by(1)
+        assert sorted(here.begun[4:]) == ["ann 1 again", "ann 2 again"]
 
 
 async def test_a_wait_of_more_than_ten_minutes_is_none_and_keeps_nobody_up() -> None:
