@@ -10,7 +10,8 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from .library import Entry, Library
+from .axes import differences, grid_of
+from .library import Entry, Library, slug
 from .order import Order
 
 PIECE = 1_000_000  # bytes that are read and sent at once
@@ -70,10 +71,13 @@ class Archives:
 def of_order(order: Order, library: Library) -> dict[str, Entry]:
     """The pictures of an order that are there, by what they are called in its ZIP.
 
-    What was made of a file bears its name: `beach.jpg` becomes `beach-edited.png`, the next one `beach-edited-2.png`.
+    What was made of a file bears its name, and what tells it from others of that file: `beach.jpg` becomes
+    `beach-edited.png`, or `beach-edited-qwen-image-edit.png`, and the next of the same name `beach-edited-2.png`.
     """
     entries: dict[str, Entry] = {}
     taken: Counter[str] = Counter()
+    grid = grid_of(order)
+    short = dict(zip(prompts := grid.axes.get("prompt", ()), differences(prompts), strict=True))
     for call in order.calls:
         for place in call.places:
             if not (picture := order.numbered.get(place)):
@@ -82,11 +86,21 @@ def of_order(order: Order, library: Library) -> dict[str, Entry]:
             entry = library.entry_of(picture.path) or aside
             name = entry.name
             if call.photo:
-                stem = f"{_file_name(call.photo.name)}-edited"
+                key = zip(grid.axes, grid.keys[place], strict=True)
+                told = [_told(axis, short[value] if axis == "prompt" else value) for axis, value in key]
+                stem = "-".join([f"{_file_name(call.photo.name)}-edited", *filter(None, told)])
                 taken[stem.lower()] += 1
                 name = f"{stem}-{taken[stem.lower()]}.png" if taken[stem.lower()] > 1 else f"{stem}.png"
             entries[name] = entry
     return entries
+
+
+def _told(axis: str, value: object) -> str:
+    """What a value adds to a file's name."""
+    if axis in ("photo", "number"):
+        return ""
+    words = {True: "rewritten", False: "as-written"} if axis == "optimize_prompt" else {}
+    return slug(str(words.get(bool(value), value)))
 
 
 def _file_name(name: str) -> str:

@@ -16,7 +16,7 @@ from qwen_demo.api.catalog import Catalog
 from qwen_demo.api.errors import InvalidRequest
 from qwen_demo.api.requests import STAND_IN, ImageEdit
 from qwen_demo.archive import of_order
-from qwen_demo.axes import Axes
+from qwen_demo.axes import Axes, expand
 from qwen_demo.call import Photo, Picture
 from qwen_demo.images import Reference
 from qwen_demo.library import Entry, Library
@@ -274,15 +274,16 @@ async def test_two_presses_go_on_once(tmp_path: Path) -> None:
 
 
 class Slow(Quota):
-    """Counts a second time only once it may."""
+    """Counts once only when it may."""
 
     def __init__(self) -> None:
         super().__init__("9/day", "")
-        self.asked, self.may = 0, asyncio.Event()
+        self.slow, self.asked, self.may = False, asyncio.Event(), asyncio.Event()
 
     async def charge(self, visitor: Visitor, pictures: int) -> Charge:
-        self.asked += 1
-        if self.asked == 3:
+        if self.slow:
+            self.slow = False
+            self.asked.set()
             await self.may.wait()
         return await super().charge(visitor, pictures)
 
@@ -294,10 +295,9 @@ async def test_a_press_that_was_overtaken_orders_nothing(tmp_path: Path) -> None
     order = await begun(service, ("one", "two"))
     order.cancel()
     await order.finish()
-    quota.asked = 2
+    quota.slow = True
     late = asyncio.create_task(service.go_on(order, ANN))
-    while quota.asked < 3:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(quota.asked.wait(), 30)
     await service.go_on(order, ANN)
     await order.finish()
     quota.may.set()
@@ -427,6 +427,22 @@ def test_a_zip_keeps_the_names_of_the_photos(tmp_path: Path) -> None:
     del order.numbered[0]
     assert next(iter(of_order(order, library))) == "BEACH-edited.png"
     assert all(isinstance(entry, Entry) for entry in of_order(order, library).values())
+
+
+def test_a_zip_of_photos_in_several_ways_says_which_is_which(tmp_path: Path) -> None:
+    models = ("qwen-image-edit-plus", "qwen-image-edit")
+    axes = Axes(prompt=("make it night", "make it snowy"), model=models)
+    photo = Photo("beach.jpg", "1" * 64)
+    requests = expand("edit", [STAND_IN], 1, axes, {"prompt": "a", "seed": 1})
+    order = Order(requests, ANN, Terms(photos=(photo,)))
+    for place in range(4):
+        order.add(place, Picture(tmp_path / f"{place}.png", 16, 16, 7, None))
+    assert list(of_order(order, Library(tmp_path))) == [
+        "beach-edited-night-qwen-image-edit-plus.png",
+        "beach-edited-night-qwen-image-edit.png",
+        "beach-edited-snowy-qwen-image-edit-plus.png",
+        "beach-edited-snowy-qwen-image-edit.png",
+    ]
 
 
 def an_order_of(folder: Path, names: list[str]) -> Order:
