@@ -234,22 +234,30 @@ async def _taken_in(
     """The photos of a batch, by their places among the images that were given, and a row for each that is left out.
 
     Raises:
-        InvalidRequest: a field breaks its rule, which is seen before any image is looked at, or none can be used.
+        InvalidRequest: a field breaks its rule, or none can be used.
+        QwenDemoError: as for `order_from`; that is seen before any image is looked at.
     """
     everything = {**fields, "catalog": service.engine.catalog}
-    request, *_ = expand(ImageEdit.kind, [STAND_IN], n, Axes(), everything, max(1, len(given)))
+    requests = expand(ImageEdit.kind, [STAND_IN], n, Axes(), everything, max(1, len(given)))
+    await service.admit(requests, visitor(http))
 
     async def take(image: object, name: str) -> Photo | InvalidRequest:
         try:
             photo = await service.uploads.photo(_source(image), name, visitor(http))
             if photo.is_address:
-                request.holding([photo.reference])  # which not every model takes
+                requests[0].holding([photo.reference])  # which not every model takes
             return photo
         except InvalidRequest as error:
             return error
 
     names = [_file_name(image) or f"image {number}" for number, image in enumerate(given, 1)]
-    found = dict(enumerate(await asyncio.gather(*map(take, given, names))))
+    taking = list(map(asyncio.ensure_future, map(take, given, names)))
+    try:
+        found = dict(enumerate(await asyncio.gather(*taking)))
+    finally:  # what one is refused for, the others need not be made ready for
+        for one in taking:
+            one.cancel()
+        await asyncio.gather(*taking, return_exceptions=True)
     photos = {at: photo for at, photo in found.items() if isinstance(photo, Photo)}
     refused = {at: error for at, error in found.items() if isinstance(error, InvalidRequest)}
     if not photos:

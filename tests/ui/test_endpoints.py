@@ -18,21 +18,25 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from mcp.server.fastmcp.utilities.func_metadata import func_metadata
 from PIL import Image, ImageChops
+from starlette.requests import Request
 
 from qwen_demo.api import catalog
 from qwen_demo.api.catalog import Model, Size
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.engine import PROVIDER_ENGINE, Engine
 from qwen_demo.api.errors import InvalidRequest, Refused
+from qwen_demo.call import Photo
 from qwen_demo.library import Library
 from qwen_demo.order import Order
-from qwen_demo.orders import Orders
-from qwen_demo.quota import Quota
+from qwen_demo.orders import Orders, ShuttingDown
+from qwen_demo.quota import OverQuota, Quota, TooManyAttempts, TooMuchKept
 from qwen_demo.service import Service
 from qwen_demo.ui.answers import Answer, Endpoint, Stopped
 from qwen_demo.ui.endpoints import KINDS, make_endpoints
 from qwen_demo.ui.messages import describe
 from qwen_demo.ui.parameters import narrowed
+from qwen_demo.visitors import Visitor
+from qwen_demo.web import VISITOR
 from tests.conftest import KEY, Backend, RunningApp, launched, with_models
 
 ROOT = Path(__file__).parents[2]
@@ -540,6 +544,46 @@ async def test_an_address_is_left_out_where_the_model_takes_none(tmp_path: Path)
     with pytest.raises(InvalidRequest) as refused:
         await answers_of(service, "batch_edit", prompt="a", images=[there], model=own.name)
     assert refused.value.problem == "picture_address"
+
+
+@pytest.mark.parametrize(
+    ("options", "draining", "reason"),
+    [
+        ({"quota": Quota("2/day", "")}, False, OverQuota),
+        ({"attempts": "2/minute"}, False, TooManyAttempts),
+        ({}, True, ShuttingDown),
+    ],
+)
+async def test_where_so_many_cant_be_ordered_no_image_is_made_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], draining: bool, reason: type[Exception]
+) -> None:
+    service = service_in(tmp_path, Backend(), **options)
+    service.orders.draining = draining
+    monkeypatch.setattr(service.uploads, "photo", None)
+    ann = gr.Request(Request({"type": "http", VISITOR: Visitor("ann", ("cookie ann",))}))
+    with pytest.raises(reason):
+        await anext(make_endpoints(service)["batch_edit"](ann, "a", [data_url("red")] * 3))
+
+
+async def test_of_a_batch_that_cant_be_kept_nothing_more_is_made_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_in(tmp_path, backend := Backend())
+    begun, left = [], []
+
+    async def photo(_: object, name: str, __: Visitor) -> Photo:
+        begun.append(name)
+        try:
+            if len(begun) == 3:
+                raise TooMuchKept(60)
+            return await asyncio.Future()
+        finally:
+            left.append(name)
+
+    monkeypatch.setattr(service.uploads, "photo", photo)
+    with pytest.raises(TooMuchKept):
+        await answers_of(service, "batch_edit", prompt="a", images=[data_url("red")] * 3)
+    assert (sorted(left), backend.orders) == (begun, [])
 
 
 def test_the_quota_holds_for_all_at_once(tmp_path: Path) -> None:
