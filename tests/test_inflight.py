@@ -6,18 +6,25 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 import pytest_asyncio
 from redis import Redis
 
+from qwen_demo.api.client import QwenClient
 from qwen_demo.inflight import GO, KEY, Shared, Wait
-from qwen_demo.line import Line
-from tests.test_line import ANN, BOB, Crowd, crowd, named
+from qwen_demo.library import Library
+from qwen_demo.line import Line, Turn
+from qwen_demo.orders import Orders
+from qwen_demo.service import Service
+from qwen_demo.visitors import Visitor
+from tests.test_journal import HILL, answer
+from tests.test_line import ANN, BOB, CID, Crowd, crowd, named
 
 ROOT = Path(__file__).parents[1]
 NOBODY: tuple[str, ...] = ()
@@ -203,6 +210,89 @@ async def test_who_gives_up_while_redis_is_asked_holds_nothing(process: Callable
         await here.give_up("gone")
         await here.come("next")
         await until(lambda: here.begun == ["next"])
+
+
+@NEEDED
+async def test_what_ends_while_it_is_renewed_holds_nothing(
+    process: Callable[..., Shared], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = process(9, lease=1)
+    renewing, go = asyncio.Event(), asyncio.Event()
+    renew = shared._renew
+
+    async def slow(*args: Any) -> Any:
+        renewing.set()
+        await go.wait()
+        return await renew(*args)
+
+    monkeypatch.setattr(shared, "_renew", slow)
+    for who in ("a", "b"):
+        await begun(shared, who)
+    await asyncio.wait_for(renewing.wait(), 60)
+    for who in ("a", "b"):
+        shared.end(who)
+    await asyncio.wait(shared._ending, timeout=0)  # they have begun to wait, or are said by now
+    go.set()
+    await until(lambda: not shared._ending and shared._renewing is not None and shared._renewing.done())
+    with Redis.from_url(url) as redis:
+        assert redis.zcard(f"{KEY}/places") == 0
+
+
+@NEEDED
+async def test_when_the_app_closes_nothing_is_held_and_nothing_connected(tmp_path: Path, url: str) -> None:
+    client = QwenClient("sk-1", "https://api.example/v1", transport=httpx.MockTransport(lambda _: answer()))
+    service = Service(client, Orders(8, storage=url), Library(tmp_path))
+    await (await service.order(HILL, 2, Visitor("ann"))).finish()
+    await service.aclose()
+    with Redis.from_url(url) as redis:
+        assert redis.zcard(f"{KEY}/places") == 0
+        await until(lambda: redis.info("clients")["connected_clients"] == 1)  # this one
+
+
+class Asked:
+    """Stands for what all processes share, and asks for each turn."""
+
+    def __init__(self, ask: Callable[[str], Awaitable[Wait]]) -> None:
+        self._ask = ask
+
+    async def begin(self, turn: Turn, *_: object) -> Wait:
+        return await self._ask(str(turn.who))
+
+    def end(self, _: Turn) -> None:
+        pass
+
+
+async def test_who_gives_up_while_another_is_asked_for_keeps_nobody_up() -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def ask(who: str) -> Wait:
+        if who == "ann":
+            asked.set()
+            await go.wait()
+            return Wait(60)
+        return GO
+
+    async with crowd(Line(4, shared=cast(Shared, Asked(ask)))) as here:
+        await here.come("ann", visitor=ANN)
+        await asyncio.wait_for(asked.wait(), 60)
+        await here.come("bob", visitor=BOB, account="bob's own")
+        await here.give_up("bob")
+        await here.come("cid", visitor=CID, account="cid's own")  # now bob's key is known no more
+        go.set()
+        await until(lambda: here.begun == ["cid"])
+
+
+async def test_a_fault_at_one_turn_keeps_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    async def ask(who: str) -> Wait:
+        if who == "ann":
+            raise ValueError("unforeseen")
+        return GO
+
+    async with crowd(Line(4, shared=cast(Shared, Asked(ask)))) as here:
+        await here.come("ann", visitor=ANN)
+        await here.come("bob", visitor=BOB)
+        await until(lambda: here.begun == ["bob"])
+    assert "a turn in the line can't begin yet" in caplog.text
 
 
 @NEEDED

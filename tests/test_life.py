@@ -5,9 +5,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Thread, current_thread
 
 import pytest
 
+from qwen_demo import life
 from qwen_demo.life import Life
 
 ROOT = Path(__file__).parents[1]
@@ -26,11 +28,11 @@ def test_a_process_lives_until_it_is_killed_whatever_its_number(tmp_path: Path) 
     with subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         name = other.stdout.readline().strip()
-        life = Life(tmp_path)
-        assert (life.lives(name), life.ended()) == (True, [])
+        here = Life(tmp_path)
+        assert (here.lives(name), here.ended()) == (True, [])
         other.kill()
         other.wait()
-    assert (life.lives(name), [file.name for file in life.ended()]) == (False, [f".life-{name}"])
+    assert (here.lives(name), [file.name for file in here.ended()]) == (False, [f".life-{name}"])
 
 
 def test_a_life_is_its_own_from_its_beginning_to_its_end(tmp_path: Path) -> None:
@@ -42,6 +44,32 @@ def test_a_life_is_its_own_from_its_beginning_to_its_end(tmp_path: Path) -> None
     assert (one.lives(one.name), two.lives(one.name), two.lives(two.name)) == (True, True, False)
     one.end()
     assert not two.lives(one.name)
+
+
+def test_one_that_just_begins_is_not_taken_for_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = Life(tmp_path), Life(tmp_path)
+    own = tmp_path / f".life-{one.name}"
+    looks, found = Event(), []
+
+    def look() -> None:
+        found.extend(two.ended())
+
+    looking = Thread(target=look)
+    lock = life._lock
+
+    def noted(file: int, **how: bool) -> bool:
+        if current_thread() is looking:
+            looks.set()
+        elif not looking.ident and own.exists():  # it is about to lock it
+            looking.start()
+            looks.wait(60)
+            looking.join(0.1)  # it waits, or is wrong by now
+        return lock(file, **how)
+
+    monkeypatch.setattr(life, "_lock", noted)
+    one.begin()
+    looking.join(60)
+    assert (found, two.lives(one.name)) == ([], True)
 
 
 def test_only_one_at_a_time_is_alone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -202,6 +203,56 @@ async def test_a_finished_order_is_found_again_and_leaves_memory_in_the_end(
     del order
     await asyncio.wait_for(gone.wait(), 30)
     assert service.orders.find(identity, "ann") is None
+
+
+async def test_an_order_that_goes_on_is_kept_while_it_runs_and_for_a_while_after_its_last_end() -> None:
+    keep, passed = 0.05, asyncio.Event()
+    orders = Orders(8, keep=keep)
+    order = orders.place([FOUR, FOUR], ANN)
+    orders.end(order)
+    order.go_on(order.calls, [FOUR, FOUR])
+    asyncio.get_running_loop().call_later(keep, passed.set)
+    await passed.wait()
+    assert (orders.find(order.id, "ann"), orders.running) == (order, 1)
+    orders.end(order)
+    async for found in orders.follow("ann"):
+        if not found:
+            break
+
+
+async def test_each_end_of_an_order_renews_the_time_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers = asyncio.get_running_loop(), []
+    call_later = loop.call_later
+
+    def noted(*args: Any) -> asyncio.TimerHandle:
+        timers.append(call_later(*args))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_later", noted)
+    orders = Orders(8)
+    order = orders.place([FOUR, FOUR], ANN)
+    for _ in range(3):
+        orders.end(order)
+        order.go_on(order.calls, [FOUR, FOUR])
+    assert [timer.cancelled() for timer in timers] == [True, True, False]
+    orders.forget(order)
+    assert timers[-1].cancelled()
+
+
+async def test_only_what_runs_counts_for_the_visitors_line() -> None:
+    orders = Orders(8, each=4)
+    order = orders.place([FOUR] * 50, ANN)
+    orders.place([FOUR] * 50, ANN)
+    with pytest.raises(TooManyOrders):
+        orders.check(ANN_AGAIN, 1)
+    orders.end(order)
+    orders.check(ANN_AGAIN, 50)
+    for call in order.calls:
+        call.charged = False
+    order.go_on(order.calls[:1], [FOUR])
+    orders.check(ANN_AGAIN, 49)
+    with pytest.raises(TooManyOrders):
+        orders.check(ANN_AGAIN, 50)
 
 
 async def test_a_finished_order_holds_no_pictures_that_were_sent(api: Api, service_of: Callable[..., Service]) -> None:
