@@ -248,9 +248,10 @@ class Delivery:
             await self.aside(self._room.look)
         self._room.check(self._orders.on_their_way + pictures)
 
-    async def note(self, order: Order, how: Callable[..., None] | None = None, *more: object) -> None:
+    async def note(self, order: Order, how: Callable[..., bool] | None = None, *more: object) -> bool:
+        """Put down how an order stands, or so as the journal does it otherwise. Returns whether it is put down."""
         async with order.noting:  # or an older state could be the last that is written
-            await self.aside(how or self._journal.write, order, *more)
+            return await self.aside(how or self._journal.write, order, *more)
 
     async def aside(self, work: Callable[..., T], *args: object) -> T:
         """Do short work in threads of its own: what goes to the journal never waits behind pictures."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,16 +82,19 @@ class Journal:
         self.life = Life(self._folder)
         self._own: dict[str, tuple[int, int]] = {}  # this process's files: no look into them is needed
 
-    def write(self, order: Order) -> None:
+    def write(self, order: Order) -> bool:
         """Put down how an order stands; not one that is at rest here and has another process meanwhile.
 
-        A full disk stops no order: what it then lacks is told in the log.
+        A full disk stops no order: what it then lacks is told in the log. Returns whether it is put down.
         """
         try:
-            if not order.finished or self._is_own(self._file(order)):
-                self._put(self._file(order), _entry(order))
+            if order.finished and not self._is_own(self._file(order)):
+                return False
+            self._put(self._file(order), _entry(order))
         except OSError as error:
             log.error("order %s is not in the journal: %s", order.id, error.strerror)
+            return False
+        return True
 
     def claim(self, order: Order) -> bool:
         """Put down that an order is at rest no more: from now on no other process takes it over.
@@ -107,22 +111,26 @@ class Journal:
             log.error("order %s is not in the journal: %s", order.id, error.strerror)
         return True
 
-    def keep_answer(self, order: Order, call: Call, content: bytes) -> None:
-        """Put down an answer as it came, and how the order stands then."""
+    def keep_answer(self, order: Order, call: Call, content: bytes) -> bool:
+        """Put down an answer as it came, and how the order stands then. Returns whether that is put down."""
         try:
             os.replace(self._half(self.answer_file(order, call), content), self.answer_file(order, call))
         except OSError as error:
             log.error("an answer to order %s is not in the journal: %s", order.id, error.strerror)
-        self.write(order)
+        return self.write(order)
 
     def answer_file(self, order: Order, call: Call) -> Path:
         """Where an answer is, as long as its pictures are not all saved."""
         return self._folder / f"{order.id}.{call.first}.answer"
 
-    def drop_answer(self, order: Order, call: Call) -> None:
-        """Put down how the order stands now that this answer's pictures are saved, or can't be had; and let it go."""
-        self.write(order)
-        self.answer_file(order, call).unlink(missing_ok=True)
+    def drop_answer(self, order: Order, call: Call) -> bool:
+        """Put down how the order stands now that this answer's pictures are saved, or can't be had; and let it go.
+
+        Returns whether that is put down. Where it isn't, the answer stays.
+        """
+        if written := self.write(order):
+            self.answer_file(order, call).unlink(missing_ok=True)
+        return written
 
     def answer(self, order: Order, call: Call) -> bytes:
         """An answer as it came.
@@ -161,10 +169,11 @@ class Journal:
                     taken.elsewhere.append(path.stem)
             except FileNotFoundError:  # someone dropped it just now
                 pass
-            except (OSError, ValueError, TypeError, LookupError):
-                log.error("the journal's file %s can't be read", path.name)
+            except Exception as error:  # noqa: BLE001 - whatever one file is, the others and the app's start go on
+                log.error("the journal's file %s can't be read (%s)", path.name, type(error).__name__)
         for life in ended:
-            life.unlink(missing_ok=True)
+            with suppress(OSError):
+                life.unlink()
         return taken
 
     def someone_ended(self) -> bool:
@@ -184,7 +193,7 @@ class Journal:
         with suppress(FileNotFoundError):  # no order yet
             for file in os.scandir(self._folder):
                 if file.name.startswith(beginning) and file.name.endswith(".json"):
-                    with suppress(FileNotFoundError):
+                    with suppress(OSError):  # it went just now, or leads nowhere
                         found.append((file.stat().st_mtime_ns, file.name, _look(file.stat())))
         last = sorted(found)[-MOST_KEPT if visitor else 0 :]
         return [self._folder / name for _, name, look in last if self._own.get(name) != look]
@@ -204,6 +213,8 @@ class Journal:
         with self.life.alone():
             entry: dict[str, Any] = json.loads(path.read_bytes())
             process = entry["process"]
+            if entry["id"] != path.stem or not entry["calls"]:
+                raise ValueError("this is no order of that name")
             left = bool(visitor) and entry["visitor"] == visitor and entry.get("rests")
             look = path.stat()
             if process == self.life.name:
@@ -221,7 +232,7 @@ class Journal:
         now = time.time()
         with suppress(FileNotFoundError):  # no order yet
             for path in self._folder.glob("[!.]*"):  # processes' own files are hidden
-                unread = any(self._folder.glob(f"{path.name.partition('.')[0]}.*.answer"))
+                unread = any(self._folder.glob(f"{escape(path.stem.partition('.')[0])}.*.answer"))
                 with suppress(OSError):  # someone else sweeps too, or holds it
                     if path.stat().st_mtime < now - (UNREAD if unread else DAY):
                         path.unlink()

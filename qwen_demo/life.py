@@ -55,6 +55,8 @@ class Life:
             file = os.open(self._file(name), os.O_RDONLY)
         except FileNotFoundError:
             return False
+        except OSError:  # it is there, and can't be asked
+            return True
         try:
             return not _lock(file, shared=True)  # many may look at once
         finally:
@@ -69,7 +71,8 @@ class Life:
         if not self._folder.is_dir():  # nobody was here
             return []
         with self.alone():  # one that begins has its file before it has its lock
-            names = ((file, file.name.removeprefix(_LIFE)) for file in self._folder.glob(f"{_LIFE}*"))
+            files = [file for file in self._folder.glob(f"{_LIFE}*") if file.is_file()]
+            names = ((file, file.name.removeprefix(_LIFE)) for file in files)
             return [file for file, name in names if name != self.name and not self.lives(name)]
 
     @contextmanager

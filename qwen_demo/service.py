@@ -327,15 +327,15 @@ class Service:
         """Wait for the ends of an order's calls, and give back what of its charge surely cost nothing.
 
         That it is settled is written down first: a process that ends in between leaves too much counted, never too
-        little.
+        little. Where it can't be, whoever takes the order over gives back what is written there.
         """
         await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
         calls = [call for call in order.calls if call.charged]
         for call in calls:
             call.charged = False
-        await self.delivery.note(order)
-        refused = sum(call.unbilled for call in calls if call.refused)
-        await charge.give_back(sum(call.unbilled for call in calls), refused)
+        if await self.delivery.note(order) or not charge.told:
+            refused = sum(call.unbilled for call in calls if call.refused)
+            await charge.give_back(sum(call.unbilled for call in calls), refused)
 
     def not_ready(self) -> str:
         """Why no orders are taken, or "". Not for the event loop."""
@@ -370,11 +370,14 @@ class Service:
                 return
             self.orders.leave(taken.elsewhere)
             for order in taken.orders:
-                self.orders.take_back(order)
-                if order.unread:
-                    self.fetch_again(order)
-                elif any(call.charged for call in order.calls):
-                    await self._settle(order, self._charge_of(order))
+                try:
+                    self.orders.take_back(order)
+                    if order.unread:
+                        self.fetch_again(order)
+                    elif any(call.charged for call in order.calls):
+                        await self._settle(order, self._charge_of(order))
+                except Exception:  # it stops neither the others nor the app's start
+                    log.exception("order %s is not taken up again", order.id)
 
     async def watch(self, every: float = 30.0) -> None:
         """Take over what a process leaves when it ends, before addresses of pictures expire. Until it is cancelled.

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.call import State
-from qwen_demo.journal import NotSent, Unanswered
+from qwen_demo.journal import Journal, NotSent, Unanswered
 from qwen_demo.library import Library
 from qwen_demo.order import Order, Terms
 from qwen_demo.orders import Orders
@@ -185,8 +186,9 @@ async def test_orders_of_before_that_go_on_wait_in_the_line_of_all(tmp_path: Pat
     for _ in range(3):
         await service.order(HILL, 3, ANN)
     await asyncio.wait_for(sent.wait(), 30)
-    while len(stands(tmp_path)) < 3:  # the others are written down beside it
-        await asyncio.sleep(0.01)
+    async for _ in service.orders.follow("ann", every=0.01):
+        if len(stands(tmp_path)) == 3:  # the others are written down beside it
+            break
     await dropped(service)
     service.journal.life.end()
     later = make(tmp_path, noted, 2)
@@ -344,11 +346,85 @@ async def test_files_of_the_journal_go_when_they_are_old_and_read(tmp_path: Path
 async def test_a_broken_file_of_the_journal_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     service = make(tmp_path, lambda _: answer())
     await (await service.order(HILL, 1, ANN)).finish()
-    for name, text in (("a.json", "{"), ("b.json", "[]"), ("c.json", "{}"), ("d.json", '{"process": 1}')):
-        (tmp_path / ".orders" / name).write_text(text, encoding="utf-8")
+    (file,) = stands(tmp_path)
+    entry = json.loads(file.read_bytes())
+    odd: dict[str, dict[str, Any]] = {
+        "calls": {"calls": [None]},
+        "none": {"calls": []},
+        "pictures": {"pictures": []},
+        "elsewhere": {"id": "../../elsewhere"},
+    }
+    for name, text in (("a", "{"), ("b", "[]"), ("c", "{}"), ("d", '{"process": 1}'), ("deep", "[" * 200_000)):
+        file.with_name(f"{name}.json").write_text(text, encoding="utf-8")
+    for name, told in odd.items():
+        file.with_name(f"{name}.json").write_text(json.dumps({**entry, "id": name, **told}))
     _, orders = await again(service, never)
     assert len(orders) == 1
-    assert caplog.text.count("can't be read") == 4
+    assert caplog.text.count("can't be read") == 9
+
+
+async def test_an_order_that_cant_be_taken_up_stops_neither_the_start_nor_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = make(tmp_path, lambda _: answer())
+    await (await service.order(HILL, 1, ANN)).finish()
+    (file,) = stands(tmp_path)
+    entry = json.loads(file.read_bytes())
+    (call,) = entry["calls"]
+    odd: dict[str, dict[str, Any]] = {
+        "whose": {"visitor": [1]},
+        "count": {"charge": [["a", "b"]], "calls": [{**call, "charged": True}]},
+    }
+    for number, (name, told) in enumerate(odd.items()):
+        file.with_name(f"{name}.json").write_text(json.dumps({**entry, "id": name, **told}))
+        os.utime(file.with_name(f"{name}.json"), (number, number))  # before it
+    service.journal.life.end()
+    later = make(tmp_path, never, quota=Quota("9/day", ""))
+    await later.resume()
+    assert {order.id for order in later.orders.of("ann")} == {file.stem, "count"}
+    assert "order whose is not taken up" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+async def test_what_is_no_file_keeps_nobody_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    service = make(tmp_path, lambda _: answer())
+    order = await (await service.order(HILL, 1, ANN)).finish()
+    folder = tmp_path / ".orders"
+    (folder / "x.json").symlink_to(folder / "x.json")
+    (folder / "folder.json").mkdir()
+    (folder / ".life-folder").mkdir()
+    (folder / ".life-link").symlink_to(folder / ".life-link")
+    (folder / "**").write_text("")
+    later, orders = await again(service, never)
+    assert [found.id for found in orders] == [order.id]
+    assert not later.journal.someone_ended()
+    later.journal.sweep()
+    assert caplog.text.count("can't be read") == 1  # the folder
+
+
+async def test_an_answer_stays_until_it_is_written_down_that_its_pictures_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make(tmp_path, lambda _: answer())
+    monkeypatch.setattr(Journal, "_put", full_once(lambda calls: any(call["state"] == State.DONE for call in calls)))
+    await (await service.order(HILL, 1, ANN)).finish()
+    assert len(list((tmp_path / ".orders").glob("*.answer"))) == 1
+    monkeypatch.undo()
+    _, (order,) = await again(service, never)
+    assert [picture.path for picture in order.pictures] == pictures(tmp_path)
+    assert [file.suffix for file in stands(tmp_path)] == [".json"]
+
+
+def full_once(so_far: Callable[[list[dict[str, Any]]], bool]) -> Callable[..., None]:
+    """How a journal puts down an order whose disk is full once the calls are so far."""
+    put = Journal._put
+
+    def refuse(journal: Journal, path: Path, entry: dict[str, Any], changed: int | None = None) -> None:
+        if so_far(entry["calls"]):
+            raise OSError(28, "No space left on device")
+        put(journal, path, entry, changed)
+
+    return refuse
 
 
 def test_the_cookies_secret_outlives_the_process_and_is_the_owners_alone(tmp_path: Path) -> None:
@@ -474,6 +550,29 @@ async def test_what_a_dead_process_did_not_send_is_given_back_once_where_the_cou
     (order,) = service.orders.of("ann")
     assert [call.state for call in order.calls] == [State.FAILED, State.SENT, State.WAITING, State.WAITING]
     assert found == left
+
+
+async def test_what_cost_nothing_is_given_back_once_even_if_that_can_t_be_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quota = Quota("9/day", "")
+    quota.shared = True
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        return answer() if json.loads(request.content)["seed"] < 13 else httpx.Response(403, json={})
+
+    service = make(tmp_path, refuse, quota=quota)
+    await (await service.order(HILL, 3, ANN)).finish()
+    monkeypatch.setattr(Journal, "_put", full_once(lambda calls: not any(call["charged"] for call in calls)))
+    await (await service.order(replace(HILL, seed=13), 4, ANN)).finish()
+    left = [await quota.left(ANN)]
+    monkeypatch.undo()
+    for _ in range(2):
+        service.journal.life.end()
+        service = make(tmp_path, never, quota=quota)
+        await service.resume()
+        left.append(await quota.left(ANN))
+    assert left == [2, 6, 6]
 
 
 async def test_what_the_api_refused_in_a_dead_process_is_given_back_only_up_to_the_limit(tmp_path: Path) -> None:
