@@ -263,19 +263,21 @@ class Asked:
 
 
 async def test_who_gives_up_while_another_is_asked_for_keeps_nobody_up() -> None:
-    asked, go = asyncio.Event(), asyncio.Event()
+    bob_is_there, asked, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def ask(who: str) -> Wait:
-        if who == "ann":
+        if who != "ann":
+            return GO
+        if bob_is_there.is_set():
             asked.set()
             await go.wait()
-            return Wait(60)
-        return GO
+        return Wait(60)
 
     async with crowd(Line(4, shared=cast(Shared, Asked(ask)))) as here:
         await here.come("ann", visitor=ANN)
-        await asyncio.wait_for(asked.wait(), 60)
+        bob_is_there.set()
         await here.come("bob", visitor=BOB, account="bob's own")
+        await asyncio.wait_for(asked.wait(), 60)
         await here.give_up("bob")
         await here.come("cid", visitor=CID, account="cid's own")  # now bob's key is known no more
         go.set()
