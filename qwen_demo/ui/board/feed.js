@@ -2,7 +2,7 @@
 import { attention, ended } from "./attention.js";
 import { acceptDrops } from "./drop.js";
 import { followOrders } from "./orders.js";
-import { act, addressed, ask, button, copy, h, icon, language, news, notice, page, say, tell, words, write, zip } from "./shared.js";
+import { act, addressed, ask, button, copy, h, icon, language, news, notice, page, redraw, say, tell, words, write, zip } from "./shared.js";
 import { saveSheet } from "./sheet.js";
 import { isBatch, newSlots } from "./slots.js";
 import { openViewer } from "./viewer.js";
@@ -30,6 +30,7 @@ export function mount(element, { trigger, props, upload, watch }) {
 
   let clock = 0; // how far the server's is ahead, in seconds
   let pressed = 0; // when an order was placed here last
+  let left = ""; // how many pictures may be ordered
   let begun = false; // whether the orders of before this page are known: what comes after them is new
   const now = () => Date.now() / 1000 + clock;
   const pictures = () => [...drawn.values()].reverse().flatMap((card) => card.pictures());
@@ -55,6 +56,8 @@ export function mount(element, { trigger, props, upload, watch }) {
       }
       outside.hear(cards, begun);
       write(session, told.session);
+      left = told.left;
+      tellLeft();
       list.setAttribute("aria-busy", String([...cards.values()].some(({ state }) => state === "running")));
       const came = pictures().filter(({ id }) => !before.has(id));
       if (came.length && begun) tell("came", came);
@@ -66,6 +69,10 @@ export function mount(element, { trigger, props, upload, watch }) {
   if (document.documentElement.classList.contains("no-cookies")) trigger("begin");
   else follow();
 
+  /** Below the run buttons that are in the page: tabs are drawn when they are opened. */
+  function tellLeft() {
+    for (const line of document.querySelectorAll(".actions [id$=-left] p")) write(line, left);
+  }
   /** @param {string} id @param {Card} card */
   function add(id, card) {
     const made = newCard(id, card, look, now);
@@ -80,7 +87,10 @@ export function mount(element, { trigger, props, upload, watch }) {
     else scrollTo({ top: 0, behavior: "smooth" });
   }
 
-  setInterval(() => drawn.forEach((card) => card.tick()), TICK);
+  setInterval(() => {
+    drawn.forEach((card) => card.tick());
+    tellLeft();
+  }, TICK);
   for (const type of ["gone", "back"]) {
     news.addEventListener(type, (event) => drawn.forEach((card) => card.mark(/** @type {CustomEvent} */ (event).detail, type === "gone")));
   }
@@ -144,10 +154,10 @@ function newCard(id, first, look, now) {
     forget: button("forget", icon("close"), order("forget"), { "aria-label": words.forget, title: words.forget_note }),
   };
   const usage = h("details", { class: "usage", "data-act": "usage" }, h("summary", {}, words.usage), h("dl"));
-  const element = h("article", { class: "card", "data-order": id, "data-kind": first.kind, "aria-labelledby": `prompt-${id}`, tabindex: -1 },
+  const element = h("article", { class: batch ? "card batch" : "card", "data-order": id, "data-kind": first.kind, "aria-labelledby": `prompt-${id}`, tabindex: -1 },
     h("header", {}, h("h2", {}, prompt), state, buttons.forget), usual,
-    places, said, notes, revised,
-    h("footer", {}, buttons.goOn.element, buttons.again, buttons.repaint, buttons.stop, buttons.zip, buttons.sheet, buttons.fetch, buttons.raw, buttons.lost, newCode(id, card.billed), usage, meta));
+    places, said, notes, revised, batch && meta, // not in the footer: that stays in the window
+    h("footer", {}, buttons.goOn.element, buttons.again, buttons.repaint, buttons.stop, buttons.zip, buttons.sheet, buttons.fetch, buttons.raw, buttons.lost, newCode(id, card.billed), usage, !batch && meta));
   usual.style.setProperty("--since", `${Math.min(0, first.at - now())}s`);
   usual.classList.toggle("counted", batch);
 
@@ -201,15 +211,18 @@ function newCard(id, first, look, now) {
       buttons.lost.hidden = !card.lost;
       buttons.repaint.hidden = !card.painted;
       buttons.forget.hidden = card.state === "running";
-      write(said, card.state === "paused" ? say("paused_said", { count: come(), n: card.n }) : card.said);
+      const paused = card.state === "paused" && say("paused_said", { count: come(), n: card.n, unsent: card.unsent });
+      write(said, [paused, card.said].filter(Boolean).join(" "));
       said.hidden = Object.values(card.slots).every(({ failed }) => failed === card.said); // all its places say so already
-      draw(notes, card.notes, (note) => h("li", {}, note));
-      draw(revised, card.revised, (text) => h("p", {}, h("b", {}, words.revised), " ", h("span", {}, text), " ",
+      redraw(notes, card.notes, (note) => h("li", {}, note));
+      redraw(revised, card.revised, (text) => h("p", {}, h("b", {}, words.revised), " ", h("span", {}, text), " ",
         button("take", words.take, () => page.fill({ act: "prompt", kind: card.kind, text }))));
       usage.hidden = !card.usage.length;
-      draw(usage.lastElementChild, card.usage, ([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
+      redraw(usage.lastElementChild, card.usage, ([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
       write(meta, card.meta);
       slots.forEach((slot, place) => slot.update(card.slots[place] ?? {}, card));
+      const focused = /** @type {HTMLElement} */ (document.activeElement);
+      if (element.contains(focused) && focused.hidden) element.focus({ preventScroll: true }); // or keys would begin at the page's top
       tick();
     },
   };
@@ -240,15 +253,6 @@ function newGoOn(order) {
       if (told !== before) write(element, told);
     },
   };
-}
-
-/** Draw rows anew where they have changed. @template T @param {HTMLElement} home @param {T[]} rows @param {(row: T) => Node} make */
-function draw(home, rows, make) {
-  const told = JSON.stringify(rows);
-  home.hidden = !rows.length;
-  if (home.dataset.told === told) return;
-  home.dataset.told = told;
-  home.replaceChildren(...rows.map(make));
 }
 
 const ORDINALS = new Intl.PluralRules(language, { type: "ordinal" });

@@ -3,8 +3,9 @@ import { addressed, ask } from "./shared.js";
 
 /**
  * A place of an order: a picture, why there is none, or nothing while it is waited for. Its `name` stands below it: that of its
- * photo, or what is varied; its `shape` is told where the others' may be another.
- * @typedef {import("./shared.js").Picture & { name?: string, shape?: [number, number], seed?: number, parts?: string, failed?: string, again?: boolean, gone?: boolean, dropped?: boolean }} Slot
+ * photo, or what is varied, as short as it can be, and its `title` is the whole of that; its `shape` is told where the others'
+ * may be another.
+ * @typedef {import("./shared.js").Picture & { name?: string, title?: string, shape?: [number, number], seed?: number, parts?: string, failed?: string, again?: boolean, gone?: boolean, dropped?: boolean }} Slot
  */
 
 /**
@@ -30,6 +31,7 @@ import { addressed, ask } from "./shared.js";
  * @property {Record<string, Slot>} slots by their places, from 0
  * @property {{ rows: string[], columns: string[], whole_rows: string[], whole_columns: string[], cells: [number, number][] } | null} grid what varies in two ways: the headings, short and whole,
  *   and each place's row and column
+ * @property {number} unsent pictures that were not sent
  * @property {number} open pictures that can be ordered in their places: not sent, or failed at no cost; 0 while it runs
  * @property {string} open_cost of those, with its currency, where a price is known
  * @property {boolean} zip whether its pictures are offered as one file
@@ -45,7 +47,7 @@ const POLL = 5_000; // ms between questions while nobody looks; browsers stretch
 const RETRY = 3_000; // ms until a stream that was refused is asked for again
 
 /**
- * @param {(cards: Map<string, Card>, told: { now: number, session: string, whole: boolean }) => void} show gets all cards at
+ * @param {(cards: Map<string, Card>, told: { now: number, session: string, left: string, whole: boolean }) => void} show gets all cards at
  *   each change
  * @param {(lost: boolean) => void} connection is told when it is lost and when it is back
  */

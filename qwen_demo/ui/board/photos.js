@@ -1,6 +1,7 @@
 // Many photos for the edit tab: chosen or dropped together, made ready two at a time, and shown in the slot's place.
 import { give } from "./drop.js";
-import { ask, button, h, icon, language, notice, page, say, words, write } from "./shared.js";
+import { newName, writeNames } from "./names.js";
+import { arrowed, ask, button, h, icon, language, notice, page, redraw, say, words, write } from "./shared.js";
 import { preview } from "./thumbs.js";
 
 /**
@@ -20,7 +21,8 @@ import { preview } from "./thumbs.js";
 const MOST = 50;
 const AT_ONCE = 2;
 const WHITE = "#ffffff";
-const MOST_NAMED = 100; // of those that are left out
+/** Of those that are left out: more are counted, and named where that is unfolded. */
+const NAMED = 3;
 const LIST = new Intl.ListFormat(language);
 /** How Gradio says it, in the browser and on the server. */
 const TOO_LARGE = /exceed|HTTP 413/;
@@ -69,7 +71,8 @@ export function mount(element, { trigger, props, upload, watch }) {
   function take(files, skipped = 0) {
     if (!files.length) return void notice(words.photos_none);
     if (files.length === 1 && !rows.length) return void give(files[0], upload, "edit");
-    others += skipped;
+    forget();
+    others = skipped;
     for (const file of files) {
       if ([...rows.map((row) => row.file), ...over].some((other) => other && isSame(file, other))) twice.push(file.name);
       else over.push(file);
@@ -120,9 +123,21 @@ export function mount(element, { trigger, props, upload, watch }) {
 
   /** Photos from Python: an order's, a draft's, or none where a single picture takes their place. */
   function receive() {
-    rows = (props.value ?? []).map((/** @type {Photo} */ row) => ({ ...row, is: "waiting" }));
+    put((props.value ?? []).map((/** @type {Photo} */ row) => ({ ...row, is: "waiting" })));
+  }
+
+  /** Have these in the place of those that are here, with a way back. @param {Photo[]} next */
+  function put(next) {
+    const gone = { rows, over, refused, twice, others };
+    rows = next;
     forget();
     tell();
+    const lost = gone.rows.filter(({ id }) => !id || !next.some((other) => other.id === id)).length;
+    if (lost) notice(say("photos_cleared", { count: lost }), words.undo, () => {
+      rows = [...gone.rows, ...rows.filter((row) => !next.includes(row))].slice(0, MOST);
+      ({ over, refused, twice, others } = gone);
+      tell();
+    });
   }
 
   /** Write down what is ready, where Python reads it, and go on. */
@@ -137,23 +152,20 @@ export function mount(element, { trigger, props, upload, watch }) {
   }
 
   function remove(/** @type {Photo} */ row) {
-    at = Math.min(rows.indexOf(row), rows.length - 2);
+    const place = rows.indexOf(row);
+    at = Math.min(place, rows.length - 2);
     rows = rows.filter((other) => other !== row);
     tell();
     focus();
+    notice(say("photos_removed", { name: row.name }), words.undo, () => {
+      rows = rows.toSpliced(place, 0, row).slice(0, MOST);
+      tell();
+    });
   }
 
   function removeAll() {
-    const gone = { rows, over, refused, twice, others };
-    rows = [];
-    forget();
-    tell();
+    put([]);
     focus();
-    notice(say("photos_cleared", { count: gone.rows.length }), words.undo, () => {
-      rows = [...gone.rows, ...rows].slice(0, MOST);
-      ({ over, refused, twice, others } = gone);
-      tell();
-    });
   }
 
   function forget() {
@@ -172,13 +184,11 @@ export function mount(element, { trigger, props, upload, watch }) {
 
   /** The photos are one stop for Tab; arrows lead from one to the next. @param {KeyboardEvent} event */
   function move(event) {
-    const items = [...list.children];
-    const columns = items.filter(({ offsetTop }) => offsetTop === items[0].offsetTop).length;
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: at - columns, ArrowDown: at + columns, Home: 0, End: rows.length - 1 }[event.key];
+    const items = [...list.children], to = arrowed(event.key, items[at], items);
     if (event.key === "Delete") remove(rows[at]);
-    else if (to === undefined) return;
-    else if (rows[to]) {
-      at = to;
+    else if (!to) return;
+    else {
+      at = items.indexOf(to);
       focus();
     }
     event.preventDefault();
@@ -209,6 +219,7 @@ export function mount(element, { trigger, props, upload, watch }) {
 
   function drawRows() {
     const elements = rows.map((row) => (row.element ??= newRow(row)));
+    writeNames(elements.map((item) => item.querySelector("bdi")), rows.map(({ name }) => name));
     for (const old of [...list.children]) if (!elements.includes(old)) old.remove();
     elements.forEach((item, index) => {
       if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
@@ -221,20 +232,21 @@ export function mount(element, { trigger, props, upload, watch }) {
   /** @param {Photo} row */
   function newRow(row) {
     const label = say("photos_remove", { name: row.name });
-    return h("li", { title: row.name }, h("bdi", {}, row.name),
+    return h("li", { title: row.name }, newName(),
       button("remove", icon("close"), () => remove(row), { title: label, "aria-label": label, onfocus: () => { at = rows.indexOf(row); } }));
   }
 
   function drawLeft() {
-    const names = (/** @type {string[]} */ all) => LIST.format(all.length > MOST_NAMED ? [...all.slice(0, MOST_NAMED), "…"] : all);
+    const named = (/** @type {string[]} */ all, /** @type {(names: string) => string} */ told) =>
+      (all.length > NAMED ? [[told(say("photos_sum", { count: all.length })), ...all]] : all.length ? [[told(LIST.format(all))]] : []);
     const lines = [
-      ...refused,
-      over.length && say("photos_over", { most: MOST, names: names(over.map(({ name }) => name)) }),
-      twice.length && say("photos_twice", { names: names(twice) }),
-      others && say("photos_others", { count: others }),
-    ].filter(Boolean);
+      ...(refused.length > NAMED ? [[say("photos_refused", { count: refused.length }), ...refused]] : refused.map((reason) => [reason])),
+      ...named(over.map(({ name }) => name), (names) => say("photos_over", { most: MOST, names })),
+      ...named(twice, (names) => say("photos_twice", { names })),
+      ...(others ? [[say("photos_others", { count: others })]] : []),
+    ];
     left.hidden = !lines.length;
-    if (lines.join() !== [...notes.children].map(({ textContent }) => textContent).join()) notes.replaceChildren(...lines.map((line) => h("li", {}, line)));
+    redraw(notes, lines, ([line, ...folded]) => h("li", {}, folded.length ? h("details", {}, h("summary", {}, line), folded.map((one) => h("p", {}, one))) : line));
   }
 
   watch("value", receive); // only what Python sets comes here
@@ -242,10 +254,21 @@ export function mount(element, { trigger, props, upload, watch }) {
     for (const row of rows) if (row.is === "ready" && row.background !== chosen()) row.is = "waiting";
     proceed();
   });
+  // The large place takes several too: who clicks there needn't know that there is a button for them.
+  document.addEventListener("click", ({ target }) => { if (isLarge(target)) target.multiple = true; }, true);
+  document.addEventListener("change", (event) => {
+    const { target } = event;
+    if (!isLarge(target) || target.files.length < 2) return;
+    event.stopImmediatePropagation();
+    take([...target.files]);
+    target.value = "";
+  }, true);
   page.photos = take;
   if (props.value?.length) receive();
   else draw();
 }
 
+/** @param {any} target */
+const isLarge = (target) => target instanceof HTMLInputElement && target.matches("#edit-image input[type=file]");
 const isSame = (/** @type {File} */ one, /** @type {File} */ other) =>
   one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;

@@ -7,6 +7,7 @@
  * @property {number} w
  * @property {number} h
  * @property {string} prompt
+ * @property {string} [label] what tells it from the others of its order, where that is more than its seed
  * @property {boolean} [starred]
  * @property {string} [token] leave to load it where the browser keeps no cookies
  * @property {string} [url] where it is, if it is not in the library
@@ -77,6 +78,15 @@ export const button = (act, content, onclick, more = {}) => h("button", { type: 
 /** Write only what has changed: selections stay, and nothing is read out again. @param {Element} element @param {string} text */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** Draw rows anew where they have changed. @template T @param {HTMLElement} home @param {T[]} rows @param {(row: T) => Node} make */
+export function redraw(home, rows, make) {
+  const told = JSON.stringify(rows);
+  home.hidden = !rows.length;
+  if (home.dataset.told === told) return;
+  home.dataset.told = told;
+  home.replaceChildren(...rows.map(make));
 }
 
 const ICONS = {
@@ -152,10 +162,9 @@ export const act = (act, data) => ask("board/act", { act, ...data }).catch((erro
 
 /** @type {HTMLElement} */
 let notices;
-/** @type {number | undefined} */
-let going;
 /**
- * A line at the bottom with at most one action, inside the open dialog, if there is one: all else is inert then.
+ * A line at the bottom with at most one action, inside the open dialog, if there is one: all else is inert then. It takes the
+ * place of the one before, but a way back stays beside other news.
  * @param {string} text @param {string} [action] @param {() => void} [then]
  */
 export function notice(text, action, then) {
@@ -164,13 +173,23 @@ export function notice(text, action, then) {
   if (notices.parentNode !== home) home.append(notices);
   const line = h("div", { class: "board-notice" }, h("span", {}, text));
   if (action) line.append(button("undo", action, () => { line.remove(); then?.(); }));
-  notices.replaceChildren(line);
-  clearTimeout(going);
-  going = setTimeout(() => line.remove(), UNDO * 1000);
+  for (const other of [...notices.children]) if (!other.querySelector("button") === !action) other.remove();
+  notices.append(line);
+  lift();
+  setTimeout(() => line.remove(), UNDO * 1000);
 }
+/** Have them above what stands at the window's bottom, such as the run button on a phone. */
+function lift() {
+  if (!notices?.childElementCount) return;
+  const bar = document.elementFromPoint(innerWidth / 2, innerHeight - 1)?.closest(".actions, .batch > footer");
+  notices.style.bottom = bar ? `${innerHeight - bar.getBoundingClientRect().top + 8}px` : "";
+}
+addEventListener("scroll", lift, { passive: true });
+
 /** A viewer that is opened or closed takes the notice along. @param {HTMLElement} home */
 export function moveNotices(home) {
   if (notices?.childElementCount) home.append(notices);
+  lift();
 }
 
 /**
@@ -259,3 +278,27 @@ export async function copy(text, said) {
 
 /** Whether somebody writes there, so that keys are letters. @param {Event} event */
 export const writes = (event) => event.target instanceof Element && Boolean(event.target.closest("textarea, select, input:not([type=checkbox], [type=radio], [type=range], [type=button]), [contenteditable=true]"));
+
+/**
+ * Where an arrow leads among things in rows, and Home and End.
+ * @param {string} key @param {Element} from one of them @param {Element[]} all in their order
+ * @returns {any} another, or nothing
+ */
+export function arrowed(key, from, all) {
+  const at = all.indexOf(from);
+  /** @type {Record<string, Element | undefined>} */
+  const beside = { ArrowLeft: all[at - 1], ArrowRight: all[at + 1], Home: all[0], End: all.at(-1) };
+  const way = { ArrowUp: -1, ArrowDown: 1 }[key];
+  if (!way) return beside[key];
+  const middle = (/** @type {Element} */ one) => {
+    const { left, width, bottom } = one.getBoundingClientRect(); // what stands in a row ends at one height
+    return { x: left + width / 2, y: bottom };
+  };
+  const here = middle(from);
+  const far = (/** @type {Element} */ one) => {
+    const { x, y } = middle(one);
+    return (y - here.y) * way > 1 ? (y - here.y) * way * 100 + Math.abs(x - here.x) : Infinity; // the next row first
+  };
+  const nearest = all.reduce((best, one) => (far(one) < far(best) ? one : best), from);
+  return nearest === from ? undefined : nearest;
+}

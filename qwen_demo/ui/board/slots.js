@@ -1,5 +1,6 @@
 // The places of an order in its card, which never move: few large ones, many small ones, or a table of what varies.
-import { act, button, h, icon, inFeed, notice, say, small, words } from "./shared.js";
+import { newName, writeNames } from "./names.js";
+import { act, arrowed, button, h, icon, inFeed, notice, say, small, words } from "./shared.js";
 
 /** @typedef {import("./orders.js").Card} Card */
 /** @typedef {import("./orders.js").Slot} Slot */
@@ -28,12 +29,40 @@ export function newSlots(order, card, look) {
   const places = Array.from({ length: card.n }, (_, place) => newSlot(order, place, card, look));
   const elements = places.map(({ element }) => element);
   const form = card.n > LARGE ? "many" : `of-${card.n}`;
-  const element = card.grid ? newTable(card.grid, elements) : h("div", { class: `slots ${form}` }, elements.map((slot, place) => named(slot, card.slots[place]?.name)));
+  const told = elements.map((_, place) => card.slots[place] ?? {});
+  const element = card.grid ? newTable(card.grid, elements) : h("div", { class: `slots ${form}` }, isBatch(card) ? named(elements, told) : elements);
+  if (isBatch(card)) oneStop(element, elements);
   return { element, places };
 }
 
-/** A place with its name below it, if it has one. @param {HTMLElement} slot @param {string} [name] */
-const named = (slot, name) => (name ? h("figure", {}, slot, h("figcaption", { title: name }, name)) : slot);
+/** Places with their names below them. @param {HTMLElement[]} places @param {Slot[]} told */
+function named(places, told) {
+  const names = told.map(({ name, title }) => newName({ title: title ?? name }));
+  writeNames(names, told.map(({ name = "" }) => name));
+  return places.map((slot, place) => h("figure", {}, slot, h("figcaption", {}, names[place])));
+}
+
+/** Places that are one stop for Tab; arrows lead from one to the next. @param {HTMLElement} element @param {HTMLElement[]} places */
+function oneStop(element, places) {
+  let at = places[0];
+  const pressed = () => places.filter((slot) => slot.querySelector("button"));
+  const mark = () => {
+    const all = pressed(), stop = all.includes(at) ? at : all[0];
+    for (const slot of all) for (const one of slot.querySelectorAll("button")) one.tabIndex = slot === stop ? 0 : -1;
+  };
+  new MutationObserver(mark).observe(element, { childList: true, subtree: true });
+  element.addEventListener("focusin", ({ target }) => {
+    at = /** @type {Element} */ (target).closest(".slot") ?? at;
+    mark();
+  });
+  element.addEventListener("keydown", (event) => {
+    const from = /** @type {Element} */ (event.target).closest(".slot");
+    const to = from && arrowed(event.key, from, pressed());
+    if (!to) return;
+    event.preventDefault();
+    to.querySelector("button").focus();
+  });
+}
 
 /** What varies in two ways, as rows and columns. @param {NonNullable<Card["grid"]>} grid @param {HTMLElement[]} slots by their places */
 function newTable({ rows, columns, whole_rows: wholeRows, whole_columns: wholeColumns, cells }, slots) {
@@ -79,11 +108,12 @@ function newSlot(order, place, card, look) {
   /** The picture takes its place when it can be seen whole: until then its frame waits. */
   async function show(/** @type {Slot} */ slot, /** @type {string} */ kind) {
     const image = h("img", { alt: "", width: slot.w, height: slot.h, decoding: "async" });
-    const said = `${slot.name ?? card.prompt} (${say("of", { count: place + 1, n: card.n })})`;
+    const said = slot.label ?? `${card.prompt} (${say("of", { count: place + 1, n: card.n })})`;
     const open = button("open", image, () => look(slot, open), { "data-picture": slot.id, "aria-label": say("open", { prompt: said }) });
     await close;
-    await loaded(image, slot, card.n > LARGE);
+    const come = await loaded(image, slot, card.n > LARGE);
     if (shown !== kind) return;
+    if (!come) return void (shown = ""); // its frame waits: the app was out of reach, and is asked again at its next word
     element.dataset.is = "picture";
     const focused = document.activeElement === element;
     const caption = slot.parts || (batch || slot.seed == null ? "" : say("seed", { seed: slot.seed }));
@@ -113,7 +143,9 @@ function newSlot(order, place, card, look) {
         return;
       }
       element.dataset.is = is;
+      const focused = element.contains(document.activeElement);
       element.replaceChildren(...content(slot, of).filter((part) => part instanceof Node));
+      if (focused) this.focus();
       requestAnimationFrame(() => { if (element.scrollHeight > element.clientHeight && !batch) element.tabIndex = 0; }); // keys scroll it
     },
   };
@@ -134,8 +166,14 @@ const near = (element) => new Promise((resolve) => {
   nearby.observe(element);
 });
 
-/** Load a picture: the light one where the large one isn't asked for at once. @param {HTMLImageElement} image @param {Slot} slot @param {boolean} light */
+/**
+ * Load a picture: the light one where the large one isn't asked for at once, or can't be had.
+ * @param {HTMLImageElement} image @param {Slot} slot @param {boolean} light @returns {Promise<boolean>} whether it came
+ */
 async function loaded(image, slot, light) {
-  image.src = light ? small(slot) : inFeed(slot);
-  await image.decode().catch(() => { image.src = small(slot); });
+  for (const src of light ? [small(slot)] : [inFeed(slot), small(slot)]) {
+    image.src = src;
+    if (await image.decode().then(() => true, () => false)) return true;
+  }
+  return false;
 }

@@ -1,6 +1,6 @@
 // The stage: one picture, or two at the same place and zoom.
 import { button, h, inFeed, large, words, write } from "./shared.js";
-import { nameOf, preview } from "./thumbs.js";
+import { labelOf, preview } from "./thumbs.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
 /** @typedef {ReturnType<typeof newPane>} Pane */
@@ -82,7 +82,7 @@ export function present({ picture, pinned, labels, neighbours, settled }) {
 }
 
 function newPane(/** @type {Picture} */ picture) {
-  const frame = h("div", { class: "frame", role: "img", "aria-label": nameOf(picture) }, preview(picture, { decoding: "sync" }));
+  const frame = h("div", { class: "frame", role: "img", "aria-label": labelOf(picture) }, preview(picture, { decoding: "sync" }));
   const label = h("span", { class: "label" });
   const image = h("img", { alt: "", draggable: "false", decoding: "sync" });
   return { picture, element: h("div", { class: "pane" }, frame, label), frame, label, image, sharp: false };

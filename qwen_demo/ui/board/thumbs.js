@@ -9,13 +9,15 @@ const AROUND = 30;
 
 export const isReference = (/** @type {Picture} */ { id }) => id.startsWith("reference-");
 export const nameOf = (/** @type {Picture} */ picture) => picture.prompt || words.viewer_reference;
+/** What it is among others. */
+export const labelOf = (/** @type {Picture} */ picture) => picture.label ?? nameOf(picture);
 /** A preview whose text stands elsewhere; it goes where it can't be loaded. @param {Picture} picture @param {object} more */
 export const preview = (picture, more) =>
   h("img", { src: small(picture), alt: "", draggable: "false", onerror: ({ target }) => target.remove(), ...more });
 
 /** @param {Picture} picture @param {Choose} choose @param {object} [more] */
 export function thumbOf(picture, choose, more) {
-  const label = say("open", { prompt: nameOf(picture) });
+  const label = say("open", { prompt: labelOf(picture) });
   return button("show", preview(picture, { loading: "lazy" }), () => choose(picture),
     { "data-id": picture.id, "aria-label": label, ...more });
 }

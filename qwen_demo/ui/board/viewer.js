@@ -4,7 +4,7 @@ import { newRecipe } from "./recipe.js";
 import { newSequence } from "./sequence.js";
 import { button, h, icon, moveNotices, news, page, remove, say, words, write, writes } from "./shared.js";
 import { clearStage, modes, narrow, percent, present, setMode, stage, zoomActual, zoomBy, zoomFit } from "./stage.js";
-import { drawStrip, isReference, nameOf, strip } from "./thumbs.js";
+import { drawStrip, isReference, labelOf, strip } from "./thumbs.js";
 
 /** @typedef {import("./shared.js").Picture} Picture */
 /** @typedef {import("./proof.js").Pair} Pair */
@@ -104,8 +104,8 @@ function show(/** @type {Picture} */ picture) {
   shown = picture;
   refresh();
   drawWords(picture);
-  const place = picture.id === pinned?.id ? words.viewer_pick : String(at + 1);
-  const labels = pair?.labels ?? (pinned ? [words.viewer_pinned, place] : [""]);
+  const place = picture.id === pinned?.id ? words.viewer_pick : (picture.label ?? String(at + 1));
+  const labels = pair?.labels ?? (pinned ? [pinned.label ?? words.viewer_pinned, place] : [picture.label ?? ""]);
   present({ picture: pair?.other ?? picture, pinned, labels, neighbours: [pictures[at + 1], pictures[at - 1]], settled });
   recipe.tell(picture, settled);
   recipe.mark(pair);
@@ -114,7 +114,7 @@ function show(/** @type {Picture} */ picture) {
 }
 
 function drawWords(/** @type {Picture} */ picture) {
-  const facts = { at: at + 1, count: pictures.length, prompt: nameOf(picture) };
+  const facts = { at: at + 1, count: pictures.length, prompt: labelOf(picture) };
   write(count, `${facts.at} / ${facts.count}`);
   write(heard, pair?.labels.join(" | ") ?? say(pinned ? "viewer_compared" : "viewer_heard", facts));
   compareTool.setAttribute("aria-pressed", String(Boolean(pinned)));
