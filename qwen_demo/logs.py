@@ -99,11 +99,14 @@ def _one_line(record: logging.LogRecord) -> str:
 
 
 class InternalError(QwenDemoError):
-    """A fault of this app. `id` stands in the log beside its cause."""
+    """A fault of this app. `id` stands in the log beside its cause.
 
-    may_be_billed = True
+    Args:
+        cause: what was raised.
+        may_be_billed: whether something may have been sent before; None where nobody pays.
+    """
 
-    def __init__(self, cause: BaseException) -> None:
-        self.id = secrets.token_hex(4)
+    def __init__(self, cause: BaseException, *, may_be_billed: bool | None = False) -> None:
+        self.id, self.may_be_billed = secrets.token_hex(4), may_be_billed
         super().__init__(f"internal error {self.id}")
         log.error("internal error %s", self.id, exc_info=cause)

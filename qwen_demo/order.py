@@ -302,7 +302,7 @@ class Order:
 
         What no one foresaw goes to the log.
         """
-        told = problem if isinstance(problem, QwenDemoError) else InternalError(problem)
+        told = problem if isinstance(problem, QwenDemoError) else InternalError(problem, may_be_billed=True)
         if not self.terms.billed:
             told.may_be_billed = None
         self.problems.append(told)

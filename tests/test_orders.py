@@ -129,6 +129,7 @@ async def test_what_no_one_foresaw_is_an_internal_error_with_an_id_in_the_log(
     (problem,) = (await (await service_of(Orders(8)).order(FOUR, 1, ANN)).finish()).problems
     assert isinstance(problem, InternalError)
     assert problem.id in caplog.text
+    assert problem.may_be_billed
 
 
 async def test_no_more_calls_than_the_limit_are_under_way_and_who_waits_has_a_place(

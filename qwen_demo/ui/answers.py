@@ -2,7 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..api.engine import Engine
 from ..api.errors import QwenDemoError
 from ..call import Picture
 from ..library import Library
+from ..logs import InternalError
 from ..order import Order
 from ..service import Service
 from ..snippets import grouped
@@ -57,22 +59,34 @@ def answering(service: Service, ordering: Ordering, hidden: Collection[str]) -> 
     async def endpoint(*args: Any, **named: Any) -> AsyncGenerator[Answer, None]:  # Gradio gives all by their places
         placed = await ordering(**signature.bind(*args, **named).arguments)
         order, told = placed.order, dict[int, Answer]()
-        try:
-            async for _ in order.watch():
-                for place in sorted({*order.numbered, *order.reasons} - told.keys()):
-                    files, row = told[place] = await _of_place(service, placed, place)
-                    yield files, {"of": order.n, "come": sum(len(files) for files, _ in told.values()), **row}
-                if not is_heard():
-                    return
-        finally:
-            if not order.finished:  # whoever asked is gone
-                order.cancel()
-        yield _in_the_end(service.engine, placed, [answer for _, answer in sorted(told.items())])
+        with _ordered(order):
+            try:
+                async for _ in order.watch():
+                    for place in sorted({*order.numbered, *order.reasons} - told.keys()):
+                        files, row = told[place] = await _of_place(service, placed, place)
+                        yield files, {"of": order.n, "come": sum(len(files) for files, _ in told.values()), **row}
+                    if not is_heard():
+                        return
+            finally:
+                if not order.finished:  # whoever asked is gone
+                    order.cancel()
+            yield _in_the_end(service.engine, placed, [answer for _, answer in sorted(told.items())])
 
     shown: Any = endpoint
     shown.__signature__ = signature
     shown.__annotations__ = {name: kind for name, kind in ordering.__annotations__.items() if name not in hidden}
     return cast(Endpoint, shown)
+
+
+@contextmanager
+def _ordered(order: Order) -> Iterator[None]:
+    """What no one foresaw, once something is ordered, may be billed."""
+    try:
+        yield
+    except QwenDemoError:
+        raise
+    except Exception as error:
+        raise InternalError(error, may_be_billed=order.terms.billed or None) from error
 
 
 def once(endpoint: Endpoint) -> Callable[..., Awaitable[Answer]]:

@@ -131,8 +131,11 @@ class Given:
 
 def _several(values: Any) -> tuple[Any, ...]:
     """Each once; none where there is only one: it is no axis."""
-    found = tuple(dict.fromkeys(values))
-    return found if len(found) > 1 else ()
+    found: list[Any] = []
+    for value in values:  # which may be anything, and need not have a hash
+        if value not in found:
+            found.append(value)
+    return tuple(found) if len(found) > 1 else ()
 
 
 def _texts(chosen: object) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import gradio as gr
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from ..api.errors import InvalidRequest
@@ -23,6 +23,7 @@ from .parts import part
 from .slot import colour
 
 _LONGEST = 120  # characters of a name
+_Short = Annotated[str, StringConstraints(max_length=4096)]  # as a path may be
 
 
 def plain(name: str) -> str:
@@ -43,9 +44,9 @@ class Row:
     """
 
     name: Annotated[str, AfterValidator(plain)]
-    path: str = ""
-    background: str = ""
-    id: str = ""
+    path: _Short = ""
+    background: _Short = ""
+    id: _Short = ""
 
 
 ROW = TypeAdapter(Row)

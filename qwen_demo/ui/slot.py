@@ -178,4 +178,4 @@ def colour(picked: str | None) -> str:
     if picked and re.fullmatch(r"#[0-9a-fA-F]{6}", picked):
         return picked
     parts = re.findall(r"\d+(?:\.\d+)?", picked or "")[:3]
-    return "#" + "".join(f"{min(255, round(float(part))):02x}" for part in parts) if len(parts) == 3 else "white"
+    return "#" + "".join(f"{round(min(255, float(part))):02x}" for part in parts) if len(parts) == 3 else "white"

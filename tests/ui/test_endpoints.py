@@ -33,6 +33,7 @@ from qwen_demo.quota import OverQuota, Quota, TooManyAttempts, TooMuchKept
 from qwen_demo.service import Service
 from qwen_demo.ui.answers import Answer, Endpoint, Stopped
 from qwen_demo.ui.endpoints import KINDS, make_endpoints
+from qwen_demo.ui.events import in_words
 from qwen_demo.ui.messages import describe
 from qwen_demo.ui.parameters import narrowed
 from qwen_demo.visitors import Visitor
@@ -502,6 +503,23 @@ async def test_where_nothing_comes_the_end_is_the_reason(tmp_path: Path) -> None
     assert (told["place"], told["come"]) == (0, 0)
     with pytest.raises(Refused):
         await anext(answers)
+
+
+async def test_a_fault_may_be_billed_once_something_is_ordered_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_in(tmp_path, Backend())
+    vary = in_words(make_endpoints(service)["vary"], "en")
+
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("qwen_demo.ui.answers._row", fault)
+    with pytest.raises(gr.Error, match="This may have been billed"):
+        await anext(vary(gr.Request(), "a hill"))
+    monkeypatch.setattr("qwen_demo.ui.endpoints.wordings", fault)
+    with pytest.raises(gr.Error, match="Nothing was billed"):
+        await anext(vary(gr.Request(), "a hill"))
 
 
 async def test_a_name_is_shown_without_its_tricks_and_matched_by_its_number(

@@ -85,6 +85,10 @@ def test_every_error_has_words_in_every_language(language: str) -> None:
     assert all(describe(error, language) for error, _ in [*WORDS, (InternalError(ValueError()), "")])
 
 
+def test_a_fault_before_anything_was_ordered_costs_nothing() -> None:
+    assert describe(ValueError(), "en").endswith(" Nothing was billed.")
+
+
 def test_words_from_outside_are_escaped_on_the_page() -> None:
     words = describe(APIError(400, None, "<img src=x onerror=alert(1)>"), "en")
     assert "<img" not in status_html(words, problem=True)

@@ -21,6 +21,7 @@ from qwen_demo.service import Service
 from qwen_demo.ui import photos as module
 from qwen_demo.ui.files import fresh_folder
 from qwen_demo.ui.photos import Row, kept_photos, photos_in, photos_of
+from qwen_demo.ui.slot import colour
 from qwen_demo.visitors import Visitor
 from tests.conftest import KEY, Backend, launched
 
@@ -160,7 +161,7 @@ def test_what_is_another_visitors_is_not_found(service: Service) -> None:
     assert (refused.value.problem, refused.value.value) == ("photo_gone", "'beach.png'")
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "", "\0", "x" * 5000])
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "", "\0", "x" * 4000])
 def test_a_path_outside_of_the_uploads_is_no_photo(service: Service, path: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         ready(service, {**ROW, "path": path})
@@ -237,3 +238,26 @@ def test_the_route_refuses_in_words_that_name_the_file(http: httpx.Client) -> No
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"name": 5}', '{"name": "a", "path": []}', "[" * 5000])
 def test_the_route_reads_rows_and_nothing_else(http: httpx.Client, body: str) -> None:
     assert http.post("/board/photo", content=body).status_code == 422
+
+
+@pytest.mark.parametrize("field", ["path", "background", "id"])
+def test_the_route_reads_nothing_long(http: httpx.Client, field: str) -> None:
+    told = {"name": "a.png", field: "9" * 4096}
+    assert http.post("/board/photo", json=told).json()["refused"].startswith("Picture: 'a.png' is not here")
+    assert http.post("/board/photo", json={**told, field: "9" * 4097}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("picked", "read"),
+    [
+        ("#0a0B0c", "#0a0B0c"),
+        ("rgba(10, 11.4, 12, 0.5)", "#0a0b0c"),
+        ("rgb(256, 1e3, 0)", "#ff0103"),
+        (f"rgb({'9' * 400}, 1, 1)", "#ff0101"),
+        ("rgb(1, 2)", "white"),
+        ("red", "white"),
+        (None, "white"),
+    ],
+)
+def test_a_background_is_a_colour_whatever_is_sent(picked: str | None, read: str) -> None:
+    assert colour(picked) == read
