@@ -51,7 +51,7 @@ def families() -> dict[str, Iterable[str]]:
     return {
         "invalid": RULES,
         "failing": FAILINGS,
-        "field": {"tab", "image", "images", "mask", *ASKED},
+        "field": {"tab", "image", "images", "mask", "photos", *ASKED},
         "field_image": NUMBERS,
         "name": NUMBERS,
         "swap": NUMBERS[:-1],

@@ -9,9 +9,10 @@ from pydantic.dataclasses import dataclass as checked
 
 from ..api.catalog import Model
 from ..axes import grid_of
+from ..i18n import translate
 from ..order import Order
 from .events import Updates
-from .given import COMPARED
+from .given import COMPARED, Given
 from .messages import t
 
 
@@ -34,12 +35,14 @@ class Compare:
     Args:
         tab: the prefix of its elements' ids.
         models: those of the form.
+        size: the chosen one.
     """
 
-    def __init__(self, tab: str, models: Sequence[Model]) -> None:
-        first = next(iter(models), None)
+    def __init__(self, tab: str, models: Sequence[Model], size: str) -> None:
+        sizes = _sizes(models[0], size) if models else []
         self._models = [model.name for model in models]
-        with gr.Accordion(t("compare"), open=False, elem_id=f"{tab}-compare", elem_classes="accordion"):
+        self.fold = gr.Accordion(t("field_several"), open=False, elem_id=f"{tab}-compare", elem_classes="accordion")
+        with self.fold:
             gr.HTML(t("compare_hint"), elem_classes="note")
             self.lines = gr.Checkbox(label=t("lines"), elem_id=f"{tab}-lines", elem_classes="switch", min_width=0)
             self.also_models = gr.CheckboxGroup(
@@ -50,7 +53,7 @@ class Compare:
                 visible=len(models) > 1,
             )
             self.also_sizes = gr.CheckboxGroup(
-                _sizes(first), label=t("also_sizes"), elem_id=f"{tab}-also-sizes", elem_classes=["adding", "also"]
+                sizes, label=t("also_sizes"), elem_id=f"{tab}-also-sizes", elem_classes=["adding", "also"]
             )
             self.both_rewritings = gr.Checkbox(
                 label=t("both_rewritings"),
@@ -69,23 +72,24 @@ class Compare:
             "both_rewritings": self.both_rewritings,
         }
 
-    def suited(self, model: Model, sizes: Sequence[str] = ()) -> Updates:
-        """What depends on the chosen model: the others, the sizes that it has, of which these are chosen; rewriting."""
+    def suited(self, model: Model, size: str, sizes: object = ()) -> Updates:
+        """What depends on the chosen model and size: the other models and sizes, and whether it rewrites.
+
+        Of the other sizes these are chosen, as far as it has them.
+        """
         others = [name for name in self._models if name != model.name]
-        offered = _sizes(model)
-        names = {name for _, name in offered}
+        offered = _sizes(model, size)
+        chosen = [name for _, name in offered if isinstance(sizes, list | tuple) and name in sizes]
         return {
             self.also_models: gr.update(choices=others, visible=bool(others)),
-            self.also_sizes: gr.update(
-                choices=offered, value=[size for size in sizes if size in names], visible=len(offered) > 1
-            ),
+            self.also_sizes: gr.update(choices=offered, value=chosen, visible=bool(offered)),
             self.both_rewritings: gr.update(interactive=model.rewrites),
         }
 
-    def fill(self, model: Model, told: Several | None = None) -> Updates:
-        """Choose that with this model, as far as it can be chosen, or nothing."""
+    def fill(self, model: Model, size: str, told: Several | None = None) -> Updates:
+        """Choose that with this model and size, as far as it can be chosen, or nothing."""
         told = told or Several()
-        suited = self.suited(model, told.also_sizes)
+        suited = self.suited(model, size, told.also_sizes)
         chosen = [name for name in told.also_models if name in self._models and name != model.name]
         return {
             **suited,
@@ -93,6 +97,13 @@ class Compare:
             self.also_models: {**suited[self.also_models], "value": chosen},
             self.both_rewritings: gr.update(value=told.both_rewritings and model.rewrites, interactive=model.rewrites),
         }
+
+
+def label(given: Given, language: str) -> str:
+    """What stands on the fold: "Several at once · 2 models · 3 sizes"."""
+    counts = {"compare_models": len(given.models), "compare_sizes": len(given.sizes)}
+    parts = {"field_several": True, "lines": given.lines, **counts, "both_rewritings": given.rewritten_or_not}
+    return " · ".join(translate(language, key, count=counts.get(key)) for key, told in parts.items() if told)
 
 
 def of_order(order: Order) -> Several:
@@ -111,5 +122,6 @@ def of_draft(draft: Mapping[str, str]) -> Several | None:
         return None
 
 
-def _sizes(model: Model | None) -> list[tuple[str, str]]:
-    return [(size.ratio, size.name) for size in model.sizes] if model else []
+def _sizes(model: Model, size: str) -> list[tuple[str, str]]:
+    """Those that the model has beside that one."""
+    return [(other.ratio, other.name) for other in model.sizes if other.name != size]

@@ -20,7 +20,7 @@ from ..order import Order
 from ..recipe import BadRecipe, Recipe
 from ..service import Service
 from ..strokes import EVERYWHERE, MAX_REGIONS
-from .compare import of_order
+from .compare import Several, of_order
 from .events import Updates, language_of, refusal, visitor
 from .files import uploaded
 from .form import Form
@@ -210,6 +210,7 @@ class Filling:
         words = (order and order.terms.words) or literal(recipe.prompt)
         several, given = (of_order(order), order.terms.photos) if order else (None, ())
         photos = [photo for photo in given if not photo.is_address]
+        names += ["photos"] * bool(photos) + ["several"] * (several not in (None, Several()))
         shown = replace(recipe, prompt=words, n=min(recipe.n, MAX_PICTURES))
         updates = form.fill(shown, pictures, seed=seed, painted=painted, several=several, photos=photos)
         updates |= self._open(form, http)

@@ -99,6 +99,8 @@ class Form:
         if note:
             note.render()  # type: ignore[no-untyped-call]
         with gr.Row(elem_classes="chips"):
+            if note:  # of two rows alike, one adds to the form, and one fills it
+                gr.HTML(t("examples"), elem_classes="note")
             chips = [small_button(t(f"example_{example.key}")) for example in examples]
         words = partial(part, gr.Textbox, placeholder=t("negative_hint"), lines=1, max_lines=4)
         self.negative_prompt = words("negative", "field_negative_prompt", visible=self._any("negative"))
@@ -123,7 +125,7 @@ class Form:
         self.seed = whole("seed", "field_seed", 0, catalog.MAX_SEED, elem_classes="seed", **seeded)
         self.random_seed = switch("random-seed", "random_seed", value=True, **seeded)
         self._one_more = small_button(t("next_seed"), f"{tab}-next-seed", elem_classes="next-seed", **seeded)
-        self.compare = Compare(tab, self._models)
+        self.compare = Compare(tab, self._models, sizes["value"])
         self._draw_advanced(part)
         self._draw_actions(run, below)
         self._wire()
@@ -169,11 +171,13 @@ class Form:
             outputs=list(self._suited(self._first)),
             preprocess=False,  # Gradio may not know yet that there is this size
         )
+        latest = {"preprocess": False, "trigger_mode": "always_last"}
+        others = [self.model, self.size, self.compare.also_sizes]
+        on(self.size.change, self._follow_size, inputs=others, outputs=self.compare.also_sizes, **latest)
         if self.free_size:
             on(self.size.change, None, inputs=self.size, outputs=self.free_size, js=f"page.shownFor('{FREE}')")
             told = [self.free_size.blur, self.free_size.submit, self.size.change]
             given = [self.model, self.size, self.free_size]
-            latest = {"preprocess": False, "trigger_mode": "always_last"}
             on(told, self._tell_size, inputs=given, outputs=self.free_size, **latest)
         seeds = [self.seed, self.random_seed]
         on(self._one_more.click, None, inputs=self.seed, outputs=seeds, js=f"page.nextSeed({catalog.MAX_SEED})")
@@ -186,7 +190,7 @@ class Form:
 
     def _draw_actions(self, run: str, below: Sequence[str]) -> None:
         def line(name: str, kind: str) -> gr.HTML:
-            return gr.HTML("", elem_id=f"{self.tab}-{name}", elem_classes=kind)
+            return gr.HTML("<p></p>", elem_id=f"{self.tab}-{name}", elem_classes=kind)
 
         with gr.Column(elem_classes="actions", min_width=0):
             self.run = gr.Button(t(run), variant="primary", size="lg", elem_id=f"{self.tab}-run", elem_classes="run")
@@ -288,7 +292,7 @@ class Form:
         if self.free_size:
             by_hand = sizes["value"] == FREE
             values[self.free_size] = gr.update(value=recipe.size if by_hand else "", visible=by_hand)
-        updates |= {**values, **self.compare.fill(suited, several)}
+        updates |= {**values, **self.compare.fill(suited, sizes["value"], several)}
         for slot, picture in zip_longest(self.slots, pictures[: len(self.slots)]):
             updates |= slot.fill(picture)
         if self.photos:
@@ -322,7 +326,7 @@ class Form:
         updates: Updates = {part: gr.update(interactive=can) for part, can in self._switches(model).items()}
         sizes = sizes_of(model, size, auto=bool(self.slots), exact=exact)
         updates[self.size] = gr.update(**sizes)
-        updates |= self.compare.suited(model)
+        updates |= self.compare.suited(model, sizes["value"])
         usual = model.rewrites and model.rewrites_unasked
         updates[self.optimize_prompt] = gr.update(interactive=model.rewrites, value=usual)
         if self.free_size:
@@ -353,6 +357,9 @@ class Form:
     def _follow_model(self, model: str, size: str, free_size: str = "") -> Updates:
         by_hand = size == FREE
         return self._suited(self._chosen(model), free_size if by_hand else size, exact=by_hand)
+
+    def _follow_size(self, model: str, size: str, others: object) -> Any:
+        return self.compare.suited(self._chosen(model), size, others)[self.compare.also_sizes]
 
     def _tell_size(self, name: str, size: str, written: str, http: gr.Request) -> Any:
         if size != FREE:

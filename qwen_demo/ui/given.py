@@ -113,20 +113,26 @@ class Given:
         """Whether each line of its prompt is one by itself."""
         return self.values.get("lines") is True
 
-    def told_apart(self) -> tuple[object, ...]:
-        """What tells this order from another one, whatever its seed. Raises as `wordings`."""
-        return self.axes, self.values["n"], {**self.fields, "seed": None}
-
     @property
     def axes(self) -> Axes:
         """What is asked in several ways. Raises as `wordings`."""
-        both = self.values.get("both_rewritings") is True and self.model.rewrites
-        return Axes(
-            prompt=_several(self.wordings),
-            model=_several([self.model.name, *_texts(self.values.get("also_models"))]),
-            size=_several([size_in(self.values), *_texts(self.values.get("also_sizes"))]),
-            optimize_prompt=(True, False) if both else (),
-        )
+        both = (True, False) if self.rewritten_or_not else ()
+        return Axes(prompt=_several(self.wordings), model=self.models, size=self.sizes, optimize_prompt=both)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of all that are chosen, where they are several."""
+        return _several([self.model.name, *_texts(self.values.get("also_models"))])
+
+    @property
+    def sizes(self) -> tuple[str | None, ...]:
+        """All that are chosen, where they are several."""
+        return _several([size_in(self.values), *_texts(self.values.get("also_sizes"))])
+
+    @property
+    def rewritten_or_not(self) -> bool:
+        """Whether it is asked both with rewriting and without."""
+        return self.values.get("both_rewritings") is True and self.model.rewrites
 
 
 def _several(values: Any) -> tuple[Any, ...]:

@@ -1,5 +1,6 @@
 """What an order will be, told before it is placed: its wordings, how many pictures, what they cost and what is left."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -8,10 +9,11 @@ import gradio as gr
 
 from ..api.errors import InvalidRequest, shorten
 from ..api.requests import NEEDED, STAND_IN, ImageRequest
-from ..axes import expand
+from ..axes import differences, expand
 from ..i18n import translate
 from ..service import Service
-from .events import Updates, language_of, on, visitor
+from .compare import label
+from .events import Updates, language_of, on
 from .form import Form
 from .given import Given
 from .messages import problem_html
@@ -42,16 +44,19 @@ def planned(form: Form, given: Given) -> Sequence[ImageRequest]:
     return expand(kind, [STAND_IN] * NEEDED[kind], given.values["n"], given.axes, fields, max(1, photos))
 
 
-async def question(service: Service, requests: Sequence[ImageRequest], http: gr.Request) -> str:
-    """What is asked before an order of that many is placed: "40 pictures · 8.00 ¥ · 12 left. Press again …"."""
-    language, left = language_of(http), await service.left(visitor(http))
+def question(service: Service, requests: Sequence[ImageRequest], language: str) -> str:
+    """What the run button asks before an order of that many is placed: "Press again: 40 pictures · ≈ 8.00 ¥"."""
     parts = _parts(service, [(request.model, request.n) for request in requests], language)
-    parts += [] if left is None else [translate(language, "quota_left", count=left)]
     return translate(language, "confirm_many", order=" · ".join(parts))
 
 
-def wire_plan(demo: gr.Blocks, service: Service, form: Form, ran: Any) -> None:
-    """Keep what is told below the prompt and the run button true, which `ran` is the end of."""
+def asking(form: Form, question: str = "") -> Updates:
+    """The run button with this question, which tells all that the line below it does, or with its own text."""
+    return {form.run: question or form.run.value, form.below["estimate"]: gr.update(visible=not question)}
+
+
+def wire_plan(demo: gr.Blocks, service: Service, form: Form) -> None:
+    """Keep true what is told of the order beside what it is made of, and take back what was asked of another one."""
 
     def tell(http: gr.Request, **values: Any) -> Updates:
         language, given = language_of(http), form.given(values)
@@ -69,34 +74,35 @@ def wire_plan(demo: gr.Blocks, service: Service, form: Form, ran: Any) -> None:
         except InvalidRequest as error:
             if error.problem in ("too_many_wordings", "too_many_pictures"):
                 wordings = problem_html(error, language)
-        return {form.below["estimate"]: line, form.wordings: wordings}
-
-    async def left(http: gr.Request) -> str:
-        count = await service.left(visitor(http))
-        return "" if count is None else f"<p>{escape(translate(language_of(http), 'quota_left', count=count))}</p>"
+        told: Updates = {form.below["estimate"]: gr.update(value=line, visible=True), form.wordings: wordings}
+        return {**asking(form), **told, form.compare.fold: gr.update(label=label(given, language))}
 
     changes = [demo.load, form.several.change, form.model.change, form.n.change, form.size.change]
-    changes += [part.input for part in (*form.compare.parts().values(), *form.drawn.values())]
-    outputs = [form.below["estimate"], form.wordings]
+    changes += [*(part.change for part in form.compare.parts().values()), *(part.input for part in form.drawn.values())]
+    outputs = [form.run, form.below["estimate"], form.wordings, form.compare.fold]
     latest = {"preprocess": False, "trigger_mode": "always_last"}
     on(changes, tell, inputs_kwargs=form.inputs(), outputs=outputs, **latest)
     # While a prompt stands for itself alone, nobody is asked at each letter.
     words = [form.prompt, form.compare.lines]
     on([form.prompt.change, form.compare.lines.input], None, inputs=words, outputs=form.several, js="page.several")
-    if shown := form.below.get("left"):
-        for moment in (demo.load, ran.then):
-            on(moment, left, outputs=shown)
 
 
 def _parts(service: Service, ordered: Sequence[tuple[str, int]], language: str) -> list[str]:
-    """How many pictures, and what they cost where that is known."""
+    """How many pictures, and what they cost as far as that is known."""
     prices = service.ledger.prices
-    cost, count = prices.sum(ordered), sum(pictures for _, pictures in ordered)
-    return [translate(language, "many_pictures", count=count), *([] if cost is None else [f"≈ {prices.written(cost)}"])]
+    costs = [(pictures, prices.cost(model, pictures)) for model, pictures in ordered]
+    known = [cost for _, cost in costs if cost is not None]
+    unknown = sum(pictures for pictures, cost in costs if cost is None)
+    parts = [translate(language, "many_pictures", count=sum(pictures for pictures, _ in costs))]
+    if known:
+        cost = f"≈ {prices.written(math.fsum(known))}".replace(" ", "\u00a0")  # lines don't end there
+        parts.append(translate(language, "partly_priced", cost=cost, count=unknown) if unknown else cost)
+    return parts
 
 
 def _wordings_html(wordings: Sequence[str], language: str) -> str:
-    """What a prompt stands for: how many, and the first few."""
-    told = [shorten(text, _SHORT) for text in wordings[:_TOLD]] + ["…"] * (len(wordings) > _TOLD)
-    count = translate(language, "many_prompts", count=len(wordings))
-    return f'<p role="status">{escape(count)}: {escape(" · ".join(told))}</p>'
+    """What a prompt stands for: how many, and how the first few differ."""
+    shorts = [escape(shorten(text, _SHORT)) for text in differences(wordings)]
+    told = [f'<span title="{escape(whole)}">{short}</span>' for whole, short in zip(wordings, shorts, strict=True)]
+    names = " · ".join(told[:_TOLD] + ["…"] * (len(wordings) > _TOLD))
+    return f'<p role="status">{translate(language, "many_prompts", count=len(wordings), names=names)}</p>'

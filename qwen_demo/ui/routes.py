@@ -6,6 +6,7 @@ import json
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -26,6 +27,7 @@ from ..axes import grid_of
 from ..i18n import translate
 from ..library import UNDO, Entry, Library
 from ..order import Order
+from ..quota import QuotaUnknown
 from ..search import Search
 from ..service import Service
 from ..snippets import all_forms, as_json
@@ -166,10 +168,18 @@ class Board:
             told = {id: card for id, card in {**told, **cards}.items() if id in seen}
             if changes or forgotten or whole:
                 message = {"now": time.time(), "cards": changes, "forgotten": [*forgotten], "whole": whole}
-                yield json.dumps({**message, "session": asked.cards.session()}, ensure_ascii=False)
+                used = {"session": asked.cards.session(), "left": await self._left(asked)}
+                yield json.dumps({**message, **used}, ensure_ascii=False)
             else:
                 yield ""
             whole = False
+
+    async def _left(self, asked: Asked) -> str:
+        """How many pictures the visitor may still order; "" where nothing limits them, or nobody knows."""
+        with suppress(QuotaUnknown):
+            if (count := await self._service.left(asked.visitor)) is not None:
+                return translate(asked.language, "quota_left", count=count)
+        return ""
 
     def _library(self, asked: Asked) -> Told:
         """Pictures, the newest first: those that fit, at most `limit`, and how many there are."""

@@ -14,7 +14,7 @@ from .events import Updates, language_of, on, visitor
 from .form import Form
 from .messages import problem_html, status_html
 from .photos import photos_of
-from .plan import MANY, planned, question, wire_plan
+from .plan import MANY, asking, planned, question, wire_plan
 from .slot import colour
 
 
@@ -22,20 +22,19 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
     """Bind a form's run button, and what is told of its order before and after."""
     for slot in form.slots:
         slot.wire(service, form.background)
-    agreed = gr.State("")  # which large order the visitor was asked about
 
-    async def run(http: gr.Request, agreed_to: str, **values: Any) -> Updates:
+    async def run(http: gr.Request, pressed: object, **values: Any) -> Updates:
         values["seed"] = draw_seed() if values["random_seed"] else values["seed"]
-        told: Updates = {form.seed: values["seed"], form.status: status_html(""), agreed: ""}
+        told: Updates = {form.seed: values["seed"], form.status: status_html(""), **asking(form)}
         try:
             given, who, background = form.given(values), visitor(http), colour(values["background"])
             photos = await photos_of(service, values.get("photos"), who, background)
             painted = None if photos else given.painted
             if not painted:  # with paint an order has six at most
                 requests = planned(form, given)
-                asked = repr((*given.told_apart(), [photo.reference for photo in photos]))
-                if sum(request.n for request in requests) > MANY and agreed_to != asked:
-                    return {**told, form.status: status_html(await question(service, requests, http)), agreed: asked}
+                asked = question(service, requests, language_of(http))
+                if sum(request.n for request in requests) > MANY and pressed != asked:
+                    return {**told, **asking(form, asked)}
             regions = await asyncio.to_thread(regions_of, painted) if painted else ()
             original = given.original if painted else None
             await service.order_from(
@@ -55,11 +54,11 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
             told[form.status] = problem_html(error, language_of(http))
         return told
 
-    ran = on(
+    on(
         form.run.click,
         run,
-        inputs_kwargs={**form.inputs(), "agreed_to": agreed},
-        outputs=[form.seed, form.status, agreed],
+        inputs_kwargs={**form.inputs(), "pressed": form.run},  # as it was read
+        outputs=[form.seed, form.status, *asking(form)],
         # Gradio's own checks would open uploads with every parser it has, and refuse in its words. Ours do both.
         preprocess=False,
         concurrency_limit=None,
@@ -67,7 +66,7 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
     )
     asked = [demo.load, form.run.click]
     on(asked, None, inputs=form.prompt, outputs=form.recent, js=f"page.keepPrompt('{form.tab}')")
-    wire_plan(demo, service, form, ran)
+    wire_plan(demo, service, form)
     # Gradio moves a number that was typed beyond a slider's end to that end; at least say so.
     _watch_range(form, form.n, "n", 1, catalog.MAX_PICTURES)
     _watch_range(form, form.seed, "seed", 0, catalog.MAX_SEED)

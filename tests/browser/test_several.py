@@ -1,14 +1,22 @@
 """The form asks in several ways: what the prompt stands for, other models and sizes, a second press for many."""
 
+import asyncio
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from qwen_demo.api.client import QwenClient
 from qwen_demo.i18n import translate
-from tests.browser.conftest import Open
-from tests.browser.steps import cards, outside, run, run_and_wait, tab
-from tests.conftest import RunningApp
+from qwen_demo.library import Library
+from qwen_demo.orders import Orders
+from qwen_demo.quota import Quota
+from qwen_demo.service import Service
+from tests.browser.conftest import NewContext, Open
+from tests.browser.steps import cards, outside, run, run_and_wait, said, tab
+from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 BOTH = pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390)])
@@ -40,9 +48,11 @@ async def test_what_a_prompt_stands_for_is_told_beside_it_while_one_types(
     open_page: Open, app: RunningApp, language: str, width: int
 ) -> None:
     page = await open_page(locale=language, width=width)
-    count = translate(language, "many_prompts", count=3)
+    three = translate(language, "many_prompts", count=3, names="red · blue · no")
     await write(page, "a {red|blue|no} hat")
-    await expect(stands_for(page)).to_have_text(f"{count}: a red hat · a blue hat · a no hat")
+    await expect(stands_for(page)).to_have_text(three)
+    wholes = await stands_for(page).locator("span").evaluate_all("spans => spans.map(({ title }) => title)")
+    assert wholes == ["a red hat", "a blue hat", "a no hat"]
     pictures = translate(language, "many_pictures", count=3)
     await expect(page.locator("#text-estimate")).to_contain_text(pictures)
     await expect(page.locator("#text-prompt")).not_to_have_attribute("data-count", re.compile("."))  # of none of them
@@ -65,7 +75,9 @@ async def test_models_and_words_become_columns_and_rows_with_one_seed(
     await write(page, "a {red|blue} hat")
     compare = await unfold(page)
     await compare.get_by_role("checkbox", name="qwen-image", exact=True).click()
-    await expect(page.locator("#text-estimate")).to_contain_text(translate(language, "many_pictures", count=4))
+    cost = translate(language, "partly_priced", cost="≈ 0.50 ¥", count=2)
+    many = translate(language, "many_pictures", count=4)
+    await expect(page.locator("#text-estimate")).to_have_text(f"{many} · {cost}")
     card = await run_and_wait(page, "text")
     assert sorted(await headings(card).all_inner_texts()) == sorted(
         ["qwen-image-plus", "qwen-image", "a red hat", "a blue hat"]
@@ -83,7 +95,7 @@ async def test_each_line_is_a_prompt_where_that_is_chosen(open_page: Open, app: 
     await write(page, "a cat\n\na {small|large} dog\n")
     compare = await unfold(page)
     await compare.locator("#text-lines input").check()
-    await expect(stands_for(page)).to_have_text("3 prompts: a cat · a small dog · a large dog")
+    await expect(stands_for(page)).to_have_text("3 prompts: cat · small dog · large dog")
     card = await run_and_wait(page, "text")
     assert sorted(order["prompt"] for order in app.backend.orders) == ["a cat", "a large dog", "a small dog"]
     await expect(card.locator("figcaption")).to_have_text(["a cat", "a small dog", "a large dog"])
@@ -110,20 +122,29 @@ async def test_more_than_twelve_are_ordered_by_a_second_press_of_the_same(
     open_page: Open, app: RunningApp, language: str, width: int
 ) -> None:
     page = await open_page(locale=language, width=width)
+    button, estimate = page.locator("#text-run"), page.locator("#text-estimate")
+
+    def many(count: int) -> str:
+        return translate(language, "many_pictures", count=count)
+
     await write(page, "{1|2|3|4|5|6|7|8|9|10|11|12|13} apples")
-    status = page.locator("#text-status")
-    await page.locator("#text-run").click()
-    pictures = translate(language, "many_pictures", count=13)
-    await expect(status).to_contain_text(pictures)
-    assert translate(language, "confirm_many", order="") in await status.inner_text()
+    await expect(estimate).to_have_text(many(13))
+    await button.click()
+    await expect(button).to_have_text(translate(language, "confirm_many", order=many(13)))
+    await expect(estimate).to_have_count(0)  # the button says all that it did
     await write(page, "{1|2|3|4|5|6|7|8|9|10|11|12|13|14} apples")  # another order is asked about anew
-    await page.locator("#text-run").click()
-    await expect(status).to_contain_text(translate(language, "many_pictures", count=14))
+    await expect(button).to_have_text(translate(language, "run"))
+    await expect(estimate).to_have_text(many(14))
+    await button.click()
+    await expect(button).to_have_text(translate(language, "confirm_many", order=many(14)))
     assert (app.backend.orders, await cards(page).count()) == ([], 0)
+    await page.locator("#text-negative textarea").fill("blurry")  # which is no other order than the button says
     card = await run(page, "text")
     await expect(card).to_have_attribute("data-state", "done")
+    assert {order["negative_prompt"] for order in app.backend.orders} == {"blurry"}
     assert len(app.backend.orders) == 14
-    await expect(status).to_have_text("")
+    await expect(button).to_have_text(translate(language, "run"))
+    await expect(estimate).to_have_text(many(14))
 
 
 async def test_twelve_are_ordered_at_once_and_fifty_one_not_at_all(open_page: Open, app: RunningApp) -> None:
@@ -150,8 +171,9 @@ async def test_an_order_is_used_again_with_all_that_it_asked(open_page: Open, ap
     await compare.locator("#text-also-models").get_by_role("checkbox", name="qwen-image").click()
     await card.locator("[data-act=again]").click()
     await expect(page.locator("#text-prompt textarea")).to_have_value("a {red|blue} hat")
+    await said(page, "Filled in: Prompt, Model, Size, Pictures, Several at once.")
     await expect(compare.locator("#text-also-models input")).to_be_checked()
-    await expect(stands_for(page)).to_have_text("2 prompts: a red hat · a blue hat")
+    await expect(stands_for(page)).to_have_text("2 prompts: red · blue")
     await run_and_wait(page, "text")
     assert len(app.backend.orders) == 8
 
@@ -164,8 +186,90 @@ async def test_what_was_chosen_is_there_again_after_a_reload(open_page: Open) ->
     await compare.locator("#text-also-sizes").get_by_role("checkbox", name="16:9").click()
     await expect(page.locator("#text-estimate")).to_contain_text("6 pictures")
     await page.reload(wait_until="domcontentloaded")
-    await expect(stands_for(page)).to_have_text("3 prompts: a red hat · a blue hat · a cat")
+    await expect(stands_for(page)).to_have_text("3 prompts: red hat · blue hat · cat")
     await expect(page.locator("#text-estimate")).to_contain_text("6 pictures")
+
+
+@BOTH
+async def test_what_is_chosen_is_told_by_the_fold_however_it_came(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(locale=language, width=width)
+    fold = page.locator("#text-compare button").first
+    several = translate(language, "field_several")
+    await expect(fold).to_contain_text(several)
+    await write(page, "a cat")
+    compare = await unfold(page)
+    await compare.locator("#text-also-models label").first.click()
+    await compare.get_by_role("checkbox", name="16:9").click()
+    two = f"{translate(language, 'compare_models', count=2)} · {translate(language, 'compare_sizes', count=2)}"
+    await expect(fold).to_contain_text(f"{several} · {two}")
+    card = await run_and_wait(page, "text")
+    await page.reload(wait_until="domcontentloaded")
+    await expect(fold).to_contain_text(f"{several} · {two}")  # folded as it is
+    compare = await unfold(page)
+    await compare.locator("#text-also-models label").first.click()
+    await compare.get_by_role("checkbox", name="16:9").click()
+    await compare.locator("#text-lines input").check()
+    await compare.locator("#text-both-rewritings input").check()
+    switches = f"{translate(language, 'lines')} · {translate(language, 'both_rewritings')}"
+    await expect(fold).to_contain_text(f"{several} · {switches}")
+    await card.locator("[data-act=again]").click()
+    await expect(fold).to_contain_text(f"{several} · {two}")
+
+
+@BOTH
+async def test_other_sizes_are_others_than_the_chosen_one(open_page: Open, language: str, width: int) -> None:
+    page = await open_page(locale=language, width=width)
+    compare = await unfold(page)
+    offered = compare.locator("#text-also-sizes label")
+    await expect(offered).to_have_text(["16:9", "4:3", "3:4", "9:16"])
+    for ratio in ("16:9", "4:3"):
+        await compare.get_by_role("checkbox", name=ratio).click()
+    await page.locator("#text-size label").filter(has_text="16:9").click()
+    await expect(offered).to_have_text(["4:3", "1:1", "3:4", "9:16"])
+    await expect(compare.locator("#text-also-sizes input:checked")).to_have_count(1)
+    await expect(offered.filter(has=page.locator("input:checked"))).to_have_text("4:3")
+    await page.locator("[role=tab][data-tab-id=edit]").click()
+    await unfold(page, "edit")  # where the size is that of the picture
+    await expect(page.locator("#edit-also-sizes label")).to_have_text(["16:9", "4:3", "1:1", "3:4", "9:16"])
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Iterator[RunningApp]:
+    """An app with a quota, that has two calls under way at most."""
+    backend = Backend()
+    client = QwenClient(KEY, "http://offline/v1", transport=backend)
+    service = Service(client, Orders(2), Library(tmp_path), quota=Quota("20/day", ""))
+    with launched(service) as url:
+        yield RunningApp(url, backend)
+
+
+@BOTH
+async def test_how_many_are_left_is_true_in_every_tab_after_stop_and_go_on(
+    new_context: NewContext, counted: RunningApp, language: str, width: int
+) -> None:
+    context = await new_context(locale=language, viewport={"width": width, "height": 900})
+    page = await context.new_page()
+    await page.goto(counted.url, wait_until="domcontentloaded")
+
+    async def left(count: int, prefix: str = "text") -> None:
+        await expect(page.locator(f"#{prefix}-left")).to_have_text(translate(language, "quota_left", count=count))
+
+    await left(20)
+    counted.backend.open.clear()
+    await write(page, "{1|2|3|4|5} apples")
+    card = await run(page, "text")
+    await left(15)
+    await page.locator("[role=tab][data-tab-id=edit]").click()
+    await left(15, "edit")
+    assert await asyncio.to_thread(counted.backend.wait_for_orders, 2)
+    await card.locator("[data-act=stop]").click()
+    counted.backend.open.set()
+    await left(18, "edit")
+    await card.locator("[data-act=go-on]").click()
+    await left(15, "edit")
+    await context.close()
 
 
 async def test_braces_of_a_picture_stay_what_they_are(open_page: Open, app: RunningApp) -> None:
@@ -190,6 +294,6 @@ async def test_a_fusion_asks_in_several_ways_too(open_page: Open, app: RunningAp
             f"https://pictures.example/{name}"
         )
     await write(page, "put 图1 {beside|behind} 图2", "fusion")
-    await expect(stands_for(page, "fusion")).to_have_text("2 prompts: put 图1 beside 图2 · put 图1 behind 图2")
+    await expect(stands_for(page, "fusion")).to_have_text("2 prompts: beside · behind")
     await run_and_wait(page, "fusion")
     assert sorted(order["prompt"] for order in app.backend.orders) == ["put 图1 behind 图2", "put 图1 beside 图2"]

@@ -142,7 +142,7 @@ def test_the_stream_tells_all_at_first_and_then_what_changes_which_adds_up(app: 
     app.backend.open.clear()
     with stream(http) as told:
         first = next(told)
-        assert {**first, "now": 0} == {"now": 0, "cards": {}, "forgotten": [], "whole": True, "session": ""}
+        assert {**first, "now": 0} == {"now": 0, "cards": {}, "forgotten": [], "whole": True, "session": "", "left": ""}
         begin(http, 2, prompt="猫" * 800)
         message = next(told)
         assert (message["whole"], message["forgotten"], list(message)) == (False, [], list(first))
