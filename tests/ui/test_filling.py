@@ -242,7 +242,7 @@ async def test_what_a_program_ordered_is_used_again_as_far_as_a_form_can_ask_for
     varied = await page.service.order_from("text_to_image", [], 1, ann, axes=seeds, prompt="a cat")
     filled, said = await page.fill({"act": "order", "order": varied.id})
     assert (filled["text n"], "text seed" in filled) == (6, False)
-    assert said.endswith("Pictures. There were 10 pictures of each, and here it is 6 at most.")
+    assert said.endswith("Pictures, Several at once. There were 10 pictures of each, and here it is 6 at most.")
     await varied.finish()
 
     data = picture("JPEG").data
@@ -251,7 +251,7 @@ async def test_what_a_program_ordered_is_used_again_as_far_as_a_form_can_ask_for
     batch = await page.service.order_from("edit", [], 1, ann, photos=photos, prompt="warmer")
     filled, said = await page.fill({"act": "order", "order": batch.id})
     assert filled["edit several 0"] == rows_of(photos[:1])
-    assert said.endswith("Pictures. Photos left out, as they were given by their addresses: 1.")
+    assert said.endswith("Pictures, Photos. Photos left out, as they were given by their addresses: 1.")
     await batch.finish()
 
 
