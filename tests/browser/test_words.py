@@ -189,6 +189,26 @@ async def test_a_file_that_is_broken_hostile_or_too_large_changes_nothing(
     await expect(names(part)).to_have_text(["a hill"])
 
 
+COUNTED = """() => {
+    window.looks = 0;
+    for (const act of ["has", "set"]) {
+        const does = Map.prototype[act];
+        Map.prototype[act] = function (...told) { window.looks += 1; return does.apply(this, told); };
+    }
+}"""
+
+
+async def test_a_file_is_no_more_work_than_it_has_prompts(open_page: Open) -> None:
+    page = await open_page()
+    part = await saved(page)
+    await page.evaluate(COUNTED)
+    await bring(part, [{"name": "a", "prompt": f"lake {number}"} for number in range(3000)])
+    await said(page, translate("en", "board_saved_most", count=1000, length=20000))
+    await bring(part, [f"hill {number}" for number in range(900)])
+    await said(page, translate("en", "board_saved_came", count=900))
+    assert 900 < await page.evaluate("looks") < 50_000  # it was 400,000, and millions
+
+
 async def test_a_file_of_more_than_a_browser_keeps_is_not_read(open_page: Open) -> None:
     part = await saved(await open_page())
     await part.locator("input[type=file]").evaluate(

@@ -77,15 +77,21 @@ export async function take(file) {
   } catch {
     throw new Error(words.saved_unread);
   }
-  const before = kept();
-  const all = came.reduceRight((prompts, one) => added(prompts, one)[0], before);
+  check(came);
+  const before = kept(), texts = named(before);
+  const all = came.reduceRight((prompts, one) => added(prompts, one, texts)[0], before);
   keep(all);
   return all.length - before.length;
 }
 
+/** @param {Saved[]} prompts @throws {Error} in words for people, when these are more than are kept, or longer */
+function check(prompts) {
+  if (prompts.length > MOST || prompts.some(({ prompt }) => prompt.length > LONGEST)) throw new Error(say("saved_most", { count: MOST, length: LONGEST }));
+}
+
 /** @param {Saved[]} prompts @throws {Error} in words for people, when that is more than there is room for */
 function keep(prompts) {
-  if (prompts.length > MOST || prompts.some(({ prompt }) => prompt.length > LONGEST)) throw new Error(say("saved_most", { count: MOST, length: LONGEST }));
+  check(prompts);
   try {
     localStorage.setItem(KEY, asFile(prompts));
   } catch {
@@ -94,15 +100,20 @@ function keep(prompts) {
   changed();
 }
 
+/** @param {Saved[]} prompts @returns {Map<string, string>} their texts by their names */
+const named = (prompts) => new Map(prompts.map(({ name, prompt }) => [name, prompt]));
+
 /**
  * One more in front; if another text has its name, with a number.
- * @param {Saved[]} prompts @param {Saved} one @returns {[Saved[], string]} all of them, and its name
+ * @param {Saved[]} prompts @param {Saved} one @param {Map<string, string>} texts as `named` has those prompts; it gets
+ * that of this one, too @returns {[Saved[], string]} all of them, and its name
  */
-function added(prompts, { name, prompt }) {
-  const texts = new Map(prompts.map((other) => [other.name, other.prompt]));
+function added(prompts, { name, prompt }, texts = named(prompts)) {
   let free = name;
   for (let number = 2; texts.has(free) && texts.get(free) !== prompt; number++) free = `${name} ${number}`;
-  return [texts.has(free) ? prompts : [{ name: free, prompt }, ...prompts], free];
+  if (texts.has(free)) return [prompts, free];
+  texts.set(free, prompt);
+  return [[{ name: free, prompt }, ...prompts], free];
 }
 
 /** @param {string} text a file of ours, or a list of prompts @returns {Saved[]} @throws {Error} where it is neither */
