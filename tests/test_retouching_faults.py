@@ -399,6 +399,6 @@ async def test_a_photo_is_made_ready_once(service: Service, photo: Path, monkeyp
 async def test_a_region_is_told_of_an_order_of_before(service: Service, photo: Path, tmp_path: Path) -> None:
     await ordered(service, photo, (DOT, "hat"), (ELSEWHERE, "lamp"))
     service.journal.life.end()
-    (back,) = Journal(tmp_path / "outputs").take_over()
+    (back,) = Journal(tmp_path / "outputs").take_over().orders
     assert [back.chain(call) for call in back.calls] == [back.calls, back.calls]
     assert [back.ground(call) for call in back.calls] == [None, back.pictures[0]]

@@ -36,7 +36,7 @@ def table(grid: Grid, language: str) -> Told | None:
 
 
 def captions(grid: Grid, language: str) -> Mapping[int, Told]:
-    """What is told of each place besides its picture: its `name`, `title` and `label`, and its `shape` if that varies."""
+    """What is told of each place besides its picture: `name`, `title`, `label`, and its `shape` where that varies."""
     if not grid.apart:
         return {}
     spelled, told = _spelled(grid, language), dict[int, Told]()
