@@ -9,13 +9,13 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from qwen_demo.api.client import QwenClient
-from qwen_demo.i18n import translate
+from qwen_demo.i18n import listed, translate
 from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from tests.browser.conftest import NewContext, Open
-from tests.browser.steps import cards, outside, run, run_and_wait, said, tab
+from tests.browser.steps import cards, outside, run, run_and_wait, said
 from tests.conftest import KEY, Backend, RunningApp, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,6 +39,11 @@ def stands_for(page: Page, prefix: str = "text") -> Locator:
     return page.locator(f"#{prefix}-wordings p")
 
 
+def prompts(language: str, *told: str) -> str:
+    """How that is told."""
+    return translate(language, "many_prompts", count=len(told), names=" · ".join(told))
+
+
 def headings(card: Locator) -> Locator:
     return card.locator("[role=columnheader], [role=rowheader]")
 
@@ -48,9 +53,8 @@ async def test_what_a_prompt_stands_for_is_told_beside_it_while_one_types(
     open_page: Open, app: RunningApp, language: str, width: int
 ) -> None:
     page = await open_page(locale=language, width=width)
-    three = translate(language, "many_prompts", count=3, names="red · blue · no")
     await write(page, "a {red|blue|no} hat")
-    await expect(stands_for(page)).to_have_text(three)
+    await expect(stands_for(page)).to_have_text(prompts(language, "red", "blue", "no"))
     wholes = await stands_for(page).locator("span").evaluate_all("spans => spans.map(({ title }) => title)")
     assert wholes == ["a red hat", "a blue hat", "a no hat"]
     pictures = translate(language, "many_pictures", count=3)
@@ -79,9 +83,7 @@ async def test_models_and_words_become_columns_and_rows_with_one_seed(
     many = translate(language, "many_pictures", count=4)
     await expect(page.locator("#text-estimate")).to_have_text(f"{many} · {cost}")
     card = await run_and_wait(page, "text")
-    assert sorted(await headings(card).all_inner_texts()) == sorted(
-        ["qwen-image-plus", "qwen-image", "a red hat", "a blue hat"]
-    )
+    assert sorted(await headings(card).all_inner_texts()) == ["blue", "qwen-image", "qwen-image-plus", "red"]
     asked = [(order["prompt"], order["model"]) for order in app.backend.orders]
     assert sorted(asked) == sorted(
         (f"a {red} hat", model) for red in ("red", "blue") for model in ("qwen-image", "qwen-image-plus")
@@ -90,28 +92,32 @@ async def test_models_and_words_become_columns_and_rows_with_one_seed(
     await expect(card.locator("h2")).to_have_text("a {red|blue} hat")
 
 
-async def test_each_line_is_a_prompt_where_that_is_chosen(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_each_line_is_a_prompt_where_that_is_chosen(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(locale=language, width=width)
     await write(page, "a cat\n\na {small|large} dog\n")
     compare = await unfold(page)
     await compare.locator("#text-lines input").check()
-    await expect(stands_for(page)).to_have_text("3 prompts: cat · small dog · large dog")
+    await expect(stands_for(page)).to_have_text(prompts(language, "cat", "small dog", "large dog"))
     card = await run_and_wait(page, "text")
     assert sorted(order["prompt"] for order in app.backend.orders) == ["a cat", "a large dog", "a small dog"]
-    await expect(card.locator("figcaption")).to_have_text(["a cat", "a small dog", "a large dog"])
+    await expect(card.locator("figcaption")).to_have_text(["cat", "small dog", "large dog"])
     await compare.locator("#text-lines input").uncheck()
-    await expect(stands_for(page)).to_have_text(re.compile("^2 prompts: "))
+    await expect(stands_for(page)).to_have_text(re.compile(prompts(language, ".*", ".*")))
 
 
-async def test_sizes_and_rewriting_are_compared(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_sizes_and_rewriting_are_compared(open_page: Open, app: RunningApp, language: str, width: int) -> None:
+    page = await open_page(locale=language, width=width)
     await write(page, "a cat")
     compare = await unfold(page)
     await compare.locator("#text-also-sizes").get_by_role("checkbox", name="16:9").click()
     await compare.locator("#text-both-rewritings input").check()
     card = await run_and_wait(page, "text")
     assert sorted(await headings(card).all_inner_texts()) == sorted(
-        ["1328×1328", "1664×928", "Rewritten", "Not rewritten"]
+        ["1:1 · 1328×1328", "16:9 · 1664×928", *(translate(language, f"rewriting_{way}") for way in ("on", "off"))]
     )
     asked = {(order["size"], order["optimize_prompt_options"]["enable"]) for order in app.backend.orders}
     assert len(asked) == len(app.backend.orders) == 4
@@ -141,28 +147,33 @@ async def test_more_than_twelve_are_ordered_by_a_second_press_of_the_same(
     await page.locator("#text-negative textarea").fill("blurry")  # which is no other order than the button says
     card = await run(page, "text")
     await expect(card).to_have_attribute("data-state", "done")
-    assert {order["negative_prompt"] for order in app.backend.orders} == {"blurry"}
+    assert {order["optimize_prompt_options"]["negative_prompt"] for order in app.backend.orders} == {"blurry"}
     assert len(app.backend.orders) == 14
     await expect(button).to_have_text(translate(language, "run"))
     await expect(estimate).to_have_text(many(14))
 
 
-async def test_twelve_are_ordered_at_once_and_fifty_one_not_at_all(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_twelve_are_ordered_at_once_and_fifty_one_not_at_all(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(locale=language, width=width)
     await write(page, "{1|2|3|4|5|6|7|8|9|10|11|12} apples")
     await run_and_wait(page, "text")
     assert len(app.backend.orders) == 12
     await write(page, "{1|2|3|4|5|6|7|8|9} apples")
     await page.locator("#text-count input[type=number]").fill("6")
     await page.locator("#text-run").click()
-    await expect(page.locator("#text-status .problem")).to_have_text(
-        "That would be 54 pictures, and one order takes 50. Choose fewer of something."
-    )
+    refused = translate(language, "invalid_too_many_pictures", count=54, limit=50)
+    await expect(page.locator("#text-status .problem")).to_have_text(refused)
     assert len(app.backend.orders) == 12
 
 
-async def test_an_order_is_used_again_with_all_that_it_asked(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_an_order_is_used_again_with_all_that_it_asked(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(locale=language, width=width)
     await write(page, "a {red|blue} hat")
     compare = await unfold(page)
     await compare.locator("#text-also-models").get_by_role("checkbox", name="qwen-image").click()
@@ -171,23 +182,25 @@ async def test_an_order_is_used_again_with_all_that_it_asked(open_page: Open, ap
     await compare.locator("#text-also-models").get_by_role("checkbox", name="qwen-image").click()
     await card.locator("[data-act=again]").click()
     await expect(page.locator("#text-prompt textarea")).to_have_value("a {red|blue} hat")
-    await said(page, "Filled in: Prompt, Model, Size, Pictures, Several at once.")
+    names = (translate(language, f"field_{name}") for name in ("prompt", "model", "size", "n", "several"))
+    await said(page, translate(language, "board_filled", names=listed(names, language)))
     await expect(compare.locator("#text-also-models input")).to_be_checked()
-    await expect(stands_for(page)).to_have_text("2 prompts: red · blue")
+    await expect(stands_for(page)).to_have_text(prompts(language, "red", "blue"))
     await run_and_wait(page, "text")
     assert len(app.backend.orders) == 8
 
 
-async def test_what_was_chosen_is_there_again_after_a_reload(open_page: Open) -> None:
-    page = await open_page()
+@BOTH
+async def test_what_was_chosen_is_there_again_after_a_reload(open_page: Open, language: str, width: int) -> None:
+    page = await open_page(locale=language, width=width)
     await write(page, "a {red|blue} hat\na cat")
     compare = await unfold(page)
     await compare.locator("#text-lines input").check()
     await compare.locator("#text-also-sizes").get_by_role("checkbox", name="16:9").click()
-    await expect(page.locator("#text-estimate")).to_contain_text("6 pictures")
+    await expect(page.locator("#text-estimate")).to_contain_text(translate(language, "many_pictures", count=6))
     await page.reload(wait_until="domcontentloaded")
-    await expect(stands_for(page)).to_have_text("3 prompts: red hat · blue hat · cat")
-    await expect(page.locator("#text-estimate")).to_contain_text("6 pictures")
+    await expect(stands_for(page)).to_have_text(prompts(language, "red hat", "blue hat", "cat"))
+    await expect(page.locator("#text-estimate")).to_contain_text(translate(language, "many_pictures", count=6))
 
 
 @BOTH
@@ -272,8 +285,11 @@ async def test_how_many_are_left_is_true_in_every_tab_after_stop_and_go_on(
     await context.close()
 
 
-async def test_braces_of_a_picture_stay_what_they_are(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_braces_of_a_picture_stay_what_they_are(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await open_page(locale=language, width=width)
     await write(page, r"a \{red|blue\} hat")
     card = await run_and_wait(page, "text")
     assert [order["prompt"] for order in app.backend.orders] == ["a {red|blue} hat"]
@@ -285,15 +301,16 @@ async def test_braces_of_a_picture_stay_what_they_are(open_page: Open, app: Runn
     assert [order["prompt"] for order in app.backend.orders] == ["a {red|blue} hat"] * 2
 
 
-async def test_a_fusion_asks_in_several_ways_too(open_page: Open, app: RunningApp) -> None:
-    page = await open_page()
+@BOTH
+async def test_a_fusion_asks_in_several_ways_too(open_page: Open, app: RunningApp, language: str, width: int) -> None:
+    page = await open_page(locale=language, width=width)
     await outside(page)
-    await tab(page, "Fuse")
+    await page.locator("[role=tab][data-tab-id=fusion]").click()
     for number, name in ((1, "cat.png"), (2, "dog.png")):
         await page.locator(f"#fusion-image-{number}-address input, #fusion-image-{number}-address textarea").fill(
             f"https://pictures.example/{name}"
         )
     await write(page, "put 图1 {beside|behind} 图2", "fusion")
-    await expect(stands_for(page, "fusion")).to_have_text("2 prompts: beside · behind")
+    await expect(stands_for(page, "fusion")).to_have_text(prompts(language, "beside", "behind"))
     await run_and_wait(page, "fusion")
     assert sorted(order["prompt"] for order in app.backend.orders) == ["put 图1 behind 图2", "put 图1 beside 图2"]
