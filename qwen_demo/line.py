@@ -66,7 +66,7 @@ class Turn:
 
 
 class Line:
-    """At most `limit` calls under way at once. Who comes later waits; the visitors who wait take turns.
+    """At most `limit` calls under way at once. Who comes later waits; those who wait take turns, as in a `Round`.
 
     Args:
         limit: of all together.
