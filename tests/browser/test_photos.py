@@ -222,6 +222,26 @@ async def test_nothing_is_ordered_while_photos_are_on_their_way(open_page: Open,
     assert len({str(order["image"]) for order in app.orders}) == 3
 
 
+async def test_the_order_is_not_counted_while_photos_are_on_their_way(open_page: Open) -> None:
+    page = await edit_tab(open_page)
+    estimate = page.locator("#edit-estimate p")
+    gate = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await gate.wait()
+        await route.continue_()
+
+    await choose(page, *photos(2))
+    await expect(estimate).to_have_text("2 pictures")
+    await page.route("**/board/photo", hold)
+    await choose(page, *photos(4)[2:])
+    await expect(page.locator("#edit-run")).to_have_attribute("data-busy", "Photos ready: 2 of 4…")
+    await expect(estimate).to_be_hidden()
+    gate.set()
+    await expect(estimate).to_have_text("4 pictures")
+    await expect(estimate).to_be_visible()
+
+
 async def test_a_network_that_goes_away_is_told_and_tried_again(open_page: Open) -> None:
     page = await edit_tab(open_page)
     await page.context.set_offline(True)
