@@ -197,6 +197,7 @@ function newCard(id, first, look, now) {
     },
     /** @param {Card} told */
     update(told) {
+      const focused = /** @type {HTMLElement} */ (document.activeElement);
       card = told;
       element.dataset.state = card.state;
       element.style.setProperty("--ratio", String(card.shape[0] / card.shape[1]));
@@ -212,7 +213,8 @@ function newCard(id, first, look, now) {
       buttons.repaint.hidden = !card.painted;
       buttons.forget.hidden = card.state === "running";
       const paused = card.state === "paused" && say("paused_said", { count: come(), n: card.n, unsent: card.unsent });
-      write(said, [paused, card.said].filter(Boolean).join(" "));
+      const others = !paused || come() + card.unsent < card.n;
+      write(said, [paused, others && card.said].filter(Boolean).join(" "));
       said.hidden = Object.values(card.slots).every(({ failed }) => failed === card.said); // all its places say so already
       redraw(notes, card.notes, (note) => h("li", {}, note));
       redraw(revised, card.revised, (text) => h("p", {}, h("b", {}, words.revised), " ", h("span", {}, text), " ",
@@ -221,7 +223,6 @@ function newCard(id, first, look, now) {
       redraw(usage.lastElementChild, card.usage, ([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
       write(meta, card.meta);
       slots.forEach((slot, place) => slot.update(card.slots[place] ?? {}, card));
-      const focused = /** @type {HTMLElement} */ (document.activeElement);
       if (element.contains(focused) && focused.hidden) element.focus({ preventScroll: true }); // or keys would begin at the page's top
       tick();
     },

@@ -160,6 +160,8 @@ export async function ask(path, body) {
 /** Have the app do something, and say so where it can't. @param {string} act @param {object} data @returns {Promise<any>} its answer, or nothing */
 export const act = (act, data) => ask("board/act", { act, ...data }).catch((error) => void notice(error.message));
 
+/** What is free below a notice, in px. */
+const BELOW = 24;
 /** @type {HTMLElement} */
 let notices;
 /**
@@ -178,11 +180,14 @@ export function notice(text, action, then) {
   lift();
   setTimeout(() => line.remove(), UNDO * 1000);
 }
-/** Have them above what stands at the window's bottom, such as the run button on a phone. */
+/** Have them above what is to be pressed at the window's bottom, such as the run button on a phone. */
 function lift() {
   if (!notices?.childElementCount) return;
-  const bar = document.elementFromPoint(innerWidth / 2, innerHeight - 1)?.closest(".actions, .batch > footer");
-  notices.style.bottom = bar ? `${innerHeight - bar.getBoundingClientRect().top + 8}px` : "";
+  const under = innerHeight - notices.offsetHeight - BELOW, middle = innerWidth / 2;
+  const bars = notices.parentNode === document.body ? [...document.querySelectorAll(".actions, .batch > footer")] : [];
+  const bar = bars.map((one) => one.getBoundingClientRect())
+    .find(({ left, right, top, bottom }) => left < middle && middle < right && top < innerHeight && bottom > under);
+  notices.style.bottom = `${bar ? innerHeight - bar.top + 8 : BELOW}px`;
 }
 addEventListener("scroll", lift, { passive: true });
 
