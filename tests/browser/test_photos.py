@@ -18,6 +18,7 @@ from tests.browser.test_access import AXE, serious
 from tests.conftest import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+BOTH = pytest.mark.parametrize(("language", "width"), [("en", 1400), ("zh-CN", 390)])
 
 BROKEN: FilePayload = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
 
@@ -52,7 +53,7 @@ async def settled(page: Page, number: int) -> None:
 
 
 async def names(page: Page) -> list[str]:
-    return await page.locator("#photos .batch bdi").all_inner_texts()
+    return await page.locator("#photos .batch bdi").all_text_contents()
 
 
 def notes(page: Page) -> Locator:
@@ -117,8 +118,9 @@ async def test_several_photos_take_the_slots_place_and_give_it_back(
     await expect(act(page, "photos")).to_be_focused()
 
 
-async def test_one_photo_goes_into_the_slot(open_page: Open) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_one_photo_goes_into_the_slot(open_page: Open, language: str, width: int) -> None:
+    page = await edit_tab(open_page, language, width=width)
     await choose(page, *photos(1))
     await expect(page.locator("#edit-image-note p")).to_have_text("480×400 PNG")
     await expect(page.locator("#photos .batch")).to_be_hidden()
@@ -155,25 +157,27 @@ async def test_a_dropped_folder_gives_its_pictures_by_their_names(open_page: Ope
     await expect(notes(page)).to_have_text(["Files that are no pictures, skipped: 4."])
 
 
-async def test_what_cant_be_read_is_listed_and_skipped_and_so_is_what_is_there_already(open_page: Open) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_what_cant_be_read_is_listed_and_skipped_and_so_is_what_is_there_already(
+    open_page: Open, language: str, width: int
+) -> None:
+    page = await edit_tab(open_page, language, width=width)
     one, two = photos(2)
     await choose(page, one, BROKEN, two, {**one, "name": "copy.png"})
     await settled(page, 2)
     assert await names(page) == ["photo 01.png", "photo 02.png"]
-    use = "Use a JPG, PNG, WEBP, BMP, TIFF, GIF, HEIC or AVIF."
-    await expect(notes(page)).to_have_text(
-        [
-            f"Picture: 'broken.jpg' can't be read as a picture. {use}",
-            "The same pictures are here already. Left out: copy.png.",
-        ]
-    )
+    field = translate(language, "field_image")
+    broken = translate(language, "invalid_not_a_picture", field=field, value="'broken.jpg'")
+    await expect(notes(page)).to_have_text([broken, translate(language, "board_photos_twice", names="copy.png")])
     await act(page, "hide").click()
     await expect(page.locator("#photos .left")).to_be_hidden()
 
 
-async def test_an_order_takes_fifty_and_those_beyond_move_up_for_what_cant_be_read(open_page: Open) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_an_order_takes_fifty_and_those_beyond_move_up_for_what_cant_be_read(
+    open_page: Open, language: str, width: int
+) -> None:
+    page = await edit_tab(open_page, language, width=width)
 
     async def answer(route: Route) -> None:
         name = (route.request.post_data_json or {})["name"]
@@ -186,17 +190,19 @@ async def test_an_order_takes_fifty_and_those_beyond_move_up_for_what_cant_be_re
     await choose(page, BROKEN, *photos(52))
     await settled(page, 50)
     assert await names(page) == [file["name"] for file in photos(50)]
-    await expect(notes(page)).to_have_text(
-        ["broken", "One order takes at most 50. Left out: photo 51.png and photo 52.png."]
-    )
+    over = f"photo 51.png{' and ' if language == 'en' else '和'}photo 52.png"
+    await expect(notes(page)).to_have_text(["broken", translate(language, "board_photos_over", most=50, names=over)])
     await expect(act(page, "more")).to_be_hidden()
     await act(page, "remove").first.click()  # whoever takes one out wants fewer
     await settled(page, 49)
     await kept(page, 49)
 
 
-async def test_nothing_is_ordered_while_photos_are_on_their_way(open_page: Open, app: RunningApp) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_nothing_is_ordered_while_photos_are_on_their_way(
+    open_page: Open, app: RunningApp, language: str, width: int
+) -> None:
+    page = await edit_tab(open_page, language, width=width)
     gate = asyncio.Event()
 
     async def hold(route: Route) -> None:
@@ -207,11 +213,13 @@ async def test_nothing_is_ordered_while_photos_are_on_their_way(open_page: Open,
     await page.locator("#edit-prompt textarea").fill("make it night")
     await choose(page, *photos(3))
     await expect(page.locator("#edit-run")).to_have_attribute("aria-busy", "true")
-    await expect(page.locator("#edit-run")).to_have_attribute("data-busy", "Photos ready: 0 of 3…")
+    await expect(page.locator("#edit-run")).to_have_attribute(
+        "data-busy", translate(language, "board_photos_wait", count=0, n=3)
+    )
     await expect(page.locator("#photos li[data-is=going]")).to_have_count(2)
     await page.locator("#edit-run").click()
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("#photos .progress")).to_have_text("0 of 3")
+    await expect(page.locator("#photos .progress")).to_have_text(translate(language, "board_of", count=0, n=3))
     gate.set()
     await settled(page, 3)
     await expect(page.locator("#edit-run")).not_to_have_attribute("aria-busy", "true")
@@ -242,13 +250,14 @@ async def test_the_order_is_not_counted_while_photos_are_on_their_way(open_page:
     await expect(estimate).to_be_visible()
 
 
-async def test_a_network_that_goes_away_is_told_and_tried_again(open_page: Open) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_a_network_that_goes_away_is_told_and_tried_again(open_page: Open, language: str, width: int) -> None:
+    page = await edit_tab(open_page, language, width=width)
     await page.context.set_offline(True)
     await choose(page, *photos(3))
-    await expect(page.locator("#photos .away")).to_contain_text(
-        "Photos that did not get through: 3. The app was not reached. Check the connection and try again."
-    )
+    reason = translate(language, "board_unreachable")
+    away = translate(language, "board_photos_away", count=3, reason=reason)
+    await expect(page.locator("#photos .away")).to_contain_text(away)
     await expect(page.locator("#edit-run")).not_to_have_attribute("aria-busy", "true")
     await page.context.set_offline(False)
     await act(page, "retry").click()
@@ -256,21 +265,23 @@ async def test_a_network_that_goes_away_is_told_and_tried_again(open_page: Open)
     await expect(page.locator("#photos .away")).to_be_hidden()
 
 
-async def test_a_file_that_is_too_large_is_named(open_page: Open, tmp_path: Path) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_a_file_that_is_too_large_is_named(open_page: Open, tmp_path: Path, language: str, width: int) -> None:
+    page = await edit_tab(open_page, language, width=width)
     large = [tmp_path / "photo 01.png", tmp_path / "photo 02.png"]
     for path in large:
         with path.open("wb") as file:
             file.truncate(32_000_000)
     await page.locator("#photos input[type=file]").set_input_files(large)
     await expect(notes(page)).to_have_text(
-        [f"{path.name} is larger than this app takes. Use a smaller file." for path in large]
+        [translate(language, "board_photos_large", name=path.name) for path in large]
     )
     await expect(page.locator("#edit-image")).to_be_visible()
 
 
-async def test_photos_outlive_a_reload_and_are_looked_up_again(open_page: Open) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_photos_outlive_a_reload_and_are_looked_up_again(open_page: Open, language: str, width: int) -> None:
+    page = await edit_tab(open_page, language, width=width)
     await choose(page, *photos(3))
     await settled(page, 3)
     before = await kept(page, 3)
@@ -288,25 +299,31 @@ async def test_photos_outlive_a_reload_and_are_looked_up_again(open_page: Open) 
     await page.locator("[role=tab][data-tab-id=edit]").click()
     await settled(page, 2)
     assert await names(page) == ["photo 02.png", "photo 03.png"]
-    await expect(notes(page)).to_have_text(["Picture: 'photo 01.png' is not here any more. Add it again."])
+    field = translate(language, "field_image")
+    gone = translate(language, "invalid_photo_gone", field=field, value="'photo 01.png'")
+    await expect(notes(page)).to_have_text([gone])
     assert await kept(page, 2) == before[1:]
 
 
-async def test_a_picture_that_is_to_be_edited_takes_the_photos_place(open_page: Open) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_a_picture_that_is_to_be_edited_takes_the_photos_place(
+    open_page: Open, language: str, width: int
+) -> None:
+    page = await edit_tab(open_page, language, width=width)
     await choose(page, *photos(2))
     await settled(page, 2)
-    await page.get_by_role("button", name="Cat as a pencil sketch").first.click()
+    await page.get_by_role("button", name=translate(language, "example_edit_cat")).first.click()
     await expect(page.locator("#edit-image img")).to_be_visible()
     await expect(page.locator("#photos .batch")).to_be_hidden()
     await kept(page, 0)
 
 
-async def test_another_background_makes_all_ready_anew(open_page: Open) -> None:
-    page = await edit_tab(open_page)
+@BOTH
+async def test_another_background_makes_all_ready_anew(open_page: Open, language: str, width: int) -> None:
+    page = await edit_tab(open_page, language, width=width)
     await choose(page, *photos(2))
     await settled(page, 2)
-    await page.locator(".controls:has(#photos)").get_by_role("button", name="Advanced").click()
+    await page.locator(".controls:has(#photos)").get_by_role("button", name=translate(language, "advanced")).click()
     await page.locator("#edit-background button").first.click()
     await page.locator("#edit-background input[type=text]").fill("#00ff00")
     await page.locator("#edit-background input[type=text]").press("Enter")
