@@ -111,8 +111,8 @@ async def select(page: Page, *places: int) -> None:
 
 
 async def said(page: Page, words: str | re.Pattern[str]) -> None:
-    """Wait until the line at the bottom says so."""
-    await expect(page.locator(".board-notice span")).to_have_text(words)
+    """Wait until the last line at the bottom says so."""
+    await expect(page.locator(".board-notice span").last).to_have_text(words)
 
 
 async def outside(page: Page) -> None:

@@ -52,8 +52,10 @@ def of(*words: str) -> str:
 async def order_many(page: Page, prompt: str, seed: int, n: int = 1, size: str = "1:1") -> Locator:
     """Order more pictures than are ordered at one press."""
     await fill(page, prompt, n, seed, size)
-    await page.locator("#text-run").click()
-    await expect(page.locator("#text-status")).not_to_be_empty()
+    button = page.locator("#text-run")
+    says = await button.inner_text()
+    await button.click()
+    await expect(button).not_to_have_text(says)  # it asks
     return await run(page, "text")
 
 
@@ -67,7 +69,7 @@ def photo(name: str, shape: tuple[int, int]) -> FilePayload:
 
 
 async def names(card: Locator) -> list[str]:
-    return await card.locator("figcaption").all_inner_texts()
+    return await card.locator("figcaption").all_text_contents()
 
 
 async def headings(card: Locator, role: Literal["columnheader", "rowheader"]) -> list[str]:
@@ -96,7 +98,7 @@ async def test_many_are_small_places_with_names_that_never_move(
     assert len({x for x, *_ in began}) == (8 if width == 1400 else 3)
     asked = [f"{fruit} on a table" for fruit in FRUITS]
     assert await names(card) == asked
-    assert [await name.get_attribute("title") for name in await card.locator("figcaption").all()] == asked
+    assert [await name.get_attribute("title") for name in await card.locator("figcaption bdi").all()] == asked
     assert await serious(page) == [], "running"
     await expect(card.locator(".state")).to_contain_text(translate(language, "board_of", count=0, n=len(FRUITS)))
     desk.held.clear()
@@ -214,7 +216,8 @@ async def test_a_batch_goes_on_where_it_stood_when_the_app_was_started_anew(
         await page.goto(url, wait_until="domcontentloaded")
         await expect(card).to_have_attribute("data-state", "paused")
         await expect(card.locator(".state")).to_contain_text(translate(language, "board_paused"))
-        await expect(card.locator(".said")).to_have_text(translate(language, "board_paused_said", count=0, n=MANY))
+        paused = translate(language, "board_paused_said", count=0, n=MANY, unsent=MANY)
+        await expect(card.locator(".said")).to_have_text(paused)
         await expect(slot(card, 13)).to_have_text(translate(language, "board_not_sent"))
         go_on = card.locator("[data-act=go-on]")
         await expect(go_on).to_have_text(translate(language, "board_go_on", count=MANY))
@@ -238,16 +241,18 @@ async def test_what_was_stopped_goes_on_in_its_places(new_context: NewContext, t
         await page.goto(url, wait_until="domcontentloaded")
         first = await order(page, "what has the line")
         card = await order(page, of("red hat", "blue hat"))
-        await card.locator("[data-act=stop]").click()
+        await card.locator("[data-act=stop]").press("Enter")
         await expect(card).to_have_attribute("data-state", "stopped")
+        await expect(card).to_be_focused()
         await expect_slots(card, "dropped", "dropped")
         backend.open.set()
         await expect(first).to_have_attribute("data-state", "done")
         go_on = card.locator("[data-act=go-on]")
         await expect(go_on).to_have_text("Go on: 2 pictures")
-        await go_on.click()
+        await go_on.press("Enter")
         await expect_slots(card, "picture", "picture")
         await expect(card).to_have_attribute("data-state", "done")
+        await expect(card).to_be_focused()
         assert len(backend.orders) == 3
         await page.context.close()  # or its stream would keep the app from ending
 
@@ -315,3 +320,97 @@ async def test_a_contact_sheet_is_no_larger_than_a_phone_can_draw(open_page: Ope
         assert (image.width, image.width * image.height <= 16_777_216) == (2000, True)
     first, second = covered(sheet).values()
     assert first == pytest.approx(second, rel=0.02)
+
+
+async def test_a_batch_can_be_stopped_from_wherever_one_looks_at_it(open_page: Open, desk: Desk) -> None:
+    page = await open_page(width=390)
+    desk.held.add(101)
+    card = await order_many(page, of(*map(str, range(40))), 101)
+    for place in (0, 15, 39):
+        await slot(card, place).scroll_into_view_if_needed()
+        await expect(card.locator("[data-act=stop]")).to_be_in_viewport(ratio=1)
+    assert await slot(card, 39).evaluate(
+        """slot => slot.getBoundingClientRect().bottom
+            <= document.querySelector(".batch > footer").getBoundingClientRect().top"""
+    )
+
+
+@BOTH
+async def test_the_pictures_of_a_batch_are_one_stop_for_tab_and_are_told_apart(
+    open_page: Open, desk: Desk, language: str, width: int, colours: Literal["light", "dark"]
+) -> None:
+    page = await open_page(language, width=width, colours=colours)
+    across = 8 if width == 1400 else 3
+    card = await order(page, of(*map(str, range(10))), seed=111)
+    await expect_slots(card, *["picture"] * 10)
+    opens = card.locator(".slot [data-act=open]")
+    await opens.first.focus()
+    for key, place in (
+        ("ArrowRight", 1),
+        ("ArrowDown", min(9, 1 + across)),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+        ("End", 9),
+        ("ArrowUp", 1 if across == 8 else 6),
+    ):
+        await page.keyboard.press(key)
+        await expect(opens.nth(place)).to_be_focused()
+    await expect(card.locator('.slot [tabindex="0"]')).to_have_count(1)
+    label = translate(language, "board_open", prompt=f"{1 if across == 8 else 6} on a table")
+    await expect(page.locator(":focus")).to_have_attribute("aria-label", label)
+    await page.keyboard.press("Enter")
+    shown = page.locator("#viewer[open] .pane .label")
+    await expect(shown).to_have_text(f"{1 if across == 8 else 6} on a table")
+    await page.keyboard.press("Home")
+    await expect(shown).to_have_text("0 on a table")
+
+
+async def test_arrows_lead_through_a_table_as_it_stands(open_page: Open, desk: Desk) -> None:
+    page = await open_page()
+    desk.says[122] = httpx.Response(400, json=REFUSED)
+    card = await order(page, of("red hat", "blue hat"), 3, seed=121)
+    await expect(card).to_have_attribute("data-state", "partly")
+    await expect_slots(card, "picture", "failed", "picture", "picture", "failed", "picture")
+    await slot(card, 0).locator("button").focus()
+    for key, place in (("ArrowDown", 3), ("ArrowRight", 4), ("ArrowUp", 1), ("End", 5), ("ArrowLeft", 4)):
+        await page.keyboard.press(key)
+        await expect(slot(card, place).locator("button").first).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(slot(card, 4).locator("[data-act=order-again]")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(card.locator("footer [data-act=go-on]")).to_be_focused()
+
+
+async def test_a_picture_that_cant_be_had_for_a_while_is_waited_for(open_page: Open, desk: Desk) -> None:
+    page = await open_page()
+    await page.route("**/picture/*", lambda route: route.fulfill(body=b"", content_type="image/png"))
+    card = await order(page, of("red hat", "blue hat"), seed=131)
+    await expect(card).to_have_attribute("data-state", "done")
+    async with page.expect_response("**/picture/*"):
+        await order(page, "another")
+    await expect(card.locator("img")).to_have_count(0)
+    await page.unroute("**/picture/*")
+    await order(page, "and one more")
+    await expect_slots(card, "picture", "picture")
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+async def test_a_reason_is_never_cut_through_a_line(open_page: Open, desk: Desk, width: int) -> None:
+    page = await open_page(width=width)
+    desk.says[141] = desk.says[142] = httpx.Response(400, json={"error": {"message": "broken " * 40}})
+    for n in (1, 2):
+        card = await order(page, of("0", "1", "2", "3"), n, seed=141)
+        await expect(card).to_have_attribute("data-state", "failed")
+        for ratio in (6, 4.5, 2.4, 1.8, 1.3, 1, 0.5):
+            cut = await card.evaluate(
+                """(card, ratio) => {
+                    card.style.setProperty("--ratio", ratio);
+                    return [...card.querySelectorAll(".slot")].filter(slot => {
+                        const why = slot.querySelector("[data-act=why]");
+                        const lines = why.clientHeight / parseFloat(getComputedStyle(why).lineHeight);
+                        return slot.scrollHeight > slot.clientHeight || Math.abs(lines - Math.round(lines)) > 0.05;
+                    }).length;
+                }""",
+                ratio,
+            )
+            assert (ratio, cut) == (ratio, 0)

@@ -316,6 +316,94 @@ async def test_a_picture_that_is_to_be_edited_takes_the_photos_place(
     await expect(page.locator("#edit-image img")).to_be_visible()
     await expect(page.locator("#photos .batch")).to_be_hidden()
     await kept(page, 0)
+    await said(page, translate(language, "board_photos_cleared", count=2))
+    await page.locator(".board-notice [data-act=undo]").click()
+    await settled(page, 2)
+    await expect(page.locator("#edit-image")).to_be_hidden()
+
+
+async def test_what_is_filled_in_is_told_beside_the_way_back_to_the_photos(open_page: Open) -> None:
+    page = await edit_tab(open_page)
+    await choose(page, *photos(2))
+    await settled(page, 2)
+    await page.locator("#edit-prompt textarea").fill("warmer")
+    await page.locator("#edit-run").click()
+    await expect(page.locator("#feed .card").first).to_have_attribute("data-state", "done")
+    await choose(page, *photos(3)[2:])
+    await settled(page, 3)
+    await page.locator("#feed [data-act=again]").click()
+    await settled(page, 2)
+    await expect(page.locator(".board-notice")).to_have_count(2)
+    await expect(page.locator(".board-notice", has_text="Photos removed: 1")).to_be_visible()
+    await page.locator(".board-notice [data-act=undo]").click()
+    await settled(page, 3)
+    await expect(page.locator(".board-notice")).to_have_count(1)
+
+
+async def test_the_large_place_takes_several_too(open_page: Open) -> None:
+    page = await edit_tab(open_page)
+
+    async def choose_there(number: int) -> None:
+        async with page.expect_file_chooser() as opened:
+            await page.locator("#edit-image button").first.click()
+        chooser = await opened.value
+        assert chooser.is_multiple()
+        await chooser.set_files(photos(number))
+
+    await choose_there(2)
+    await settled(page, 2)
+    await act(page, "clear").click()
+    await choose_there(1)
+    await expect(page.locator("#edit-image-note p")).to_have_text("480×400 PNG")
+    await expect(page.locator("#photos .batch")).to_be_hidden()
+
+
+async def test_long_lists_are_folded_and_a_new_choice_begins_new_notes(open_page: Open) -> None:
+    page = await edit_tab(open_page)
+    await choose(page, *photos(4))
+    await settled(page, 4)
+    await choose(page, *photos(4), *({**BROKEN, "name": f"broken {at}.jpg"} for at in range(4)))
+    await expect(notes(page).locator("summary")).to_have_text(
+        [
+            "Files that can't be used, left out: 4.",
+            "The same pictures are here already. Left out: 4 photos.",
+        ]
+    )
+    left_out = notes(page).last.locator("p")
+    await expect(left_out.first).to_be_hidden()
+    await notes(page).locator("summary").last.click()
+    assert sorted(await left_out.all_inner_texts()) == [file["name"] for file in photos(4)]
+    await choose(page, *photos(2))
+    await expect(notes(page)).to_have_text(
+        ["The same pictures are here already. Left out: photo 01.png and photo 02.png."]
+    )
+
+
+async def test_what_tells_names_apart_is_in_sight(open_page: Open) -> None:
+    page = await edit_tab(open_page)
+    named = [f"IMG_2026000{at} holiday.jpg" for at in range(3)]
+    await choose(page, *(photo(name, at) for at, name in enumerate([*named, "cat.jpg"])))
+    await settled(page, 4)
+    parts = page.locator("#photos bdi span:last-child")
+    await expect(parts).to_have_text(["0000 holiday.jpg", "0001 holiday.jpg", "0002 holiday.jpg", "cat.jpg"])
+    for number in range(4):
+        box, cell = await parts.nth(number).bounding_box(), await page.locator("#photos li").nth(number).bounding_box()
+        assert box
+        assert cell
+        assert cell["x"] <= box["x"] < box["x"] + 40 < box["x"] + box["width"] <= cell["x"] + cell["width"]
+
+
+async def test_a_notice_stands_above_the_run_button(open_page: Open) -> None:
+    page = await edit_tab(open_page, width=390, height=700)
+    await choose(page, *photos(3))
+    await settled(page, 3)
+    await act(page, "remove").first.click()
+    await said(page, "Removed: photo 01.png")
+    notice = await page.locator(".board-notice").bounding_box()
+    bar = await page.locator(".actions:has(#edit-run)").bounding_box()
+    assert notice
+    assert bar
+    assert notice["y"] + notice["height"] <= bar["y"]
 
 
 @BOTH
@@ -360,3 +448,6 @@ async def test_keys_go_from_photo_to_photo_and_take_one_out(open_page: Open) -> 
     await expect(remove).to_have_count(5)
     await expect(remove.nth(0)).to_be_focused()
     assert (await names(page))[0] == "photo 02.png"
+    await page.locator(".board-notice [data-act=undo]").click()
+    await expect(remove).to_have_count(6)
+    assert (await names(page))[0] == "photo 01.png"

@@ -296,6 +296,11 @@ async def test_an_edit_takes_one_click(open_page: Open, language: str, width: in
         await edit(name).click()
         await expect(prompt).to_have_value(words(name))
         await expect(prompt).to_be_focused()
+        await expect(edit(name)).to_have_attribute("aria-pressed", "true")
+        await edit(name).click()
+        await expect(prompt).to_have_value("")
+        await expect(edit(name)).to_have_attribute("aria-pressed", "false")
+    await edit("text").click()
     await page.keyboard.type("OLD")
     await expect(prompt).to_have_value(words("text").replace("…", "OLD", 1))
     await prompt.fill("")
@@ -304,13 +309,23 @@ async def test_an_edit_takes_one_click(open_page: Open, language: str, width: in
     spring = translate(language, "board_quick_season_words").partition("[")[0] + "spring"
     await expect(prompt).to_have_value(spring)
     await edit("left").click()
-    await expect(prompt).to_have_value(spring + comma + goes_on("left"))
-    await edit("right").click()
-    await expect(prompt).to_have_value(spring + comma + goes_on("right"))
+    await edit("close").click()
+    await expect(prompt).to_have_value(comma.join([spring, goes_on("left"), goes_on("close")]))
+    await expect(page.locator("#quick [aria-pressed=true]")).to_have_count(3)
+    await edit("left").click()
+    await expect(prompt).to_have_value(spring + comma + goes_on("close"))
+    await edit("season").click()
+    await expect(prompt).to_have_value(goes_on("close"))
     end = "." if language == "en" else "。"
     await prompt.fill(f"a hill{end} ")
     await edit("close").click()
     await expect(prompt).to_have_value(f"a hill{end}{comma[1:]}{words('close')}")
+    await edit("close").click()
+    await expect(prompt).to_have_value(f"a hill{end}")
+    await edit("restore").click()
+    example = page.locator(".controls:visible .chips").get_by_role("button").first
+    await example.click()  # it has words of its own
+    await expect(page.locator("#quick [aria-pressed=true]")).to_have_count(0)
 
 
 @BOTH
