@@ -17,7 +17,7 @@ from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from tests.browser.conftest import NewContext, Open
-from tests.browser.steps import cards, download, run, said, tab
+from tests.browser.steps import cards, download, run, said
 from tests.browser.test_feed import (
     AXE,
     FREE,
@@ -151,10 +151,11 @@ async def test_what_varies_in_two_ways_is_a_table_and_one_that_failed_is_ordered
     assert len(desk.orders) == 9
 
 
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
 async def test_a_table_that_is_wider_than_its_card_scrolls_in_it_and_its_rows_keep_their_headings_in_sight(
-    open_page: Open, desk: Desk
+    open_page: Open, desk: Desk, language: str
 ) -> None:
-    page = await open_page(width=390)
+    page = await open_page(language, width=390)
     card = await order(page, of("red hat", "blue hat"), 6, seed=31)
     await expect_slots(card, *["picture"] * 12)
     table = card.get_by_role("table")
@@ -165,19 +166,23 @@ async def test_a_table_that_is_wider_than_its_card_scrolls_in_it_and_its_rows_ke
     assert await page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-async def test_more_than_twelve_are_ordered_again_by_a_second_press(open_page: Open, desk: Desk) -> None:
-    page = await open_page()
+@BOTH
+async def test_more_than_twelve_are_ordered_again_by_a_second_press(
+    open_page: Open, desk: Desk, language: str, width: int, colours: Literal["light", "dark"]
+) -> None:
+    page = await open_page(language, width=width, colours=colours)
+    missing = translate(language, "board_missing", count=MANY)
     desk.says[51] = httpx.Response(400, json=REFUSED)
     card = await order_many(page, of(*map(str, range(MANY))), 51)
     await expect(card).to_have_attribute("data-state", "failed")
     go_on = card.locator("[data-act=go-on]")
-    await expect(go_on).to_have_text("Order the 14 missing ones again")
+    await expect(go_on).to_have_text(missing)
     began = await boxes(card)
     del desk.says[51]
     await go_on.dblclick()  # is meant as one
-    await expect(go_on).to_have_text("Press again to order 14 pictures")
+    await expect(go_on).to_have_text(translate(language, "board_go_on_sure", count=MANY))
     await page.keyboard.press("Tab")
-    await expect(go_on).to_have_text("Order the 14 missing ones again")
+    await expect(go_on).to_have_text(missing)
     await go_on.click()
     assert len(desk.orders) == MANY
     await go_on.click()
@@ -233,10 +238,14 @@ async def test_a_batch_goes_on_where_it_stood_when_the_app_was_started_anew(
         await context.close()
 
 
-async def test_what_was_stopped_goes_on_in_its_places(new_context: NewContext, tmp_path: Path) -> None:
+@BOTH
+async def test_what_was_stopped_goes_on_in_its_places(
+    new_context: NewContext, tmp_path: Path, language: str, width: int, colours: Literal["light", "dark"]
+) -> None:
     backend = Backend()
     backend.open.clear()
-    page = await (await new_context(locale="en-US", viewport={"width": 1400, "height": 900})).new_page()
+    context = await new_context(locale=language, color_scheme=colours, viewport={"width": width, "height": 900})
+    page = await context.new_page()
     with launched(service(backend, tmp_path, 1)) as url:
         await page.goto(url, wait_until="domcontentloaded")
         first = await order(page, "what has the line")
@@ -248,21 +257,21 @@ async def test_what_was_stopped_goes_on_in_its_places(new_context: NewContext, t
         backend.open.set()
         await expect(first).to_have_attribute("data-state", "done")
         go_on = card.locator("[data-act=go-on]")
-        await expect(go_on).to_have_text("Go on: 2 pictures")
+        await expect(go_on).to_have_text(translate(language, "board_go_on", count=2))
         await go_on.press("Enter")
         await expect_slots(card, "picture", "picture")
         await expect(card).to_have_attribute("data-state", "done")
         await expect(card).to_be_focused()
         assert len(backend.orders) == 3
-        await page.context.close()  # or its stream would keep the app from ending
+        await context.close()  # or its stream would keep the app from ending
 
 
-@pytest.mark.parametrize("width", [1400, 390])
+@BOTH
 async def test_photos_have_places_in_their_own_shapes_and_give_the_file_of_all_their_names(
-    open_page: Open, app: RunningApp, width: int
+    open_page: Open, app: RunningApp, language: str, width: int, colours: Literal["light", "dark"]
 ) -> None:
-    page = await open_page(width=width)
-    await tab(page, "Edit")
+    page = await open_page(language, width=width, colours=colours)
+    await page.locator("[role=tab][data-tab-id=edit]").click()
     shapes = {"beach.jpg": (600, 400), "dog.png": (400, 600), "海边.png": (500, 500)}
     await page.locator("#photos input[type=file]").set_input_files([photo(*named) for named in shapes.items()])
     await expect(page.locator("#photos li[data-is=ready]")).to_have_count(3)
@@ -284,8 +293,11 @@ async def test_photos_have_places_in_their_own_shapes_and_give_the_file_of_all_t
         assert opened.namelist() == ["beach-edited.png", "dog-edited.png", "海边-edited.png"]
 
 
-async def test_all_pictures_are_one_file(open_page: Open, desk: Desk) -> None:
-    page = await open_page()
+@BOTH
+async def test_all_pictures_are_one_file(
+    open_page: Open, desk: Desk, language: str, width: int, colours: Literal["light", "dark"]
+) -> None:
+    page = await open_page(language, width=width, colours=colours)
     card = await order(page, of("red hat", "blue hat"), 2, seed=81)
     await expect(card).to_have_attribute("data-state", "done")
     file = await download(page, "#feed .card [data-act=zip]", "qwen-images.zip")
