@@ -67,6 +67,7 @@ async def dropped(service: Service) -> None:
             if task:
                 task.cancel()
     await asyncio.sleep(0)
+    await asyncio.to_thread(service.delivery._desk.shutdown)  # a process that is killed writes nothing more
 
 
 async def again(before: Service, handler: Callable[[httpx.Request], Any]) -> tuple[Service, list[Order]]:
