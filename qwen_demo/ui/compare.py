@@ -13,7 +13,7 @@ from ..i18n import translate
 from ..order import Order
 from .events import Updates
 from .given import COMPARED, Given
-from .messages import t
+from .messages import t, unbroken
 
 
 @checked(frozen=True)
@@ -103,7 +103,7 @@ def label(given: Given, language: str) -> str:
     """What stands on the fold: "Several at once · 2 models · 3 sizes"."""
     counts = {"compare_models": len(given.models), "compare_sizes": len(given.sizes)}
     parts = {"field_several": True, "lines": given.lines, **counts, "both_rewritings": given.rewritten_or_not}
-    return " · ".join(translate(language, key, count=counts.get(key)) for key, told in parts.items() if told)
+    return " · ".join(unbroken(translate(language, key, count=counts.get(key))) for key, told in parts.items() if told)
 
 
 def of_order(order: Order) -> Several:

@@ -28,6 +28,11 @@ def t(key: str) -> I18nData:
     return I18nData(key)
 
 
+def unbroken(text: str) -> str:
+    """The same in one line, wherever others end."""
+    return text.replace(" ", "\u00a0")
+
+
 def describe(error: Exception, language: str) -> str:
     """The error in that language, as plain text. It may hold words from outside: escape it where HTML is shown.
 

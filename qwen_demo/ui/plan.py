@@ -16,7 +16,7 @@ from .compare import label
 from .events import Updates, language_of, on
 from .form import Form
 from .given import Given
-from .messages import problem_html
+from .messages import problem_html, unbroken
 from .painter import regions_in
 from .photos import photos_in
 
@@ -52,7 +52,8 @@ def question(service: Service, requests: Sequence[ImageRequest], language: str) 
 
 def asking(form: Form, question: str = "") -> Updates:
     """The run button with this question, which tells all that the line below it does, or with its own text."""
-    return {form.run: question or form.run.value, form.below["estimate"]: gr.update(visible=not question)}
+    button = gr.update(value=question, size="md") if question else gr.update(value=form.run.value, size="lg")
+    return {form.run: button, form.below["estimate"]: gr.update(visible=not question)}
 
 
 def wire_plan(demo: gr.Blocks, service: Service, form: Form) -> None:
@@ -93,9 +94,9 @@ def _parts(service: Service, ordered: Sequence[tuple[str, int]], language: str) 
     costs = [(pictures, prices.cost(model, pictures)) for model, pictures in ordered]
     known = [cost for _, cost in costs if cost is not None]
     unknown = sum(pictures for pictures, cost in costs if cost is None)
-    parts = [translate(language, "many_pictures", count=sum(pictures for pictures, _ in costs))]
+    parts = [unbroken(translate(language, "many_pictures", count=sum(pictures for pictures, _ in costs)))]
     if known:
-        cost = f"≈ {prices.written(math.fsum(known))}".replace(" ", "\u00a0")  # lines don't end there
+        cost = unbroken(f"≈ {prices.written(math.fsum(known))}")
         parts.append(translate(language, "partly_priced", cost=cost, count=unknown) if unknown else cost)
     return parts
 
