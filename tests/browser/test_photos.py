@@ -362,7 +362,8 @@ async def test_long_lists_are_folded_and_a_new_choice_begins_new_notes(open_page
     page = await edit_tab(open_page)
     await choose(page, *photos(4))
     await settled(page, 4)
-    await choose(page, *photos(4), *({**BROKEN, "name": f"broken {at}.jpg"} for at in range(4)))
+    broken = [FilePayload(name=f"broken {at}.jpg", mimeType="image/jpeg", buffer=b"no picture") for at in range(4)]
+    await choose(page, *photos(4), *broken)
     await expect(notes(page).locator("summary")).to_have_text(
         [
             "Files that can't be used, left out: 4.",
