@@ -29,7 +29,7 @@ function newEdit(name, marked, prompt) {
   parts.push(parts.pop() || LAST);
   const there = new RegExp(`(?:${literally(words.comma.trim())}\\s*)?${parts.join(TYPED)}`, "iu");
   const press = () => (there.test(prompt.value) ? takeBack() : add());
-  const element = button("quick", words[`quick_${name}`], press, { "data-edit": name, title: plain });
+  const element = button("quick", words[`quick_${name}`], press, { "data-edit": name, title: marked });
 
   function add() {
     const before = prompt.value.trimEnd(), goesOn = before && !ENDED.test(before);
