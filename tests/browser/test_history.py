@@ -338,7 +338,7 @@ async def test_whatever_goes_wrong_inside_is_told_and_one_can_run_again(
 ) -> None:
     page = await open_page()
     await page.locator("#text-prompt textarea").fill("a hill")
-    monkeypatch.setattr("qwen_demo.service.split", lambda *_: 1 / 0)
+    monkeypatch.setattr("qwen_demo.service.expand", lambda *_: 1 / 0)
     await page.locator("#text-run").click()
     await expect(page.locator("#text-status [role=alert]")).to_have_text(
         re.compile(r"Internal error [0-9a-f]{8}\. The log has more under this id\.")
