@@ -1,11 +1,9 @@
 """The thin middle: an order becomes calls, answers become pictures that are kept."""
 
 import asyncio
-import logging
-import math
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,24 +16,23 @@ from .api.errors import InvalidRequest, QwenDemoError
 from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, make, split
 from .archive import Archives
 from .axes import Axes, expand, grid_of
-from .call import Call, Photo, State
+from .call import Photo, State
 from .delivery import Delivery
-from .disk import PIXELS, DiskFull, Room
+from .disk import DiskFull, Room
 from .inpaint import Region
 from .journal import Journal
 from .library import Entry, Library
 from .lineage import ids_of, references_of
 from .order import Order, Terms
-from .orders import Orders, TooManyOrders
-from .quota import Charge, Limit, Quota, TooManyAttempts
+from .orders import Orders
+from .quota import Quota
 from .recipe import Recipe, check_foreign, names_of, read
 from .retouching import Retouching, requests_for
+from .running import Running
 from .upkeep import Upkeep
 from .uploads import Uploads, stand_in
 from .usage import Ledger, Prices
 from .visitors import NoOwnKeys, OwnKeys, Visitor, check_key
-
-log = logging.getLogger(__name__)
 
 ONE_WAY = Axes()
 
@@ -86,13 +83,11 @@ class Service:
         self.upkeep = Upkeep(orders, self.journal, library, public=public)
         self.engine = engine
         self.quota = quota
-        self.attempts = Limit(attempts, TooManyAttempts)
         self.own_keys = OwnKeys(self._other_hosts) if keyed else None
         self.public = public
         self.uploads = Uploads(self.library, public=public)
         self.retouching = Retouching(self.library, self.uploads, public=public)
         self._room = Room(library.root)
-        self._resuming = asyncio.Lock()  # a look at who has what is over before the next one
         self.delivery = Delivery(
             client,
             keyed,
@@ -104,6 +99,15 @@ class Service:
             upkeep=self.upkeep,
             own_keys=self.own_keys,
             room=self._room,
+        )
+        self.running = Running(
+            orders,
+            self.delivery,
+            self.journal,
+            self.ledger,
+            quota=quota,
+            attempts=attempts,
+            own_keys=self.own_keys,
         )
 
     def library(self, owner: str) -> Library:
@@ -208,14 +212,9 @@ class Service:
         return await self._place(requests, visitor, replace(terms, sources=tuple(ids)))
 
     async def admit(self, requests: Sequence[ImageRequest], visitor: Visitor) -> None:
-        """Whether these could be ordered now, as far as it can be known without counting them. Raises as `order`."""
+        """Whether these could be ordered now, as far as it can be known without counting. Raises as `order_from`."""
         with self._unpaid():
-            self.orders.check(visitor, len(requests))
-            (key, host), n = self._paid_by(visitor), sum(request.n for request in requests)
-            await self.delivery.check((visitor.name, *visitor.counted), key, host, n)
-            if self.quota and not key:
-                await self.quota.check(visitor, n)
-            await self.attempts.check(visitor, len(requests))
+            await self.running.check(requests, visitor, *self._paid_by(visitor))
 
     async def order(self, request: ImageRequest, n: int, visitor: Visitor, sources: Sequence[str] = ()) -> Order:
         """Order `n` pictures (1 to 6) of a request, in as many calls as its model needs.
@@ -252,13 +251,9 @@ class Service:
         return await self._place(requests, visitor, replace(terms, references=references, shape=shape))
 
     async def _place(self, requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms) -> Order:
-        """Count an order of these requests, and begin it. Raises as `order`."""
         key, host = self._paid_by(visitor)
         terms = replace(terms, own_key=bool(key), host=host, billed=self.engine.billed or bool(key))
-        async with self._charged(requests, visitor, terms, key) as charge:
-            order = self.orders.place(requests, visitor, terms)
-        order.task = asyncio.create_task(self._run(order, order.calls, key, charge))
-        return order
+        return await self.running.begin(requests, visitor, terms, key)
 
     async def go_on(self, order: Order, visitor: Visitor, place: int | None = None, *, lost: bool = False) -> None:
         """Order what of it is `open`, or the one call of that place, as it is and in the same order.
@@ -273,18 +268,10 @@ class Service:
             return
         with self._unpaid():
             requests = [self._renewed(call.request) for call in calls]
-            self.orders.check(visitor, len(requests))
             key, host = self._paid_by(visitor)
             if (bool(key), host) != (order.terms.own_key, order.terms.host):
                 raise OtherPayer
-            async with self._charged(requests, visitor, order.terms, key) as charge:
-                if not await self._claim(order):  # another process may have gone on with it
-                    raise TooManyOrders
-                here = self.orders.find(order.id, order.visitor) is order
-                if not here or not set(calls) <= set(order.lost if lost else order.open):  # another press was first
-                    raise TooManyOrders
-                order.go_on(calls, requests)
-        order.task = asyncio.create_task(self._run(order, calls, key, charge))
+            await self.running.go_on(order, calls, requests, visitor, key)
 
     def _renewed(self, request: ImageRequest) -> ImageRequest:
         """A request as the models of now take it: what was ordered may be from before they changed.
@@ -293,49 +280,6 @@ class Service:
             InvalidRequest: they don't.
         """
         return make(request.kind, request.references, **asked(request), catalog=self.engine.catalog)
-
-    @asynccontextmanager
-    async def _charged(
-        self, requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms, key: str
-    ) -> AsyncIterator[Charge]:
-        """Count these requests, and begin with them while the block runs. What goes wrong there costs nothing."""
-        n = sum(request.n for request in requests)
-        pixels = terms.shape[0] * terms.shape[1] if terms.regions else PIXELS
-        room = n * math.ceil(pixels / PIXELS)
-        await self.delivery.check((visitor.name, *visitor.counted), key, terms.host, room)
-        charge = Charge() if key or not self.quota else await self.quota.charge(visitor, n)
-        try:
-            await self.attempts.charge(visitor, len(requests))
-            yield charge
-        except BaseException:  # whoever asked may be gone, too
-            await asyncio.shield(charge.give_back(n))
-            raise
-
-    async def _run(self, order: Order, calls: Sequence[Call], key: str, charge: Charge) -> None:
-        """The way of an order's calls to their ends, side by side: a failed one stops none of the others."""
-        order.charge = charge.told
-        for call in calls:
-            call.task = None if order.cancelled else asyncio.create_task(self.delivery.see_through(order, call, key))
-        try:
-            await self.delivery.note(order)
-            await self._settle(order, charge)
-            self.ledger.enter(order, calls)
-        finally:
-            self.orders.end(order)
-
-    async def _settle(self, order: Order, charge: Charge) -> None:
-        """Wait for the ends of an order's calls, and give back what of its charge surely cost nothing.
-
-        That it is settled is written down first: a process that ends in between leaves too much counted, never too
-        little. Where it can't be, whoever takes the order over gives back what is written there.
-        """
-        await asyncio.gather(*(call.task for call in order.calls if call.task), return_exceptions=True)
-        calls = [call for call in order.calls if call.charged]
-        for call in calls:
-            call.charged = False
-        if await self.delivery.note(order) or not charge.told:
-            refused = sum(call.unbilled for call in calls if call.refused)
-            await charge.give_back(sum(call.unbilled for call in calls), refused)
 
     def not_ready(self) -> str:
         """Why no orders are taken, or "". Not for the event loop."""
@@ -354,79 +298,6 @@ class Service:
         if order.terms.host not in self._other_hosts:
             return self.engine
         return replace(self.engine, base_url=self._other_hosts[order.terms.host].base_url)
-
-    async def resume(self, visitor: str = "") -> None:
-        """Take up again what another process left, such as the app before it was started anew.
-
-        Answers that are here are read and fetched; what was counted and surely cost nothing is given back. Of a
-        `visitor`, who is here now, everything is taken over that no other process works on, and what another one has
-        is not found here any more. A folder that can't be read is told in the log: it may be another time.
-        """
-        async with self._resuming:
-            try:
-                taken = await self.delivery.aside(self.journal.take_over, visitor)
-            except OSError as error:
-                log.error("what other processes left can't be looked at: %s", error)
-                return
-            self.orders.leave(taken.elsewhere)
-            for order in taken.orders:
-                try:
-                    self.orders.take_back(order)
-                    if order.unread:
-                        self.fetch_again(order)
-                    elif any(call.charged for call in order.calls):
-                        await self._settle(order, self._charge_of(order))
-                except Exception:  # it stops neither the others nor the app's start
-                    log.exception("order %s is not taken up again", order.id)
-
-    async def watch(self, every: float = 30.0) -> None:
-        """Take over what a process leaves when it ends, before addresses of pictures expire. Until it is cancelled.
-
-        What goes wrong is told in the log, and tried again at the next look.
-
-        Args:
-            every: seconds between two looks.
-        """
-        while True:
-            await asyncio.sleep(every)
-            try:
-                if await self.delivery.aside(self.journal.someone_ended):
-                    await self.resume()
-            except Exception:
-                log.exception("what another process left is not taken over yet")
-
-    async def _claim(self, order: Order) -> bool:
-        """Whether an order at rest is still this process's to work on. What another one has is not found here."""
-        async with order.noting:
-            mine = await self.delivery.aside(self.journal.claim, order)
-        if not mine:
-            self.orders.forget(order)
-        return mine
-
-    def _charge_of(self, order: Order) -> Charge:
-        return self.quota.charged(order.charge) if self.quota else Charge()
-
-    def fetch_again(self, order: Order) -> None:
-        """Try once more to understand what came, and to fetch its pictures; nothing where all is here."""
-        if not (calls := order.unread):
-            return
-
-        key = ""
-        if self.own_keys and order.terms.own_key:
-            held, host = self.own_keys.held(order.visitor)
-            key = held if host == order.terms.host else ""  # another host's key goes nowhere else
-
-        async def run() -> None:
-            try:
-                if await self._claim(order):
-                    for call in calls:
-                        call.task = asyncio.create_task(self.delivery.take_up(order, call, key))
-                    await self._settle(order, self._charge_of(order))
-            finally:
-                self.orders.end(order)
-
-        order.resume(calls)
-        order.task = asyncio.create_task(run())
 
     async def order_again(self, order: Order, visitor: Visitor, place: int | None = None) -> list[Order]:
         """Order anew what was sent and is lost, or the one picture of that place: with the same words and seeds.
@@ -472,12 +343,12 @@ class Service:
 
         Raises as `Retouching.apply_again`; TooManyAttempts: it takes as much work here as a call.
         """
-        await self.attempts.charge(visitor, 1)
+        await self.running.attempts.charge(visitor, 1)
         return await self._replaced(entry, await self.retouching.apply_again(entry, painted, visitor), visitor)
 
     async def align(self, entry: Entry, visitor: Visitor) -> Entry:
         """A picture aligned to its photo, which takes its place in the visitor's orders. Raises as `apply_again`."""
-        await self.attempts.charge(visitor, 1)
+        await self.running.attempts.charge(visitor, 1)
         return await self._replaced(entry, await self.retouching.align(entry, visitor), visitor)
 
     async def _replaced(self, entry: Entry, path: Path, visitor: Visitor) -> Entry:
@@ -491,11 +362,6 @@ class Service:
                     await self.delivery.note(order)
                     break
         return made or entry
-
-    async def forget(self, order: Order) -> None:
-        """Nobody wants what is unread of it."""
-        self.orders.forget(order)
-        await self.delivery.aside(self.journal.drop, order)
 
     def key_of(self, visitor: Visitor) -> str:
         """The visitor's own key: the one that came with the request, else the one that was entered; or "".

@@ -21,6 +21,7 @@ LAYERS = [
     {"upkeep", "uploads"},
     {"retouching"},
     {"delivery"},
+    {"running"},
     {"service"},
     {"web"},
     {"ui"},

@@ -85,7 +85,7 @@ async def test_calls_have_a_limit_of_their_own_whoever_pays_for_them(service: Se
 
 
 async def test_what_the_quota_refuses_is_no_attempt(service: Service, backend: Backend) -> None:
-    service.quota = Quota("1/day", "")
+    service.running.quota = Quota("1/day", "")
     await ordered(service, 1, ANN)
     for _ in range(100):
         with pytest.raises(OverQuota):
@@ -98,7 +98,7 @@ async def test_what_the_quota_refuses_is_no_attempt(service: Service, backend: B
 async def test_of_refused_pictures_as_many_are_given_back_as_the_quota_has(
     service: Service, backend: Backend, refusal: Callable[[httpx.Request], httpx.Response]
 ) -> None:
-    service.attempts = Limit("", TooManyAttempts)
+    service.running.attempts = Limit("", TooManyAttempts)
     backend.refusal = refusal
     left = []
     for _ in range(6):
@@ -117,7 +117,7 @@ async def test_of_refused_pictures_as_many_are_given_back_as_the_quota_has(
 async def test_for_what_the_visitor_can_do_nothing_all_is_given_back(
     service: Service, backend: Backend, status: int
 ) -> None:
-    service.attempts = Limit("", TooManyAttempts)
+    service.running.attempts = Limit("", TooManyAttempts)
     backend.refusal = refuse(status)
     for _ in range(5):
         await ordered(service, 6, ANN)

@@ -110,7 +110,7 @@ async def test_a_task_is_followed_across_a_restart_and_never_begun_twice(
     studio.done = True
     service.journal.life.end()
     again = make(tmp_path, STUDIO, carry)
-    await again.resume()
+    await again.running.resume()
     (found,) = again.orders.of("ann")
     await found.finish()
     assert (found.id, found.problems, len(found.pictures)) == (order.id, [], 1)
@@ -136,7 +136,7 @@ async def test_a_task_that_can_not_be_asked_after_stays_to_be_fetched_again(
     order = await (await service.order_from("text_to_image", [], 1, ANN, **DRAW)).finish()
     assert ([call.state for call in order.calls], bool(order.unread)) == ([State.ANSWERED], True)
     refused = False
-    service.fetch_again(order)
+    service.running.fetch_again(order)
     await order.finish()
     assert (order.problems, len(order.pictures)) == ([], 1)
 
@@ -189,7 +189,7 @@ async def test_what_is_lost_on_an_own_engine_is_tried_again_and_then_failed_with
         assert (posts, bool(order.lost), said, await service.left(ANN)) == (3, False, [False, False], 5)
     service.journal.life.end()
     again = make(tmp_path, engine, reset)
-    await again.resume()
+    await again.running.resume()
     (found,) = again.orders.of("ann")
     assert (found.terms.billed, bool(found.lost)) == (billed, billed)
 
@@ -319,7 +319,7 @@ async def test_an_order_of_an_engine_that_is_gone_is_known_after_a_restart(tmp_p
     order = await (await service.order_from("text_to_image", [], 1, ANN, **fields)).finish()
     service.journal.life.end()
     other = make(tmp_path, STUDIO, lambda _: httpx.Response(500))
-    await other.resume()
+    await other.running.resume()
     (found,) = other.orders.of("ann")
     assert (found.request.model, found.request.size, found.request.steps) == ("Qwen/Qwen-Image", "512x512", 9)
     assert [picture.path for picture in found.pictures] == [picture.path for picture in order.pictures]
@@ -375,7 +375,7 @@ async def test_a_key_goes_to_no_host_that_it_was_not_entered_for(
     order = await (await service.order_from("text_to_image", [], 1, ANN, **DRAW)).finish()
     assert bool(order.unread)
     service.own_keys.put("ann", "sk-another-0123456789")  # for the usual host
-    service.fetch_again(order)
+    service.running.fetch_again(order)
     await order.finish()
     assert {(host, key) for _, host, key in asked} == {("intl.example", f"Bearer {OWN_KEY}"), ("intl.example", "")}
     assert order.problems[0].may_be_billed
@@ -411,7 +411,7 @@ async def test_an_order_is_known_after_a_restart_though_its_model_takes_other_th
     models = Catalog(tuple(replace(model, **changes) for model in PROVIDER_ENGINE.catalog.models))
     service.journal.life.end()
     again = make(tmp_path, replace(PROVIDER_ENGINE, catalog=models), lambda _: unread)
-    await again.resume()
+    await again.running.resume()
     (found,) = again.orders.of("ann")
     await found.finish()
     assert (found.request.size, bool(found.unread)) == ("1472x1140", True)

@@ -74,7 +74,7 @@ async def again(before: Service, handler: Callable[[httpx.Request], Any]) -> tup
     """The app, started anew on the folder of one that has ended, once what it took up has come to its end."""
     before.journal.life.end()
     service = make(before.everything.root, handler)
-    await service.resume()
+    await service.running.resume()
     orders = list(service.orders._orders.values())
     for order in orders:
         await order.finish()
@@ -193,7 +193,7 @@ async def test_orders_of_before_that_go_on_wait_in_the_line_of_all(tmp_path: Pat
     await dropped(service)
     service.journal.life.end()
     later = make(tmp_path, noted, 2)
-    await later.resume()
+    await later.running.resume()
     for order in later.orders.of("ann"):
         await later.go_on(order, ANN)
     assert sum([len((await order.finish()).pictures) for order in later.orders.of("ann")]) == 8
@@ -265,7 +265,7 @@ async def test_an_order_whose_pictures_are_here_is_not_fetched_again(tmp_path: P
     service = make(tmp_path, lambda _: httpx.Response(400, json={"error": {"code": "2004", "message": "no"}}))
     order = await (await service.order(HILL, 2, ANN)).finish()
     told = dict(order.reasons)
-    service.fetch_again(order)
+    service.running.fetch_again(order)
     assert (order.finished, order.reasons, sorted(told)) == (True, told, [0, 1])
 
 
@@ -283,7 +283,7 @@ async def test_what_cant_be_understood_stays_and_is_read_once_it_can(
     service.journal.answer_file(order, order.unread[0]).write_bytes(
         json.dumps({"pictures_of_the_future": [base64.b64encode(png()).decode()]}).encode()
     )
-    later.fetch_again(order)
+    later.running.fetch_again(order)
     assert len((await order.finish()).pictures) == 1
     assert order.problems == []
     assert later.orders.unread("ann") == []
@@ -297,7 +297,7 @@ async def test_a_picture_that_found_no_room_on_disk_is_fetched_again(
     order = await (await service.order(HILL, 1, ANN)).finish()
     assert (len(order.pictures), len(order.unread)) == (1, 1)
     monkeypatch.undo()
-    service.fetch_again(order)
+    service.running.fetch_again(order)
     await order.finish()
     assert [picture.path for picture in order.pictures] == pictures(tmp_path)
     assert (order.unread, order.problems) == ([], [])
@@ -316,7 +316,7 @@ async def test_what_nobody_wants_is_dropped(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: httpx.Response(200, json={}))
     order = await (await service.order(HILL, 1, ANN)).finish()
     assert service.orders.unread("ann") == [order]
-    await service.forget(order)
+    await service.running.forget(order)
     assert service.orders.unread("ann") == []
     assert stands(tmp_path) == []
 
@@ -381,7 +381,7 @@ async def test_an_order_that_cant_be_taken_up_stops_neither_the_start_nor_the_ot
         os.utime(file.with_name(f"{name}.json"), (number, number))  # before it
     service.journal.life.end()
     later = make(tmp_path, never, quota=Quota("9/day", ""))
-    await later.resume()
+    await later.running.resume()
     assert {order.id for order in later.orders.of("ann")} == {file.stem, "count"}
     assert "order whose is not taken up" in caplog.text
 
@@ -455,7 +455,7 @@ async def test_of_processes_that_start_at_once_each_order_has_one(tmp_path: Path
     placed = [await (await service.order(HILL, 1, ANN)).finish() for _ in range(30)]
     service.journal.life.end()
     others = [make(tmp_path, never) for _ in range(4)]
-    await asyncio.gather(*(other.resume() for other in others))
+    await asyncio.gather(*(other.running.resume() for other in others))
     found = [order.id for other in others for order in other.orders.of("ann")]
     assert sorted(found) == sorted(order.id for order in placed)
 
@@ -475,19 +475,19 @@ async def test_a_visitor_finds_own_orders_wherever_the_way_leads_but_for_those_a
     runs = await service.order(replace(HILL, seed=99), 1, ANN)
     await asyncio.wait_for(sent.wait(), 30)
     other = make(tmp_path, never)
-    await other.resume("ann")
+    await other.running.resume("ann")
     assert [order.id for order in other.orders.of("ann")] == [rests.id]
     assert other.orders.of("bob") == []
     go.set()
     await runs.finish()
-    await other.resume("ann")
+    await other.running.resume("ann")
     assert [order.id for order in other.orders.of("ann")] == [rests.id, runs.id]
     assert len(await back(service, "ann")) == 2  # as when the way leads here again
 
 
 async def back(service: Service, visitor: str) -> list[Order]:
     before = service.orders.of(visitor)
-    await service.resume(visitor)
+    await service.running.resume(visitor)
     now = service.orders.of(visitor)
     assert [order.id for order in now] == [order.id for order in before]
     assert not set(now) & set(before), "another process may have changed them"
@@ -514,7 +514,7 @@ async def test_a_visitors_orders_are_found_without_a_look_into_those_of_others(
 async def test_what_a_dead_process_left_is_taken_over_while_others_run(tmp_path: Path) -> None:
     service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
     order = await (await service.order(HILL, 1, ANN)).finish()
-    watching = asyncio.create_task(other.watch(every=0.01))
+    watching = asyncio.create_task(other.running.watch(every=0.01))
     service.journal.life.end()
     async for orders in other.orders.follow("ann", every=0.01):
         if orders:
@@ -546,7 +546,7 @@ async def test_what_a_dead_process_did_not_send_is_given_back_once_where_the_cou
     for _ in range(2):
         service.journal.life.end()
         service = make(tmp_path, never, quota=quota)
-        await service.resume()
+        await service.running.resume()
         found.append(await quota.left(ANN))
     (order,) = service.orders.of("ann")
     assert [call.state for call in order.calls] == [State.FAILED, State.SENT, State.WAITING, State.WAITING]
@@ -571,7 +571,7 @@ async def test_what_cost_nothing_is_given_back_once_even_if_that_can_t_be_writte
     for _ in range(2):
         service.journal.life.end()
         service = make(tmp_path, never, quota=quota)
-        await service.resume()
+        await service.running.resume()
         left.append(await quota.left(ANN))
     assert left == [2, 6, 6]
 
@@ -597,6 +597,6 @@ async def test_what_the_api_refused_in_a_dead_process_is_given_back_only_up_to_t
         await dropped(service)
         service.journal.life.end()
         service = make(tmp_path, refuse, 1, quota)
-        await service.resume()
+        await service.running.resume()
         left.append(await quota.left(ANN))
     assert left == [3, 1]

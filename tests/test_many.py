@@ -378,7 +378,7 @@ async def test_who_goes_away_while_it_is_counted_is_not_charged(tmp_path: Path) 
         begun_counting.set()
         await asyncio.Event().wait()
 
-    service.attempts.charge = charge  # type: ignore[method-assign]
+    service.running.attempts.charge = charge  # type: ignore[method-assign]
     ordering = asyncio.create_task(begun(service))
     await asyncio.wait_for(begun_counting.wait(), 30)
     assert await quota.left(ANN) == 4

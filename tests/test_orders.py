@@ -360,7 +360,7 @@ async def test_an_order_of_before_is_followed_like_any_other(
     service = service_of(Orders(8))
     ann = Follower(service.orders, "ann")
     assert await ann.hears() == []
-    await service.resume()
+    await service.running.resume()
     (order,) = service.orders.of("ann")
     order.tell()
     assert await ann.hears() == [order.id]
@@ -380,7 +380,7 @@ async def test_of_each_visitors_finished_orders_the_last_fifty_are_kept(
         os.utime(tmp_path / ".orders" / f"{order.id}.json", (number, number))
     service.journal.life.end()
     anew = service_of(Orders(8))
-    await anew.resume()  # all of them stand in the journal
+    await anew.running.resume()  # all of them stand in the journal
     assert [order.id for order in anew.orders.of("ann")] == [order.id for order in placed[2:]]
     assert [order.id for order in anew.orders.of("bob")] == [other.id]
 

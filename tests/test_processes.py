@@ -44,15 +44,15 @@ async def test_what_went_on_in_another_process_is_not_found_here_and_not_sent_tw
     here, there = Gate(), Gate()
     service, other = make(tmp_path, here, 1), make(tmp_path, there)
     order = await stopped(service, here.sent, here.go)
-    await other.resume("ann")
+    await other.running.resume("ann")
     (same,) = other.orders.of("ann")
     await other.go_on(same, ANN)
     await asyncio.wait_for(there.sent.wait(), 30)
-    await service.resume("ann")
+    await service.running.resume("ann")
     assert service.orders.find(order.id, "ann") is None
     there.go.set()
     await same.finish()
-    await service.resume("ann")  # it is at rest, and so back
+    await service.running.resume("ann")  # it is at rest, and so back
     (back,) = service.orders.of("ann")
     assert (back.id, len(back.pictures), here.seeds, sorted(there.seeds)) == (order.id, 4, [10], [11, 12, 13])
 
@@ -62,7 +62,7 @@ async def test_of_two_processes_that_know_an_order_one_goes_on_with_it(tmp_path:
     quota = Quota("9/day", "")
     service, other = make(tmp_path, here, 1, quota), make(tmp_path, there, quota=quota)
     order = await stopped(service, here.sent, here.go)
-    await other.resume("ann")
+    await other.running.resume("ann")
     (same,) = other.orders.of("ann")
     there.go.set()
     outcomes = await asyncio.gather(service.go_on(order, ANN), other.go_on(same, ANN), return_exceptions=True)
@@ -82,14 +82,14 @@ async def test_what_goes_on_here_is_taken_over_by_nobody_from_the_first_moment(t
 async def test_what_another_process_has_is_not_written_or_dropped_here(tmp_path: Path) -> None:
     service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
     order = await (await service.order(HILL, 1, ANN)).finish()
-    await other.resume("ann")
+    await other.running.resume("ann")
     (file,) = stands(tmp_path)
     before = file.read_bytes()
     service.journal.write(order)
-    await service.forget(order)
+    await service.running.forget(order)
     assert file.read_bytes() == before
     (same,) = other.orders.of("ann")
-    await other.forget(same)
+    await other.running.forget(same)
     assert stands(tmp_path) == []
 
 
@@ -106,13 +106,13 @@ async def test_own_orders_are_not_read_again_and_one_that_others_had_meanwhile_i
         return read_bytes(path)
 
     monkeypatch.setattr(Path, "read_bytes", noted)
-    await service.resume("ann")
+    await service.running.resume("ann")
     assert (service.orders.of("ann"), read) == (orders, [])
-    await other.resume("ann")
+    await other.running.resume("ann")
     read.clear()
-    await other.resume("ann")
+    await other.running.resume("ann")
     assert read == []
-    await service.resume("ann")
+    await service.running.resume("ann")
     assert read == [order.id for order in orders]
 
 
@@ -147,8 +147,8 @@ async def test_a_folder_that_cant_be_read_for_a_while_keeps_nothing_from_startin
         return ended(life)
 
     monkeypatch.setattr(Life, "ended", away)
-    await other.resume()  # as when the app starts
-    watching = asyncio.create_task(other.watch(every=0.01))
+    await other.running.resume()  # as when the app starts
+    watching = asyncio.create_task(other.running.watch(every=0.01))
     async for orders in other.orders.follow("ann", every=0.01):
         if orders:
             break

@@ -392,7 +392,7 @@ async def test_an_order_goes_on_after_a_restart_with_the_answer_that_came(
     assert [call.state for call in order.calls] == [State.ANSWERED, State.ANSWERED]
     service.journal.life.end()
     later = made(tmp_path / "outputs", backend)
-    await later.resume()
+    await later.running.resume()
     (back,) = later.orders.of("ann")
     await back.finish()
     assert (back.problems, [call.state for call in back.calls]) == ([], [State.DONE, State.DONE])

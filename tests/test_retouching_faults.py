@@ -154,7 +154,7 @@ async def test_after_a_restart_a_region_that_was_not_sent_can_be_ordered(
         await order.finish()
     service.journal.life.end()
     later = made(tmp_path / "outputs", backend)
-    await later.resume()
+    await later.running.resume()
     (back,) = later.orders.of("ann")
     await back.finish()
     assert [call.state for call in back.calls] == [State.DONE, State.WAITING]

@@ -116,8 +116,8 @@ def launch_options(service: Service, settings: Settings) -> dict[str, Any]:
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        await service.resume()
-        work = (service.upkeep.sweep(Path(get_upload_folder())), service.watch())
+        await service.running.resume()
+        work = (service.upkeep.sweep(Path(get_upload_folder())), service.running.watch())
         tasks = [asyncio.create_task(one) for one in work]
         async with agents.run() if agents else nullcontext():
             yield

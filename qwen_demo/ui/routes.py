@@ -158,7 +158,7 @@ class Board:
         told: dict[str, Told] = {}
         seen: dict[str, int] = {}
         whole = True
-        await self._service.resume(asked.visitor.name)  # another process may have had them until now
+        await self._service.running.resume(asked.visitor.name)  # another process may have had them until now
         async for orders in self._service.orders.follow(asked.visitor.name, EVERY):
             new = [order for order in orders if not order.finished or seen.get(order.id) != order.changes]
             seen = {order.id: order.changes for order in orders}
@@ -245,19 +245,19 @@ class Board:
             return self._offer(asked, await asyncio.to_thread(of_order, order, asked.library))
         if action.act in ("delete", "restore", "star", "zip", "align"):
             return await self._act_on_pictures(asked, action)
-        await self._service.resume(asked.visitor.name)  # or it could act on what another process has changed since
+        await self._service.running.resume(asked.visitor.name)  # another process may have changed it since
         order = self._order(asked, action.order)
         match action.act:
             case "stop":
                 order.cancel()
             case "fetch":
-                self._service.fetch_again(order)
+                self._service.running.fetch_again(order)
             case "again" if order.finished:
                 await self._service.order_again(order, asked.visitor, action.place)
             case "go_on":
                 await self._service.go_on(order, asked.visitor, action.place)
             case "forget" if order.finished:  # what runs still counts for the visitor's limits
-                await self._service.forget(order)
+                await self._service.running.forget(order)
         return {}
 
     async def _photo(self, asked: Asked) -> Told:
