@@ -13,7 +13,7 @@ from .api import catalog
 from .api.client import QwenClient
 from .api.engine import PROVIDER_ENGINE, Engine
 from .api.errors import InvalidRequest, QwenDemoError
-from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, make, split
+from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, make
 from .archive import Archives
 from .axes import Axes, expand, grid_of
 from .call import Photo, State
@@ -160,7 +160,10 @@ class Service:
 
         Raises:
             InvalidRequest: a field breaks its rule, or a picture can't be used.
-            QwenDemoError: as for `order`.
+            NoOwnKeys: the visitor brings a key, and none is taken.
+            BadKey: the key that the visitor brings can't be one.
+            UnknownHost: that key may not go where the visitor says.
+            QwenDemoError: as for `Running.begin`.
         """
         fields["catalog"] = self.engine.catalog
         with self._unpaid():
@@ -216,30 +219,8 @@ class Service:
         with self._unpaid():
             await self.running.check(requests, visitor, *self._paid_by(visitor))
 
-    async def order(self, request: ImageRequest, n: int, visitor: Visitor, sources: Sequence[str] = ()) -> Order:
-        """Order `n` pictures (1 to 6) of a request, in as many calls as its model needs.
-
-        `sources` are the ids of those of its reference pictures that the library knows, as `Terms` has them.
-
-        The order goes on whoever watches it. Its pictures are in the library when it has them.
-
-        Raises:
-            InvalidRequest: n is not a whole number from 1 to 6.
-            OverQuota: the visitor, or all together, may not spend that much.
-            TooManyAttempts: the visitor may not send that much.
-            DiskFull: the pictures would have no place.
-            Unauthorized: the visitor's own key was refused before.
-            QuotaUnknown: nobody knows what may be spent.
-            NoOwnKeys: the visitor brings a key, and none is taken.
-            BadKey: the key that the visitor brings can't be one.
-            UnknownHost: that key may not go where the visitor says.
-            TooManyOrders: of this visitor.
-            ShuttingDown: the app takes no new orders.
-        """
-        return await self._order(split(request, n), visitor, Terms(sources=tuple(sources)))
-
     async def _order(self, requests: Sequence[ImageRequest], visitor: Visitor, terms: Terms) -> Order:
-        """Order these requests, which hold the same pictures. Raises as `order`."""
+        """Order these requests, which hold the same pictures. Raises as `order_from`."""
         first = requests[0]
         shape = await _shape(first)
         if first.references:
@@ -261,7 +242,7 @@ class Service:
         What is `lost` in its place: it may be paid for twice.
 
         Raises:
-            QwenDemoError: as for `order`.
+            QwenDemoError: as for `order_from`.
         """
         calls = [call for call in (order.lost if lost else order.open) if place is None or place in call.places]
         if not calls:
@@ -306,7 +287,7 @@ class Service:
 
         Raises:
             InvalidRequest: a reference picture is not here any more.
-            QwenDemoError: as for `order`.
+            QwenDemoError: as for `order_from`.
         """
         if (order.terms.photos or grid_of(order).apart) and not order.terms.regions:
             await self.go_on(order, visitor, place, lost=place is None)

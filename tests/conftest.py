@@ -21,15 +21,17 @@ from qwen_demo.api.catalog import PROVIDER, Catalog, Model
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.dialects import DEFAULT
 from qwen_demo.api.engine import PROVIDER_ENGINE, Engine
-from qwen_demo.api.requests import ImageRequest
+from qwen_demo.api.requests import ImageRequest, asked
 from qwen_demo.api.responses import ImagesResponse, ResultImage, parse
 from qwen_demo.library import Library
 from qwen_demo.offline import create_app
+from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.settings import Settings
 from qwen_demo.ui import build_app, launch_options
 from qwen_demo.usage import Prices
+from qwen_demo.visitors import Visitor
 
 KEY = "sk-test-4f1c9a2b"
 
@@ -183,3 +185,9 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+async def ask_for(service: Service, request: ImageRequest, n: int, visitor: Visitor) -> Order:
+    """Order pictures through the door that the page and programs use."""
+    fields = {name: value for name, value in asked(request).items() if name != "n"}
+    return await service.order_from(request.kind, request.references, n, visitor, **fields)

@@ -25,7 +25,7 @@ from qwen_demo.quota import Limit, OverQuota, Quota, TooManyAttempts, TooMuchKep
 from qwen_demo.service import Service
 from qwen_demo.ui.messages import describe, wait
 from qwen_demo.visitors import OwnKeys, Visitor
-from tests.conftest import KEY, Backend
+from tests.conftest import KEY, Backend, ask_for
 
 ANN = Visitor("ann", ("cookie ann", "address 1"))
 BOB = Visitor("bob", ("cookie bob", "address 2"))
@@ -62,7 +62,7 @@ def refuse(status: int, code: str = "") -> Callable[[httpx.Request], httpx.Respo
 
 
 async def ordered(service: Service, n: int, visitor: Visitor) -> Order:
-    return await (await service.order(WISH, n, visitor)).finish()
+    return await (await ask_for(service, WISH, n, visitor)).finish()
 
 
 async def test_calls_have_a_limit_of_their_own_whoever_pays_for_them(service: Service, backend: Backend) -> None:
@@ -77,7 +77,7 @@ async def test_calls_have_a_limit_of_their_own_whoever_pays_for_them(service: Se
     assert len(backend.orders) == 30
     for visitor in (ANN, ANN_AGAIN, Visitor("carl", ("cookie carl", "address 1"), key=OWN)):
         with pytest.raises(TooManyAttempts):
-            await service.order(WISH, 1, visitor)
+            await ask_for(service, WISH, 1, visitor)
     assert await service.left(ANN) == 20
     assert len(backend.orders) == 30
     await ordered(service, 6, BOB)
@@ -89,7 +89,7 @@ async def test_what_the_quota_refuses_is_no_attempt(service: Service, backend: B
     await ordered(service, 1, ANN)
     for _ in range(100):
         with pytest.raises(OverQuota):
-            await service.order(WISH, 1, ANN)
+            await ask_for(service, WISH, 1, ANN)
     await ordered(service, 1, Visitor("ann", ANN.counted, key=OWN))
     assert len(backend.orders) == 2
 
@@ -108,7 +108,7 @@ async def test_of_refused_pictures_as_many_are_given_back_as_the_quota_has(
     await ordered(service, 5, ANN_AGAIN)
     await ordered(service, 5, ANN)
     with pytest.raises(OverQuota):
-        await service.order(WISH, 1, ANN)
+        await ask_for(service, WISH, 1, ANN)
     assert len(backend.orders) == 2 * 20
     assert await service.left(BOB) == 20
 
@@ -132,7 +132,7 @@ async def test_a_key_that_is_refused_is_not_tried_again(service: Service, backen
     assert len(backend.orders) == 2  # those that were under way; the four behind them were not sent
     for visitor in (made_up, Visitor("ann-2", ANN_AGAIN.counted, key=MADE_UP), Visitor("ann", ("x",), key=MADE_UP)):
         with pytest.raises(Unauthorized) as caught:
-            await service.order(WISH, 1, visitor)
+            await ask_for(service, WISH, 1, visitor)
         assert MADE_UP not in str(caught.value)
     assert len(backend.orders) == 2
     backend.refusal = None
@@ -147,7 +147,7 @@ async def test_a_key_that_is_entered_anew_is_tried_again(service: Service, backe
         service.own_keys.put("ann", OWN)
         await ordered(service, 1, ANN)
         with pytest.raises(Unauthorized):
-            await service.order(WISH, 1, ANN)
+            await ask_for(service, WISH, 1, ANN)
     backend.refusal = None
     service.own_keys.put("ann", OWN)
     assert (await ordered(service, 1, ANN)).problems == []
@@ -164,7 +164,7 @@ async def test_only_a_visitors_own_key_is_remembered_and_only_for_a_401(
     await ordered(service, 1, visitor)
     if visitor.key and status == 401:
         with pytest.raises(Unauthorized):
-            await service.order(WISH, 1, visitor)
+            await ask_for(service, WISH, 1, visitor)
     else:
         await ordered(service, 1, visitor)
         assert len(backend.orders) == 2
@@ -272,7 +272,7 @@ async def test_on_a_full_disk_nothing_is_sent_and_nothing_charged(
     assert service.not_ready() == ""
     full.free[True] = 139 * MB
     with pytest.raises(DiskFull):
-        await service.order(WISH, 6, ANN)
+        await ask_for(service, WISH, 6, ANN)
     assert (backend.orders, await service.left(ANN)) == ([], 20)
     assert service.not_ready() == ""  # for a smaller order there is room
     full.free[True] = 65 * MB
@@ -288,10 +288,10 @@ async def test_what_is_on_its_way_needs_room_too_and_what_waits_is_not_sent_with
 ) -> None:
     backend.open.clear()
     full.free[True] = 110 * MB
-    order = await service.order(WISH, 4, ANN)
+    order = await ask_for(service, WISH, 4, ANN)
     await asyncio.to_thread(backend.wait_for_orders, 2)
     with pytest.raises(DiskFull):
-        await service.order(WISH, 3, BOB)
+        await ask_for(service, WISH, 3, BOB)
     full.free[True] = 60 * MB
     backend.open.set()
     await order.finish()

@@ -38,7 +38,7 @@ from qwen_demo.ui.messages import describe, engine_html
 from qwen_demo.ui.sizes import sizes_of
 from qwen_demo.visitors import OwnKeys, UnknownHost, Visitor
 from qwen_demo.web import Addresses
-from tests.conftest import Backend, launched
+from tests.conftest import Backend, ask_for, launched
 from tests.test_journal import ANN, KEY, answer, dropped, png
 
 OWN_KEY = "sk-own-0123456789abcdef"
@@ -216,18 +216,18 @@ async def test_a_visitors_key_goes_to_the_listed_host_that_was_chosen_and_nowher
     assert service.own_keys
     request = TextToImage(prompt="a", seed=1, response_format="b64_json")
     service.own_keys.put("ann", OWN_KEY, "intl.example")
-    order = await (await service.order(request, 1, ANN)).finish()
+    order = await (await ask_for(service, request, 1, ANN)).finish()
     assert (order.problems, order.terms.own_key, order.terms.host) == ([], True, "intl.example")
     sent = replace(ANN, key=OWN_KEY, host="intl.example")
-    await (await service.order(request, 1, sent)).finish()
-    await (await service.order(request, 1, replace(ANN, name="bob", key=OWN_KEY))).finish()
+    await (await ask_for(service, request, 1, sent)).finish()
+    await (await ask_for(service, request, 1, replace(ANN, name="bob", key=OWN_KEY))).finish()
     own = f"Bearer {OWN_KEY}"
     assert asked == [("intl.example", own), ("intl.example", own), ("cn.example", own)]
     for host in ("evil.example", "intl.example.evil.example", "https://intl.example", "INTL.EXAMPLE", "127.0.0.1"):
         with pytest.raises(UnknownHost):
             service.own_keys.put("ann", OWN_KEY, host)
         with pytest.raises(UnknownHost):
-            await service.order(request, 1, replace(sent, host=host))
+            await ask_for(service, request, 1, replace(sent, host=host))
     assert len(asked) == 3
     assert OWN_KEY not in "".join(path.read_text() for path in (tmp_path / ".orders").iterdir())
 

@@ -23,6 +23,7 @@ from qwen_demo.line import Line, Turn
 from qwen_demo.orders import Orders
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor
+from tests.conftest import ask_for
 from tests.test_journal import HILL, answer
 from tests.test_line import ANN, BOB, CID, Crowd, crowd, named
 
@@ -35,6 +36,7 @@ NEEDED = pytest.mark.skipif(
 HOLDER = """
 import asyncio, sys
 from qwen_demo.inflight import Shared
+from tests.conftest import ask_for
 
 async def hold() -> None:
     shared = Shared(sys.argv[1], 1, lease=2)
@@ -242,7 +244,7 @@ async def test_what_ends_while_it_is_renewed_holds_nothing(
 async def test_when_the_app_closes_nothing_is_held_and_nothing_connected(tmp_path: Path, url: str) -> None:
     client = QwenClient("sk-1", "https://api.example/v1", transport=httpx.MockTransport(lambda _: answer()))
     service = Service(client, Orders(8, storage=url), Library(tmp_path))
-    await (await service.order(HILL, 2, Visitor("ann"))).finish()
+    await (await ask_for(service, HILL, 2, Visitor("ann"))).finish()
     await service.aclose()
     with Redis.from_url(url) as redis:
         assert redis.zcard(f"{KEY}/places") == 0

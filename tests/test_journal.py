@@ -28,6 +28,7 @@ from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor, kept_secret
+from tests.conftest import ask_for
 
 KEY = "sk-the-owners-0123456789"
 ANN = Visitor("ann", ("cookie ann", "address 1"))
@@ -87,7 +88,7 @@ def never(_: httpx.Request) -> httpx.Response:
 
 async def test_a_finished_order_stands_in_the_journal_without_its_answer_and_without_a_key(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: answer(request_id="r-1", usage={"total_tokens": 3}, echo=f"Bearer {KEY}"))
-    order = await (await service.order(HILL, 2, Visitor("ann", ("cookie ann",), KEY[:0]))).finish()
+    order = await (await ask_for(service, HILL, 2, Visitor("ann", ("cookie ann",), KEY[:0]))).finish()
     (file,) = stands(tmp_path)
     entry = json.loads(file.read_text(encoding="utf-8"))
     assert [call["state"] for call in entry["calls"]] == ["done", "done"]
@@ -111,7 +112,7 @@ async def test_an_answer_is_on_disk_before_it_is_understood_and_read_after_a_res
         await go.wait()
 
     monkeypatch.setattr(service.delivery, "_take_in", hang)
-    await service.order(HILL, 1, ANN)
+    await ask_for(service, HILL, 1, ANN)
     await asyncio.wait_for(hung.wait(), 30)
     await dropped(service)
     assert len(list((tmp_path / ".orders").glob("*.answer"))) == 1
@@ -136,7 +137,7 @@ async def test_a_picture_that_was_saved_before_the_end_is_not_saved_twice(
         await note(order, *how)
 
     monkeypatch.setattr(service.delivery, "note", hang_when_saved)
-    await service.order(HILL, 1, ANN)
+    await ask_for(service, HILL, 1, ANN)
     await asyncio.wait_for(saved.wait(), 30)
     await dropped(service)
     assert len(pictures(tmp_path)) == 1
@@ -153,7 +154,7 @@ async def test_what_was_sent_without_an_answer_is_told_and_ordered_again_with_on
         return answer()
 
     service = make(tmp_path, hang, 1)
-    await service.order(HILL, 2, ANN)
+    await ask_for(service, HILL, 2, ANN)
     await asyncio.wait_for(sent.wait(), 30)
     await dropped(service)
     found, (order,) = await again(service, lambda _: answer())
@@ -185,7 +186,7 @@ async def test_orders_of_before_that_go_on_wait_in_the_line_of_all(tmp_path: Pat
 
     service = make(tmp_path, hang, 1)
     for _ in range(3):
-        await service.order(HILL, 3, ANN)
+        await ask_for(service, HILL, 3, ANN)
     await asyncio.wait_for(sent.wait(), 30)
     async for _ in service.orders.follow("ann", every=0.01):
         if len(stands(tmp_path)) == 3:  # the others are written down beside it
@@ -213,7 +214,7 @@ async def test_an_edit_is_ordered_again_with_the_pictures_that_are_kept(tmp_path
     photo = tmp_path / "photo.png"
     photo.write_bytes(png())
     edit = ImageEdit(prompt="warmer", image=await service.uploads.reference(photo, ANN), seed=1)
-    order = await (await service.order(edit, 1, ANN)).finish()
+    order = await (await ask_for(service, edit, 1, ANN)).finish()
     assert [call.state for call in order.lost] == [State.SENT]
     (placed,) = await service.order_again(order, ANN)
     assert len((await placed.finish()).pictures) == 1
@@ -222,7 +223,7 @@ async def test_an_edit_is_ordered_again_with_the_pictures_that_are_kept(tmp_path
 
 async def test_what_an_order_was_made_from_and_its_shape_outlive_the_app(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: answer())
-    drawn = await (await service.order(replace(HILL, size="928x1664"), 1, ANN)).finish()
+    drawn = await (await ask_for(service, replace(HILL, size="928x1664"), 1, ANN)).finish()
     fields: dict[str, Any] = {"prompt": "warmer", "model": "qwen-image-edit-plus", "seed": 1}
     edit = await (await service.order_from("edit", [drawn.pictures[0].path], 1, ANN, **fields)).finish()
     (source,) = (entry for entry in service.everything.newest_first() if entry.path == drawn.pictures[0].path)
@@ -251,7 +252,7 @@ async def test_one_picture_of_an_order_is_ordered_again_alone(tmp_path: Path) ->
         return answer()
 
     service = make(tmp_path, refuse)
-    order = await (await service.order(HILL, 3, ANN)).finish()
+    order = await (await ask_for(service, HILL, 3, ANN)).finish()
     ((place, _),) = order.reasons.items()
     assert await service.order_again(order, ANN, 7) == []
     (placed,) = await service.order_again(order, ANN, place)
@@ -263,7 +264,7 @@ async def test_one_picture_of_an_order_is_ordered_again_alone(tmp_path: Path) ->
 
 async def test_an_order_whose_pictures_are_here_is_not_fetched_again(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: httpx.Response(400, json={"error": {"code": "2004", "message": "no"}}))
-    order = await (await service.order(HILL, 2, ANN)).finish()
+    order = await (await ask_for(service, HILL, 2, ANN)).finish()
     told = dict(order.reasons)
     service.running.fetch_again(order)
     assert (order.finished, order.reasons, sorted(told)) == (True, told, [0, 1])
@@ -273,7 +274,7 @@ async def test_what_cant_be_understood_stays_and_is_read_once_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = make(tmp_path, lambda _: httpx.Response(200, json={"pictures_of_the_future": ["?"]}))
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     assert [type(problem) for problem in order.problems] == [BadResponse]
     assert service.orders.unread("ann") == [order]
     assert b"pictures_of_the_future" in service.journal.answer(order, order.unread[0])
@@ -294,7 +295,7 @@ async def test_a_picture_that_found_no_room_on_disk_is_fetched_again(
 ) -> None:
     service = make(tmp_path, lambda _: answer())
     monkeypatch.setattr(Library, "save", full(Library.save, tmp_path))
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     assert (len(order.pictures), len(order.unread)) == (1, 1)
     monkeypatch.undo()
     service.running.fetch_again(order)
@@ -314,7 +315,7 @@ def full(save: Callable[..., Path], root: Path) -> Callable[..., Path]:
 
 async def test_what_nobody_wants_is_dropped(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: httpx.Response(200, json={}))
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     assert service.orders.unread("ann") == [order]
     await service.running.forget(order)
     assert service.orders.unread("ann") == []
@@ -324,16 +325,16 @@ async def test_what_nobody_wants_is_dropped(tmp_path: Path) -> None:
 async def test_a_task_in_place_of_a_picture_is_told_and_kept(tmp_path: Path) -> None:
     body = {"output": {"task_id": "t1", "task_status": "PENDING"}, "request_id": "r"}
     service = make(tmp_path, lambda _: httpx.Response(200, json=body))
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     assert [str(problem) for problem in order.problems] == ["it began a task, t1, in place of a picture"]
     assert b'"t1"' in service.journal.answer(order, order.unread[0])
 
 
 async def test_files_of_the_journal_go_when_they_are_old_and_read(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: httpx.Response(200, json={}))
-    await (await service.order(HILL, 1, ANN)).finish()
+    await (await ask_for(service, HILL, 1, ANN)).finish()
     fine = make(tmp_path, lambda _: answer())
-    await (await fine.order(HILL, 1, ANN)).finish()
+    await (await ask_for(fine, HILL, 1, ANN)).finish()
     files = stands(tmp_path)
     assert len(files) == 3
     for days, left in ((2, 2), (31, 0)):
@@ -346,7 +347,7 @@ async def test_files_of_the_journal_go_when_they_are_old_and_read(tmp_path: Path
 
 async def test_a_broken_file_of_the_journal_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     service = make(tmp_path, lambda _: answer())
-    await (await service.order(HILL, 1, ANN)).finish()
+    await (await ask_for(service, HILL, 1, ANN)).finish()
     (file,) = stands(tmp_path)
     entry = json.loads(file.read_bytes())
     odd: dict[str, dict[str, Any]] = {
@@ -368,7 +369,7 @@ async def test_an_order_that_cant_be_taken_up_stops_neither_the_start_nor_the_ot
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = make(tmp_path, lambda _: answer())
-    await (await service.order(HILL, 1, ANN)).finish()
+    await (await ask_for(service, HILL, 1, ANN)).finish()
     (file,) = stands(tmp_path)
     entry = json.loads(file.read_bytes())
     (call,) = entry["calls"]
@@ -389,7 +390,7 @@ async def test_an_order_that_cant_be_taken_up_stops_neither_the_start_nor_the_ot
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
 async def test_what_is_no_file_keeps_nobody_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     service = make(tmp_path, lambda _: answer())
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     folder = tmp_path / ".orders"
     (folder / "x.json").symlink_to(folder / "x.json")
     (folder / "folder.json").mkdir()
@@ -408,7 +409,7 @@ async def test_an_answer_stays_until_it_is_written_down_that_its_pictures_are_he
 ) -> None:
     service = make(tmp_path, lambda _: answer())
     monkeypatch.setattr(Journal, "_put", full_once(lambda calls: any(call["state"] == State.DONE for call in calls)))
-    await (await service.order(HILL, 1, ANN)).finish()
+    await (await ask_for(service, HILL, 1, ANN)).finish()
     assert len(list((tmp_path / ".orders").glob("*.answer"))) == 1
     monkeypatch.undo()
     _, (order,) = await again(service, never)
@@ -440,7 +441,7 @@ def test_the_cookies_secret_outlives_the_process_and_is_the_owners_alone(tmp_pat
 
 async def test_an_order_of_a_process_that_lives_stays_its_own_until_the_process_ends(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: answer())
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     other = make(tmp_path, never)
     assert not other.journal.someone_ended()
     assert other.journal.take_over() == ([], [order.id])
@@ -452,7 +453,7 @@ async def test_an_order_of_a_process_that_lives_stays_its_own_until_the_process_
 
 async def test_of_processes_that_start_at_once_each_order_has_one(tmp_path: Path) -> None:
     service = make(tmp_path, lambda _: answer())
-    placed = [await (await service.order(HILL, 1, ANN)).finish() for _ in range(30)]
+    placed = [await (await ask_for(service, HILL, 1, ANN)).finish() for _ in range(30)]
     service.journal.life.end()
     others = [make(tmp_path, never) for _ in range(4)]
     await asyncio.gather(*(other.running.resume() for other in others))
@@ -470,9 +471,9 @@ async def test_a_visitor_finds_own_orders_wherever_the_way_leads_but_for_those_a
         return answer()
 
     service = make(tmp_path, slow)
-    rests = await (await service.order(HILL, 1, ANN)).finish()
-    await (await service.order(HILL, 1, Visitor("bob"))).finish()
-    runs = await service.order(replace(HILL, seed=99), 1, ANN)
+    rests = await (await ask_for(service, HILL, 1, ANN)).finish()
+    await (await ask_for(service, HILL, 1, Visitor("bob"))).finish()
+    runs = await ask_for(service, replace(HILL, seed=99), 1, ANN)
     await asyncio.wait_for(sent.wait(), 30)
     other = make(tmp_path, never)
     await other.running.resume("ann")
@@ -498,7 +499,7 @@ async def test_a_visitors_orders_are_found_without_a_look_into_those_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = make(tmp_path, lambda _: answer())
-    ann, *_ = [await (await service.order(HILL, 1, Visitor(name))).finish() for name in ("ann", "bob", "cy")]
+    ann, *_ = [await (await ask_for(service, HILL, 1, Visitor(name))).finish() for name in ("ann", "bob", "cy")]
     read: list[str] = []
     read_bytes = Path.read_bytes
 
@@ -513,7 +514,7 @@ async def test_a_visitors_orders_are_found_without_a_look_into_those_of_others(
 
 async def test_what_a_dead_process_left_is_taken_over_while_others_run(tmp_path: Path) -> None:
     service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     watching = asyncio.create_task(other.running.watch(every=0.01))
     service.journal.life.end()
     async for orders in other.orders.follow("ann", every=0.01):
@@ -539,7 +540,7 @@ async def test_what_a_dead_process_did_not_send_is_given_back_once_where_the_cou
     quota = Quota("6/day", "")
     quota.shared = shared
     service = make(tmp_path, hang, 1, quota)
-    await service.order(HILL, 4, ANN)  # one is refused, one is sent, two wait
+    await ask_for(service, HILL, 4, ANN)  # one is refused, one is sent, two wait
     await asyncio.wait_for(sent.wait(), 30)
     await dropped(service)
     found = [await quota.left(ANN)]
@@ -563,9 +564,9 @@ async def test_what_cost_nothing_is_given_back_once_even_if_that_can_t_be_writte
         return answer() if json.loads(request.content)["seed"] < 13 else httpx.Response(403, json={})
 
     service = make(tmp_path, refuse, quota=quota)
-    await (await service.order(HILL, 3, ANN)).finish()
+    await (await ask_for(service, HILL, 3, ANN)).finish()
     monkeypatch.setattr(Journal, "_put", full_once(lambda calls: not any(call["charged"] for call in calls)))
-    await (await service.order(replace(HILL, seed=13), 4, ANN)).finish()
+    await (await ask_for(service, replace(HILL, seed=13), 4, ANN)).finish()
     left = [await quota.left(ANN)]
     monkeypatch.undo()
     for _ in range(2):
@@ -592,7 +593,7 @@ async def test_what_the_api_refused_in_a_dead_process_is_given_back_only_up_to_t
     service = make(tmp_path, refuse, 1, quota)
     for n in (4, 3):  # of each order the last is sent, those before are refused: five in all
         sent.clear()
-        await service.order(HILL, n, ANN)
+        await ask_for(service, HILL, n, ANN)
         await asyncio.wait_for(sent.wait(), 30)
         await dropped(service)
         service.journal.life.end()

@@ -14,12 +14,13 @@ from qwen_demo.order import Order
 from qwen_demo.orders import TooManyOrders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
+from tests.conftest import ask_for
 from tests.test_journal import ANN, HILL, answer, make, never, stands
 
 
 async def stopped(service: Service, sent: asyncio.Event, go: asyncio.Event) -> Order:
     """An order of four at rest, of which one picture came and the others were not sent."""
-    order = await service.order(HILL, 4, ANN)
+    order = await ask_for(service, HILL, 4, ANN)
     await asyncio.wait_for(sent.wait(), 30)
     order.cancel()
     go.set()
@@ -74,14 +75,14 @@ async def test_of_two_processes_that_know_an_order_one_goes_on_with_it(tmp_path:
 
 async def test_what_goes_on_here_is_taken_over_by_nobody_from_the_first_moment(tmp_path: Path) -> None:
     service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     assert service.journal.claim(order)
     assert other.journal.take_over("ann") == ([], [order.id])
 
 
 async def test_what_another_process_has_is_not_written_or_dropped_here(tmp_path: Path) -> None:
     service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     await other.running.resume("ann")
     (file,) = stands(tmp_path)
     before = file.read_bytes()
@@ -97,7 +98,7 @@ async def test_own_orders_are_not_read_again_and_one_that_others_had_meanwhile_i
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
-    orders = [await (await service.order(HILL, 1, ANN)).finish() for _ in range(3)]
+    orders = [await (await ask_for(service, HILL, 1, ANN)).finish() for _ in range(3)]
     read: list[str] = []
     read_bytes = Path.read_bytes
 
@@ -120,7 +121,7 @@ async def test_pictures_that_come_while_an_order_is_written_down_do_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = make(tmp_path, lambda _: answer())
-    order = await (await service.order(HILL, 2, ANN)).finish()
+    order = await (await ask_for(service, HILL, 2, ANN)).finish()
 
     def slow(told: Any) -> dict[str, Any]:
         order.numbered[len(order.numbered)] = order.pictures[0]
@@ -136,7 +137,7 @@ async def test_a_folder_that_cant_be_read_for_a_while_keeps_nothing_from_startin
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
-    order = await (await service.order(HILL, 1, ANN)).finish()
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
     service.journal.life.end()
     faults = iter([True, True, False])
     ended = Life.ended

@@ -17,7 +17,7 @@ from qwen_demo.orders import Orders, ShuttingDown
 from qwen_demo.quota import Counter, OverQuota, Quota, QuotaUnknown
 from qwen_demo.service import Service
 from qwen_demo.visitors import BadKey, NoOwnKeys, OwnKeys, Visitor, masked
-from tests.conftest import KEY, Backend
+from tests.conftest import KEY, Backend, ask_for
 
 ANN = Visitor("ann", ("cookie ann", "address 1"))
 BOB = Visitor("bob", ("cookie bob", "address 2"))
@@ -112,7 +112,7 @@ async def test_only_what_was_surely_not_billed_is_given_back(tmp_path: Path) -> 
     left = []
     for status in (400, 500):
         backend.refusal = partial(refuse, status)
-        order = await (await service.order(TextToImage(prompt="a"), 2, ANN)).finish()
+        order = await (await ask_for(service, TextToImage(prompt="a"), 2, ANN)).finish()
         assert all(isinstance(problem, APIError) for problem in order.problems)
         left.append(await service.left(ANN))
     assert left == [6, 4]
@@ -124,15 +124,15 @@ async def test_pictures_that_did_not_come_and_calls_that_were_not_sent_are_given
     answer = {"data": [{"url": "http://offline/none"}], "usage": {}}
     backend.refusal = lambda request: httpx.Response(200, json=answer)
     edit = ImageEdit(prompt="a", image="https://pictures.example/a.png")
-    assert len((await (await service.order(edit, 3, ANN)).finish()).problems) == 1
+    assert len((await (await ask_for(service, edit, 3, ANN)).finish()).problems) == 1
     assert await service.left(ANN) == 5
-    order = await service.order(TextToImage(prompt="a"), 4, ANN)
+    order = await ask_for(service, TextToImage(prompt="a"), 4, ANN)
     order.cancel()
     await order.finish()
     assert await service.left(ANN) == 5
     service.orders.draining = True
     with pytest.raises(ShuttingDown):
-        await service.order(edit, 3, ANN)
+        await ask_for(service, edit, 3, ANN)
     assert await service.left(ANN) == 5
     await service.aclose()
 
@@ -150,7 +150,7 @@ async def test_own_keys_are_used_and_not_counted(tmp_path: Path) -> None:
     service.own_keys.put("ann", OWN)
     with_header = Visitor("bob", ("cookie bob",), key=OWN)
     for visitor in (ANN, with_header):
-        order = await (await service.order(TextToImage(prompt="a"), 1, visitor)).finish()
+        order = await (await ask_for(service, TextToImage(prompt="a"), 1, visitor)).finish()
         assert OWN not in str(order.problems[0])
     assert sent == [f"Bearer {OWN}"] * 2
     assert await service.left(BOB) == 6
@@ -159,14 +159,14 @@ async def test_own_keys_are_used_and_not_counted(tmp_path: Path) -> None:
     assert await service.left(ANN) == 6
     assert OWN not in repr(with_header)
     with pytest.raises(BadKey):
-        await service.order(TextToImage(prompt="a"), 1, Visitor("bob", (), key="sk-“curly”-quotes"))
+        await ask_for(service, TextToImage(prompt="a"), 1, Visitor("bob", (), key="sk-“curly”-quotes"))
     await service.aclose()
 
 
 async def test_a_key_is_refused_where_none_is_taken_and_not_spent_on_the_owners(tmp_path: Path) -> None:
     service, backend = make_service(tmp_path)
     with pytest.raises(NoOwnKeys):
-        await service.order(TextToImage(prompt="a"), 1, Visitor("bob", (), key=OWN))
+        await ask_for(service, TextToImage(prompt="a"), 1, Visitor("bob", (), key=OWN))
     assert backend.orders == []
     await service.aclose()
 

@@ -21,7 +21,7 @@ from qwen_demo.orders import Orders
 from qwen_demo.recipe import Recipe, read
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor
-from tests.conftest import KEY, Backend
+from tests.conftest import KEY, Backend, ask_for
 
 
 @pytest_asyncio.fixture
@@ -41,7 +41,7 @@ def photo(tmp_path: Path) -> Path:
 
 async def test_every_picture_of_an_order_is_kept_with_its_recipe(service: Service) -> None:
     request = TextToImage(prompt="海边的灯塔", seed=7, negative_prompt="模糊", watermark=True, size="1664x928")
-    order = await (await service.order(request, 2, Visitor("visitor"))).finish()
+    order = await (await ask_for(service, request, 2, Visitor("visitor"))).finish()
     assert order.problems == []
     assert [(picture.seed, picture.width, picture.height) for picture in order.pictures] == [
         (7, 1664, 928),
@@ -74,7 +74,7 @@ async def test_on_a_full_disk_the_picture_is_still_there_and_the_problem_is_told
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    order = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
+    order = await (await ask_for(service, TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
     (picture,) = order.pictures
     with Image.open(picture.path) as image:
         assert image.size == (1328, 1328)
@@ -88,12 +88,12 @@ def pictures_of(service: Service, recipe: Recipe, owner: str = "visitor") -> lis
 
 async def test_a_recipe_finds_its_reference_pictures_again(service: Service, photo: Path) -> None:
     request = ImageEdit(prompt="warmer", image=await service.uploads.reference(photo, Visitor("visitor")), seed=1)
-    order = await (await service.order(request, 1, Visitor("visitor"))).finish()
+    order = await (await ask_for(service, request, 1, Visitor("visitor"))).finish()
     recipe = read(order.pictures[0].path)
     (kept,) = pictures_of(service, recipe)
     assert isinstance(kept, Entry)
     assert recipe.references == (hashlib.sha256(kept.path.read_bytes()).hexdigest(),)
-    assert (kept.id, kept.size, recipe.sources) == (f"reference-{recipe.references[0]}", (500, 400), ())
+    assert (kept.id, kept.size, recipe.sources) == (f"reference-{recipe.references[0]}", (500, 400), ("",))
     # What was made ready once goes as it is: no second loss, the same bytes, the same hash.
     assert await service.uploads.reference(kept.path, Visitor("visitor")) == request.image
     kept.path.unlink()
@@ -102,13 +102,13 @@ async def test_a_recipe_finds_its_reference_pictures_again(service: Service, pho
 
 async def test_an_address_in_a_recipe_stays_an_address(service: Service) -> None:
     request = ImageEdit(prompt="warmer", image="https://pictures.example/cat.png", seed=1)
-    order = await (await service.order(request, 1, Visitor("visitor"))).finish()
+    order = await (await ask_for(service, request, 1, Visitor("visitor"))).finish()
     assert pictures_of(service, read(order.pictures[0].path)) == ["https://pictures.example/cat.png"]
 
 
 async def test_a_picture_that_was_made_here_is_found_by_its_id_and_else_as_it_was_sent(service: Service) -> None:
     visitor = Visitor("visitor")
-    drawn = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, visitor)).finish()
+    drawn = await (await ask_for(service, TextToImage(prompt="a hill", seed=1), 1, visitor)).finish()
     (source,) = service.everything.newest_first()
     fields: dict[str, Any] = {"prompt": "warmer", "model": "qwen-image-edit-plus", "seed": 1}
     edit = await (await service.order_from("edit", [drawn.pictures[0].path], 1, visitor, **fields)).finish()
@@ -130,7 +130,7 @@ async def test_previews_for_history_are_made_off_the_way(service: Service, monke
 
     monkeypatch.setattr("qwen_demo.upkeep.LEISURE", 0)
     monkeypatch.setattr(Library, "preview", watched)
-    order = await (await service.order(TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
+    order = await (await ask_for(service, TextToImage(prompt="a hill", seed=1), 1, Visitor("visitor"))).finish()
     entry = service.everything.entry_of(order.pictures[0].path)
     assert entry is not None
     assert await asyncio.to_thread(there.wait, 20)

@@ -18,7 +18,7 @@ from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor
-from tests.conftest import Hurry
+from tests.conftest import Hurry, ask_for
 from tests.faults.cases import FINE, KEY, SERVED
 from tests.faults.server import Behaviour, Exchange, FaultyServer, faulty_server, http, in_turn
 
@@ -127,6 +127,6 @@ async def test_an_order_of_one_call_is_told_at_once(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("qwen_demo.api.client.pause", lambda _: asyncio.sleep(0))
     async with faulty_server(RATE, SERVED) as server:
         service = service_at(server, tmp_path, Standstill())
-        order = await (await service.order(TextToImage(prompt="a"), 1, ANN)).finish()
+        order = await (await ask_for(service, TextToImage(prompt="a"), 1, ANN)).finish()
         await service.aclose()
     assert (server.posts, [call.state for call in order.calls]) == (3, [State.FAILED])

@@ -22,6 +22,7 @@ from qwen_demo.service import Service
 from qwen_demo.ui.cards import Cards
 from qwen_demo.visitors import Visitor
 from qwen_demo.web import Addresses
+from tests.conftest import ask_for
 from tests.faults.cases import (
     BILLED,
     CASES,
@@ -71,7 +72,7 @@ class Outcome:
 async def order(url: str, folder: Path, asked: ImageRequest, *, timeout: float = 1.0, language: str = "en") -> Outcome:
     """Order from that API, and read what the page says in the end."""
     service = Service(QwenClient(KEY, f"{url}/v1", timeout=timeout), Orders(8), Library(folder / "outputs"))
-    order = await (await service.order(replace(asked, n=1), asked.n, Visitor("visitor"))).finish()
+    order = await (await ask_for(service, replace(asked, n=1), asked.n, Visitor("visitor"))).finish()
     await service.aclose()
     kept = list((folder / "outputs").glob("20*/*.png"))
     assert len(kept) == len(order.pictures)
@@ -194,7 +195,7 @@ async def test_cancelled_in_the_middle_what_was_sent_still_arrives_and_the_rest_
     slow_service: tuple[Service, asyncio.Event, asyncio.Event],
 ) -> None:
     service, arrived, go = slow_service
-    order = await service.order(TextToImage(prompt="a secret wish", seed=1), 3, Visitor("visitor"))
+    order = await ask_for(service, TextToImage(prompt="a secret wish", seed=1), 3, Visitor("visitor"))
     await arrived.wait()
     assert order.cancel() == 1
     go.set()
@@ -207,7 +208,7 @@ async def test_whoever_stops_watching_in_the_middle_loses_nothing(
     slow_service: tuple[Service, asyncio.Event, asyncio.Event],
 ) -> None:
     service, arrived, go = slow_service
-    order = await service.order(TextToImage(prompt="a secret wish", seed=1), 1, Visitor("visitor"))
+    order = await ask_for(service, TextToImage(prompt="a secret wish", seed=1), 1, Visitor("visitor"))
     watcher = asyncio.create_task(order.finish())
     await arrived.wait()
     watcher.cancel()

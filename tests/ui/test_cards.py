@@ -30,6 +30,7 @@ from qwen_demo.ui.cards import Cards, Told, changed, library_rows
 from qwen_demo.usage import Prices
 from qwen_demo.visitors import Visitor
 from qwen_demo.web import Addresses
+from tests.conftest import ask_for
 from tests.test_journal import full, png
 from tests.test_library import aside, picture
 
@@ -106,7 +107,7 @@ class House:
         ]
 
     async def ordered(self, request: TextToImage | ImageEdit, n: int) -> Order:
-        return await (await self.service.order(request, n, ANN)).finish()
+        return await (await ask_for(self.service, request, n, ANN)).finish()
 
     def put(self, recipe: Recipe) -> Entry:
         path = self.library.save(picture(), recipe, 1, datetime(2026, 11, 22, 15, 30, 12))
@@ -192,7 +193,7 @@ async def test_a_finished_order_is_told_whole(house: House) -> None:
 async def test_a_running_order_tells_what_comes_and_no_more(house: House) -> None:
     house.api.shut = True
     assert house.cards().session() == ""
-    order = await house.service.order(replace(HILL, size="928x1664"), 1, ANN)
+    order = await ask_for(house.service, replace(HILL, size="928x1664"), 1, ANN)
     await house.api.has(1)
     assert house.card(order) == {
         "at": order.placed.timestamp(),
@@ -233,7 +234,7 @@ async def test_a_running_order_tells_what_comes_and_no_more(house: House) -> Non
 async def test_a_place_waits_has_its_picture_or_its_own_reason_while_the_others_go_on(house: House) -> None:
     house.api.shut = True
     house.api.says = {11: REFUSED, 13: httpx.ReadError("the line broke"), 14: OVERDUE}
-    order = await house.service.order(HILL, 5, ANN)
+    order = await ask_for(house.service, HILL, 5, ANN)
     await house.api.has(5)
     assert house.slots(order) == [{}] * 5
     for seed in (10, 11):
@@ -321,8 +322,8 @@ async def test_pictures_of_one_seed_are_not_told_apart_by_it(house: House) -> No
 async def test_what_was_stopped_before_it_was_sent_is_dropped_and_what_was_sent_still_comes(tmp_path: Path) -> None:
     house = House(tmp_path / "outputs", at_once=1)
     house.api.shut = True
-    order = await house.service.order(HILL, 3, ANN)
-    other = await house.service.order(HILL, 1, ANN)
+    order = await ask_for(house.service, HILL, 3, ANN)
+    other = await ask_for(house.service, HILL, 1, ANN)
     await house.api.has(1)
     assert (house.card(order)["place"], house.card(other)["place"]) == (0, 3)  # one is sent: that one waits for none
     order.cancel()
@@ -393,7 +394,7 @@ async def test_what_is_paid_for_and_not_here_is_told_as_such_until_it_is_fetched
 async def test_what_was_rewritten_is_told_once_and_in_the_end(house: House) -> None:
     house.api.more = lambda seed: {"revised_prompt": "a finer hill" if seed < 12 else "another hill"}
     house.api.shut = True
-    order = await house.service.order(HILL, 3, ANN)
+    order = await ask_for(house.service, HILL, 3, ANN)
     house.api.gates[10].set()
     async for _ in order.watch():
         if order.pictures:
@@ -408,7 +409,7 @@ async def test_what_was_rewritten_is_told_once_and_in_the_end(house: House) -> N
 async def test_the_usual_time_and_the_session_come_from_what_was_before(house: House) -> None:
     await house.ordered(HILL, 1)
     house.api.shut = True
-    order = await house.service.order(HILL, 1, ANN)
+    order = await ask_for(house.service, HILL, 1, ANN)
     assert house.card(order)["usual"] == house.service.ledger.usual_seconds("qwen-image-plus") is not None
     stranger = Cards(house.service, house.addresses, "bob", True, "en")
     assert stranger.session() == ""
@@ -438,7 +439,7 @@ def test_only_what_changed_is_told_and_a_place_is_told_whole() -> None:
 async def test_one_more_picture_of_six_is_told_in_few_bytes_however_long_the_prompt(house: House) -> None:
     house.api.shut = True
     house.api.more = lambda seed: {"revised_prompt": str(seed) + "精" * 798}
-    order = await house.service.order(replace(HILL, prompt="猫" * 800, negative_prompt="糊" * 500), 6, ANN)
+    order = await ask_for(house.service, replace(HILL, prompt="猫" * 800, negative_prompt="糊" * 500), 6, ANN)
     await house.api.has(6)
     told = house.card(order, known=False)
     assert len(json.dumps(told, ensure_ascii=False).encode()) > 2400  # the first time it is told whole

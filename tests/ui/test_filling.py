@@ -33,7 +33,7 @@ from qwen_demo.ui.photos import rows_of
 from qwen_demo.ui.text_to_image import text_to_image_tab
 from qwen_demo.visitors import Visitor
 from qwen_demo.web import VISITOR
-from tests.conftest import KEY, Backend, off_the_loop
+from tests.conftest import KEY, Backend, ask_for, off_the_loop
 from tests.test_library import aside, picture
 from tests.test_recipe import with_text
 
@@ -221,7 +221,7 @@ async def test_of_more_pictures_than_there_are_places_the_first_are_used(page: P
 async def test_an_order_is_used_again_with_all_its_pictures_and_no_seed(page: Page) -> None:
     ann = Visitor("ann", ("cookie ann",))
     request = TextToImage(**{name: getattr(CAT, name) for name in ("prompt", "model", "size", "seed")})
-    order = await page.service.order(request, 3, ann)
+    order = await ask_for(page.service, request, 3, ann)
     filled, said = await page.fill({"act": "order", "order": order.id})
     assert filled.pop("open") == "text"
     assert filled == of_cat(negative_prompt="", n=3, seed=..., random_seed=..., watermark=False, optimize_prompt=True)
