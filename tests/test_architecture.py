@@ -16,7 +16,7 @@ LAYERS = [
     {"inpaint"},
     {"recipe", "decoding", "quota", "offline", "settings", "call"},
     {"order"},
-    {"orders", "library", "environment", "axes"},
+    {"orders", "library", "environment", "axes", "entries"},
     {"usage", "journal", "archive", "search", "lineage"},
     {"upkeep", "uploads"},
     {"retouching"},

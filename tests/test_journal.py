@@ -21,7 +21,8 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.call import State
-from qwen_demo.journal import Journal, NotSent, Unanswered
+from qwen_demo.entries import NotSent, Unanswered
+from qwen_demo.journal import Journal
 from qwen_demo.library import Library
 from qwen_demo.order import Order, Terms
 from qwen_demo.orders import Orders

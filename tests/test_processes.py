@@ -127,7 +127,7 @@ async def test_pictures_that_come_while_an_order_is_written_down_do_no_harm(
         order.numbered[len(order.numbered)] = order.pictures[0]
         return asdict(told)
 
-    monkeypatch.setattr("qwen_demo.journal.asdict", slow)
+    monkeypatch.setattr("qwen_demo.entries.asdict", slow)
     service.journal.write(order)
     (file,) = stands(tmp_path)
     assert sorted(json.loads(file.read_bytes())["pictures"]) == ["0", "1"]
