@@ -15,8 +15,9 @@ from PIL import ImageChops
 
 from . import images, inpaint
 from .api.catalog import MAX_PICTURES
+from .api.checks import whole
 from .api.errors import InvalidRequest, QwenDemoError
-from .api.requests import ImageEdit, ImageRequest, make, next_seed, split, whole
+from .api.requests import ImageEdit, ImageRequest, make, next_seed, split
 from .call import Call, Picture
 from .disk import DiskFull
 from .images import Reference, Verified

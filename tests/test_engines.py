@@ -16,11 +16,12 @@ from PIL import Image
 
 from qwen_demo.api import client as clients
 from qwen_demo.api.catalog import MAKER, MAKER_SIZES, Catalog, Model
+from qwen_demo.api.checks import checked_size
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.dialects import DIALECTS, Prepared
 from qwen_demo.api.engine import PROVIDER_ENGINE, Engine, find, of_dialect
 from qwen_demo.api.errors import ConnectionFailed, InvalidRequest, QwenDemoError, Unauthorized
-from qwen_demo.api.requests import TextToImage, checked_size
+from qwen_demo.api.requests import TextToImage
 from qwen_demo.call import State
 from qwen_demo.i18n import LANGUAGES
 from qwen_demo.library import Library

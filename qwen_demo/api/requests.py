@@ -3,19 +3,24 @@
 One request is one HTTP call. An order of more pictures than a model gives in one call is several requests: `split`.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 from . import catalog
 from .catalog import PROVIDER, Catalog, Kind, Model, Task
+from .checks import (
+    check_choice,
+    check_reference,
+    check_switch,
+    checked_number,
+    checked_size,
+    checked_text,
+    is_visible,
+    whole,
+)
 from .errors import InvalidRequest, shorten
 
-_INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me")
-_TORN = re.compile("[\ud800-\udfff]")  # half of an emoji can come in JSON, and can't be sent on in UTF-8
-_BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # fillers of Hangul, and Braille's empty cell
 AnyRequest = TypeVar("AnyRequest", bound="ImageRequest")
 STAND_IN = "data:image/png;base64,…"
 """What a request holds in a picture's place where that is not here yet, or not any more."""
@@ -67,26 +72,28 @@ class ImageRequest:
         if not models:
             raise InvalidRequest("model", "no_model", self.model)
         self._put("model", self.model or models[0])
-        _check_choice("model", self.model, models)
+        check_choice("model", self.model, models)
         self._put("prompt", self._prompt())
         if self.size is not None:
             self._put("size", checked_size(self.row, self.size))
         self._put("n", whole("n", self.n, 1, self.row.max_n))
-        _check_choice("response_format", self.response_format, catalog.RESPONSE_FORMATS)
+        check_choice("response_format", self.response_format, catalog.RESPONSE_FORMATS)
         if self.row.formats and self.response_format not in self.row.formats:
             self._put("response_format", self.row.formats[0])
         if self.seed is not None:
             self._put("seed", whole("seed", self.seed, 0, catalog.MAX_SEED) if self.row.seeded else None)
-        _check_switch("watermark", self.watermark)
-        _check_switch("optimize_prompt", self.optimize_prompt)
+        check_switch("watermark", self.watermark)
+        check_switch("optimize_prompt", self.optimize_prompt)
         if not self.row.rewrites:
             self._put("optimize_prompt", None)
         if self.negative_prompt is not None:
-            self._put("negative_prompt", _text("negative_prompt", self.negative_prompt, catalog.MAX_NEGATIVE_PROMPT))
+            self._put(
+                "negative_prompt", checked_text("negative_prompt", self.negative_prompt, catalog.MAX_NEGATIVE_PROMPT)
+            )
         if self.steps is not None:
             self._put("steps", whole("steps", self.steps, 1, catalog.MAX_STEPS))
         if self.guidance is not None:
-            self._put("guidance", _number("guidance", self.guidance, 0, catalog.MAX_GUIDANCE))
+            self._put("guidance", checked_number("guidance", self.guidance, 0, catalog.MAX_GUIDANCE))
         self._leave_out("watermark", self.row.watermark)
         self._leave_out("negative_prompt", self.row.negative)
         self._leave_out("steps", self.row.tunable)
@@ -126,8 +133,8 @@ class ImageRequest:
 
     def _prompt(self) -> str:
         row = self.row
-        prompt = _text("prompt", self.prompt, 10**9 if row.in_tokens else row.max_prompt)
-        if not any(map(_is_visible, prompt)):
+        prompt = checked_text("prompt", self.prompt, 10**9 if row.in_tokens else row.max_prompt)
+        if not any(map(is_visible, prompt)):
             raise InvalidRequest("prompt", "required", prompt)
         if (length := row.length(prompt)) > row.max_prompt:
             raise InvalidRequest("prompt", "too_many_tokens", prompt, limit=row.max_prompt, count=length)
@@ -171,7 +178,7 @@ class ImageEdit(ImageRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_reference("image", self.image, self.row)
+        check_reference("image", self.image, self.row)
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -202,7 +209,7 @@ class ImageFusion(ImageRequest):
             facts = {"low": 2, "high": self.row.references, "count": count}
             raise InvalidRequest("images", "picture_count", count, **facts)
         for number, image in enumerate(self.images, start=1):
-            _check_reference(f"image {number}", image, self.row)
+            check_reference(f"image {number}", image, self.row)
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -224,7 +231,7 @@ def make(kind: str, references: Sequence[str], **fields: Any) -> ImageRequest:
     Raises:
         InvalidRequest: there is no such kind, or a field breaks its rule.
     """
-    _check_choice("kind", kind, NEEDED)
+    check_choice("kind", kind, NEEDED)
     if kind == TextToImage.kind:
         return TextToImage(**fields)
     if kind == ImageFusion.kind:
@@ -256,86 +263,10 @@ def split(request: AnyRequest, n: int) -> tuple[AnyRequest, ...]:
     return tuple(replace(request, n=min(most, n - start), seed=next_seed(request.seed, start)) for start in starts)
 
 
-def checked_size(model: Model, size: object) -> str:
-    """A size as that model takes it, rounded as its engine rounds.
-
-    Raises:
-        InvalidRequest: it takes none, or not this one.
-    """
-    if not model.sizes and not model.any_size:
-        raise InvalidRequest("size", "no_size", size, model=model.name)
-    if isinstance(size, str) and (known := model.sized(size)):
-        return known
-    if size == "":
-        raise InvalidRequest("size", "required", size)
-    if bounds := model.any_size:
-        low, high = (f"{pixels / 1e6:.2g}" for pixels in bounds.pixels)
-        facts = {"low": low, "high": high, "ratio": bounds.ratio}
-        if bounds.sides[0] == 1:
-            raise InvalidRequest("size", "size_bounds", size, **facts)
-        raise InvalidRequest("size", "size_sides", size, least=bounds.sides[0], most=bounds.sides[1], **facts)
-    raise InvalidRequest("size", "choice", size, allowed=", ".join(model.size_names))
-
-
 def next_seed(seed: int | None, steps: int) -> int | None:
     """The seed so many steps on, wrapping at the top; None stays None."""
     return None if seed is None else (seed + steps) % (catalog.MAX_SEED + 1)
 
 
-def whole(name: str, value: object, low: int, high: int) -> int:
-    """A whole number within its bounds, both included. Agents also write it 1.0.
-
-    Raises:
-        InvalidRequest: it is none, or out of bounds.
-    """
-    # bool is an int in Python, and True is no seed.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high or value % 1:
-        raise InvalidRequest(name, "range", value, low=low, high=high)
-    return int(value)
-
-
-def _number(name: str, value: object, low: int, high: int) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidRequest(name, "number_range", value, low=low, high=high)
-    return float(value)
-
-
 def _shown(reference: str) -> str:
     return shorten(reference, 64) if reference.startswith("data:") else reference
-
-
-def _text(name: str, value: object, limit: int) -> str:
-    """A text without NULs, which some that pass it on would take for its end."""
-    if not isinstance(value, str) or _TORN.search(value):
-        raise InvalidRequest(name, "text", value)
-    value = value.replace("\0", "")
-    if len(value) > limit:
-        raise InvalidRequest(name, "too_long", value, limit=limit, count=len(value))
-    return value
-
-
-def _is_visible(letter: str) -> bool:
-    """Not a space, a control or format mark, an accent without a letter, nor a letter that is drawn as nothing."""
-    return unicodedata.category(letter) not in _INVISIBLE and letter not in _BLANK
-
-
-def _check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
-    allowed = tuple(allowed)
-    if value not in allowed:
-        raise InvalidRequest(name, "choice", value, allowed=", ".join(allowed))
-
-
-def _check_switch(name: str, value: object) -> None:
-    if value is not None and not isinstance(value, bool):
-        raise InvalidRequest(name, "switch", value)
-
-
-def _check_reference(name: str, value: object, row: Model) -> None:
-    if value is None or value == "":
-        raise InvalidRequest(name, "picture_missing", value)
-    if not isinstance(value, str) or not value.startswith(("https://", "data:image/")):
-        raise InvalidRequest(name, "picture_form", value)
-    if value.startswith("https://") and _TORN.search(value):
-        raise InvalidRequest(name, "picture_form", value)
-    if value.startswith("https://") and not row.addresses:
-        raise InvalidRequest(name, "picture_address", value, model=row.name)

@@ -8,8 +8,9 @@ from urllib.parse import parse_qsl, urlencode
 import gradio as gr
 
 from ..api import catalog
+from ..api.checks import whole
 from ..api.errors import InvalidRequest
-from ..api.requests import NEEDED, STAND_IN, make, whole
+from ..api.requests import NEEDED, STAND_IN, make
 from ..axes import literal
 from ..i18n import listed, translate
 from ..recipe import Recipe

@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from ..api import catalog
+from ..api.checks import whole
 from ..api.errors import InvalidRequest
-from ..api.requests import whole
 from ..inpaint import regions_of
 from ..service import Service, draw_seed
 from .events import Updates, language_of, on, visitor

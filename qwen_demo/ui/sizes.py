@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..api.catalog import Model
+from ..api.checks import checked_size
 from ..api.errors import InvalidRequest
-from ..api.requests import checked_size
 from ..i18n import translate
 from .messages import describe, t
 
