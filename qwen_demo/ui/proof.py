@@ -4,8 +4,9 @@ from ..i18n import translate
 from ..inpaint import Region
 from ..library import Entry
 from ..retouching import Drift, Proof
-from .cards import Cards, Told
+from .cards import Cards
 from .messages import lost, paint_more
+from .pictures import Told
 
 
 def proof_told(proof: Proof, entry: Entry, cards: Cards, language: str) -> Told:

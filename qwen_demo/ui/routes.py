@@ -1,86 +1,42 @@
-"""What the board asks the app: orders as they go, the library, a picture's story, and to do something."""
+"""What the board asks the app: orders as they go, the library, a picture's story."""
 
 import asyncio
 import io
 import json
 import time
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from gradio.utils import get_upload_folder
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as checked
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ..api.errors import InvalidRequest, QwenDemoError
-from ..archive import UnderWay, of_order
 from ..axes import grid_of
 from ..i18n import translate
-from ..library import UNDO, Entry, Library
-from ..order import Order
 from ..quota import QuotaUnknown
 from ..search import Search
 from ..service import Service
 from ..snippets import all_forms, as_json
-from ..upkeep import purge
 from ..usage import as_csv
-from ..visitors import Visitor
 from ..web import VISITOR, Addresses
-from .cards import Cards, Told, changed, library_rows
+from .acts import Acts
+from .asked import Asked, Refusal
+from .cards import Cards, changed
 from .events import asker, language_of
 from .messages import describe
 from .photos import ROW, made_ready
+from .pictures import Told, library_rows
 from .proof import drift_told, proof_told
 from .slot import colour
 
 EVERY = 3.0  # seconds: so often a place in line is looked at, and whether the browser still listens
-MOST = 9000  # pictures that one action is about
-_LONGEST = 500  # characters of what is looked for
-
-
-class Refusal(Exception):
-    """Something can't be done: the key of the words that say why, and the HTTP status."""
-
-    def __init__(self, key: str = "picture_gone", status: int = 404) -> None:
-        self.key, self.status = key, status
-        super().__init__(key)
-
-
-@checked
-class Action:
-    """What the board's buttons can ask for. Of the pictures and the order only the visitor's own are found."""
-
-    act: Literal["delete", "restore", "star", "zip", "align", "stop", "fetch", "again", "go_on", "forget"]
-    ids: list[str] = Field(default_factory=list, max_length=MOST)
-    order: str = ""
-    place: int | None = None
-    on: bool = True
-
-
-_ACTION = TypeAdapter(Action)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request of the board's, and who asks."""
-
-    request: Request
-    visitor: Visitor
-    language: str
-    library: Library
-    cards: Cards
-
-    def param(self, name: str) -> str:
-        return self.request.query_params.get(name, "")[:_LONGEST]
 
 
 class Board:
@@ -100,7 +56,7 @@ class Board:
         return [
             Route("/board/orders", self._orders),
             *(Route(f"/board/{name}", self._answering(answer)) for name, answer in self._answers().items()),
-            Route("/board/act", self._answering(self._act), methods=["POST"]),
+            Route("/board/act", self._answering(Acts(self._service).act), methods=["POST"]),
             Route("/board/photo", self._answering(self._photo), methods=["POST"]),
         ]
 
@@ -218,7 +174,7 @@ class Board:
 
     def _code(self, asked: Asked) -> Told:
         """An order as code that makes the same pictures again."""
-        order = self._order(asked, asked.param("order"))
+        order = asked.order(self._service, asked.param("order"))
         engine, requests = self._service.engine_of(order), [call.sent for call in order.calls]
         if not order.terms.regions[1:] and not grid_of(order).apart:
             return dict(all_forms(engine, requests))
@@ -228,7 +184,7 @@ class Board:
 
     def _raw_answers(self, asked: Asked) -> Response:
         """The answers of an order that could not be read, as they came."""
-        order, file = self._order(asked, asked.param("order")), io.BytesIO()
+        order, file = asked.order(self._service, asked.param("order")), io.BytesIO()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for call in order.unread:
                 archive.writestr(f"answer-{call.request.seed}.json", self._service.journal.answer(order, call))
@@ -238,28 +194,6 @@ class Board:
         table = as_csv(self._service.ledger.of(asked.visitor.name)).encode("utf-8-sig")  # for Excel
         return _file(table, "text/csv; charset=utf-8", "qwen-usage.csv")
 
-    async def _act(self, asked: Asked) -> Told:
-        action = _ACTION.validate_json(await asked.request.body())
-        if action.act == "zip" and action.order:
-            order = self._order(asked, action.order)
-            return self._offer(asked, await asyncio.to_thread(of_order, order, asked.library))
-        if action.act in ("delete", "restore", "star", "zip", "align"):
-            return await self._act_on_pictures(asked, action)
-        await self._service.running.resume(asked.visitor.name)  # another process may have changed it since
-        order = self._order(asked, action.order)
-        match action.act:
-            case "stop":
-                order.cancel()
-            case "fetch":
-                self._service.running.fetch_again(order)
-            case "again" if order.finished:
-                await self._service.order_again(order, asked.visitor, action.place)
-            case "go_on":
-                await self._service.go_on(order, asked.visitor, action.place)
-            case "forget" if order.finished:  # what runs still counts for the visitor's limits
-                await self._service.running.forget(order)
-        return {}
-
     async def _photo(self, asked: Asked) -> Told:
         """One of several photos made ready, as a picture; or the words for why it is `refused`, which name it."""
         row = ROW.validate_json(await asked.request.body())
@@ -268,54 +202,6 @@ class Board:
         except InvalidRequest as error:
             return {"refused": describe(error, asked.language)}
         return asked.cards.picture(entry)
-
-    async def _act_on_pictures(self, asked: Asked, action: Action) -> Told:
-        library = asked.library
-        if action.act == "restore":
-            count = await asyncio.to_thread(lambda: sum(map(library.restore, action.ids)))
-            self._tell(asked)
-            return {"count": count}
-        entries = await asyncio.to_thread(lambda: [entry for id in action.ids if (entry := library.find(id))])
-        entries = [entry for entry in entries if "/" in entry.name]  # references stay with what was made from them
-        if not entries:
-            raise Refusal
-        match action.act:
-            case "star":
-                await asyncio.to_thread(library.star, entries, action.on)
-            case "align":
-                return {"picture": asked.cards.picture(await self._service.align(entries[0], asked.visitor))}
-            case "zip":
-                return self._offer(asked, {entry.name: entry for entry in entries})
-            case "delete":
-                await asyncio.to_thread(_delete, library, entries)
-                # The executor holds on to its work; a task that nobody holds could be lost before it is done.
-                loop, uploads = asyncio.get_running_loop(), Path(get_upload_folder())
-                loop.call_later(UNDO + 1, loop.run_in_executor, None, purge, library, uploads)
-                self._tell(asked)
-        return {"count": len(entries)}
-
-    def _offer(self, asked: Asked, entries: Mapping[str, Entry]) -> Told:
-        if not entries:
-            raise Refusal
-        try:
-            return {"ticket": self._service.archives.offer(asked.visitor.name, entries)}
-        except UnderWay:
-            raise Refusal("zip_under_way", 409) from None
-
-    def _tell(self, asked: Asked) -> None:
-        """Pictures went or came back: the visitor's other browsers are to know."""
-        for order in self._service.orders.of(asked.visitor.name):
-            order.tell()
-
-    def _order(self, asked: Asked, id: str) -> Order:
-        if order := self._service.orders.find(id, asked.visitor.name):
-            return order
-        raise Refusal
-
-
-def _delete(library: Library, entries: Iterable[Entry]) -> None:
-    for entry in entries:
-        library.delete(entry)
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:

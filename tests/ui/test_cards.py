@@ -26,7 +26,8 @@ from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.recipe import Recipe
 from qwen_demo.service import Service
-from qwen_demo.ui.cards import Cards, Told, changed, library_rows
+from qwen_demo.ui.cards import Cards, changed
+from qwen_demo.ui.pictures import Told, library_rows
 from qwen_demo.usage import Prices
 from qwen_demo.visitors import Visitor
 from qwen_demo.web import Addresses

@@ -21,7 +21,7 @@ from qwen_demo.library import Library
 from qwen_demo.orders import Orders
 from qwen_demo.recipe import Recipe
 from qwen_demo.service import Service
-from qwen_demo.ui.routes import MOST
+from qwen_demo.ui.acts import MOST
 from qwen_demo.usage import Prices
 from tests.conftest import KEY, Backend, RunningApp, launched
 from tests.test_attacks import NO_TLS, cards, draw_on_the_page, ended, event_on, join
