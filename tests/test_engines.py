@@ -501,7 +501,7 @@ async def test_all_that_a_form_fills_is_among_what_it_may_change(name: str) -> N
     form = await proxys_form()
     recipe = Recipe(kind="text_to_image", prompt="a", model=name, size="1664x928", seed=7, watermark=True, steps=9)
     assert set(form.fill(recipe)) <= set(form.outputs())
-    assert set(form._follow_model(name, "1024x1024")) <= set(form.outputs())
+    assert set(form.follow_model(name, "1024x1024")) <= set(form.outputs())
 
 
 @pytest.mark.parametrize(("name", "negative", "seed"), [("gpt-image-1", None, None), ("qwen-image", "b", 7)])

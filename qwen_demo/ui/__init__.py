@@ -20,7 +20,7 @@ from ..visitors import kept_secret
 from ..web import Addresses, bound_connections, count_scripts, door, health_routes
 from .archive import archive_route
 from .board import Feed, draw_library
-from .controls import small_button
+from .buttons import small_button
 from .edit import edit_tab
 from .endpoints import add_endpoints
 from .events import asker, on

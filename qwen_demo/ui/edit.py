@@ -9,9 +9,10 @@ from ..api.errors import InvalidRequest
 from ..api.requests import ImageEdit
 from ..i18n import translate
 from ..service import Service
+from .controls import controls, takes_addresses
 from .events import Updates, language_of, on, visitor
 from .examples import EDIT
-from .form import Form, controls, takes_addresses
+from .form import Form
 from .messages import problem_html, status_html
 from .painter import Painter, painted_in
 from .photos import Photos

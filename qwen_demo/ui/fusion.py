@@ -11,11 +11,12 @@ from .. import i18n
 from ..api.requests import ImageFusion
 from ..i18n import listed, texts, translate
 from ..service import Service
-from .controls import small_button
+from .buttons import small_button
+from .controls import controls, takes_addresses
 from .events import Updates, language_of, on
 from .examples import FUSION
 from .files import uploaded
-from .form import Form, controls, takes_addresses
+from .form import Form
 from .messages import status_html, t
 from .plan import told_below
 from .run import wire_run

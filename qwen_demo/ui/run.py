@@ -22,6 +22,8 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
     """Bind a form's run button, and what is told of its order before and after."""
     for slot in form.slots:
         slot.wire(service, form.background)
+    for chip, example in zip(form.chips, form.examples, strict=True):
+        on(chip.click, form.filler(example), outputs=form.outputs())
 
     async def run(http: gr.Request, pressed: object, **values: Any) -> Updates:
         values["seed"] = draw_seed() if values["random_seed"] else values["seed"]

@@ -4,8 +4,9 @@ import gradio as gr
 
 from ..api.requests import TextToImage
 from ..service import Service
+from .controls import controls
 from .examples import TEXT_TO_IMAGE
-from .form import Form, controls
+from .form import Form
 from .plan import told_below
 from .run import wire_run
 
