@@ -191,3 +191,17 @@ async def ask_for(service: Service, request: ImageRequest, n: int, visitor: Visi
     """Order pictures through the door that the page and programs use."""
     fields = {name: value for name, value in asked(request).items() if name != "n"}
     return await service.order_from(request.kind, request.references, n, visitor, **fields)
+
+
+@pytest.fixture
+def gone(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once an order is cancelled: whoever placed it has gone away."""
+    gone, cancel = threading.Event(), Order.cancel
+
+    def cancelled(order: Order) -> int:
+        left = cancel(order)
+        gone.set()
+        return left
+
+    monkeypatch.setattr(Order, "cancel", cancelled)
+    return gone

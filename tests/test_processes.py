@@ -2,20 +2,23 @@
 
 import asyncio
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from qwen_demo.call import State
+from qwen_demo.journal import Journal
 from qwen_demo.life import Life
 from qwen_demo.order import Order
 from qwen_demo.orders import TooManyOrders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
+from qwen_demo.visitors import Visitor
 from tests.conftest import ask_for
-from tests.test_journal import ANN, HILL, answer, make, never, stands
+from tests.test_journal import ANN, HILL, answer, dropped, full_once, make, never, stands
 
 
 async def stopped(service: Service, sent: asyncio.Event, go: asyncio.Event) -> Order:
@@ -39,6 +42,20 @@ class Gate:
         self.sent.set()
         await self.go.wait()
         return answer()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are read from now on, by their stems."""
+    stems: list[str] = []
+    read_bytes = Path.read_bytes
+
+    def noted(path: Path) -> bytes:
+        stems.append(path.stem)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    return stems
 
 
 async def test_what_went_on_in_another_process_is_not_found_here_and_not_sent_twice(tmp_path: Path) -> None:
@@ -95,18 +112,11 @@ async def test_what_another_process_has_is_not_written_or_dropped_here(tmp_path:
 
 
 async def test_own_orders_are_not_read_again_and_one_that_others_had_meanwhile_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, read: list[str]
 ) -> None:
     service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
     orders = [await (await ask_for(service, HILL, 1, ANN)).finish() for _ in range(3)]
-    read: list[str] = []
-    read_bytes = Path.read_bytes
-
-    def noted(path: Path) -> bytes:
-        read.append(path.stem)
-        return read_bytes(path)
-
-    monkeypatch.setattr(Path, "read_bytes", noted)
+    read.clear()
     await service.running.resume("ann")
     assert (service.orders.of("ann"), read) == (orders, [])
     await other.running.resume("ann")
@@ -159,3 +169,158 @@ async def test_a_folder_that_cant_be_read_for_a_while_keeps_nothing_from_startin
         "what other processes left can't be looked at: [Errno 5] Input/output error",
         "what another process left is not taken over yet",
     ]
+
+
+async def test_an_order_of_a_process_that_lives_stays_its_own_until_the_process_ends(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
+    other = make(tmp_path, never)
+    assert not other.journal.someone_ended()
+    assert other.journal.take_over() == ([], [order.id])
+    service.journal.life.end()
+    assert other.journal.someone_ended()
+    assert [found.id for found in other.journal.take_over().orders] == [order.id]
+    assert not other.journal.someone_ended()
+
+
+async def test_of_processes_that_start_at_once_each_order_has_one(tmp_path: Path) -> None:
+    service = make(tmp_path, lambda _: answer())
+    placed = [await (await ask_for(service, HILL, 1, ANN)).finish() for _ in range(30)]
+    service.journal.life.end()
+    others = [make(tmp_path, never) for _ in range(4)]
+    await asyncio.gather(*(other.running.resume() for other in others))
+    found = [order.id for other in others for order in other.orders.of("ann")]
+    assert sorted(found) == sorted(order.id for order in placed)
+
+
+async def test_a_visitor_finds_own_orders_wherever_the_way_leads_but_for_those_at_work(tmp_path: Path) -> None:
+    sent, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["seed"] == 99:
+            sent.set()
+            await go.wait()
+        return answer()
+
+    service = make(tmp_path, slow)
+    rests = await (await ask_for(service, HILL, 1, ANN)).finish()
+    await (await ask_for(service, HILL, 1, Visitor("bob"))).finish()
+    runs = await ask_for(service, replace(HILL, seed=99), 1, ANN)
+    await asyncio.wait_for(sent.wait(), 30)
+    other = make(tmp_path, never)
+    await other.running.resume("ann")
+    assert [order.id for order in other.orders.of("ann")] == [rests.id]
+    assert other.orders.of("bob") == []
+    go.set()
+    await runs.finish()
+    await other.running.resume("ann")
+    assert [order.id for order in other.orders.of("ann")] == [rests.id, runs.id]
+    assert len(await back(service, "ann")) == 2  # as when the way leads here again
+
+
+async def back(service: Service, visitor: str) -> list[Order]:
+    before = service.orders.of(visitor)
+    await service.running.resume(visitor)
+    now = service.orders.of(visitor)
+    assert [order.id for order in now] == [order.id for order in before]
+    assert not set(now) & set(before), "another process may have changed them"
+    return now
+
+
+async def test_a_visitors_orders_are_found_without_a_look_into_those_of_others(tmp_path: Path, read: list[str]) -> None:
+    service = make(tmp_path, lambda _: answer())
+    ann, *_ = [await (await ask_for(service, HILL, 1, Visitor(name))).finish() for name in ("ann", "bob", "cy")]
+    read.clear()
+    assert [order.id for order in make(tmp_path, never).journal.take_over("ann").orders] == [ann.id]
+    assert read == [ann.id]
+
+
+async def test_what_a_dead_process_left_is_taken_over_while_others_run(tmp_path: Path) -> None:
+    service, other = make(tmp_path, lambda _: answer()), make(tmp_path, never)
+    order = await (await ask_for(service, HILL, 1, ANN)).finish()
+    watching = asyncio.create_task(other.running.watch(every=0.01))
+    service.journal.life.end()
+    async for orders in other.orders.follow("ann", every=0.01):
+        if orders:
+            break
+    watching.cancel()
+    assert [found.id for found in orders] == [order.id]
+
+
+@pytest.mark.parametrize(("shared", "left"), [(True, [2, 5, 5]), (False, [2, 2, 2])])
+async def test_what_a_dead_process_did_not_send_is_given_back_once_where_the_count_is_shared(
+    tmp_path: Path, shared: bool, left: list[int]
+) -> None:
+    sent = asyncio.Event()
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["seed"] == 10:
+            return httpx.Response(400, json={"error": {"code": "2001", "message": "DataInspectionFailed"}})
+        sent.set()
+        await asyncio.Event().wait()
+        return answer()
+
+    quota = Quota("6/day", "")
+    quota.shared = shared
+    service = make(tmp_path, hang, 1, quota)
+    await ask_for(service, HILL, 4, ANN)  # one is refused, one is sent, two wait
+    await asyncio.wait_for(sent.wait(), 30)
+    await dropped(service)
+    found = [await quota.left(ANN)]
+    for _ in range(2):
+        service.journal.life.end()
+        service = make(tmp_path, never, quota=quota)
+        await service.running.resume()
+        found.append(await quota.left(ANN))
+    (order,) = service.orders.of("ann")
+    assert [call.state for call in order.calls] == [State.FAILED, State.SENT, State.WAITING, State.WAITING]
+    assert found == left
+
+
+async def test_what_cost_nothing_is_given_back_once_even_if_that_can_t_be_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quota = Quota("9/day", "")
+    quota.shared = True
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        return answer() if json.loads(request.content)["seed"] < 13 else httpx.Response(403, json={})
+
+    service = make(tmp_path, refuse, quota=quota)
+    await (await ask_for(service, HILL, 3, ANN)).finish()
+    monkeypatch.setattr(Journal, "_put", full_once(lambda calls: not any(call["charged"] for call in calls)))
+    await (await ask_for(service, replace(HILL, seed=13), 4, ANN)).finish()
+    left = [await quota.left(ANN)]
+    monkeypatch.undo()
+    for _ in range(2):
+        service.journal.life.end()
+        service = make(tmp_path, never, quota=quota)
+        await service.running.resume()
+        left.append(await quota.left(ANN))
+    assert left == [2, 6, 6]
+
+
+async def test_what_the_api_refused_in_a_dead_process_is_given_back_only_up_to_the_limit(tmp_path: Path) -> None:
+    sent = asyncio.Event()
+
+    async def refuse(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["seed"] < 9 + n:
+            return httpx.Response(400, json={"error": {"code": "2001", "message": "DataInspectionFailed"}})
+        sent.set()
+        await asyncio.Event().wait()
+        return answer()
+
+    quota = Quota("4/day", "")
+    quota.shared = True
+    left = []
+    service = make(tmp_path, refuse, 1, quota)
+    for n in (4, 3):  # of each order the last is sent, those before are refused: five in all
+        sent.clear()
+        await ask_for(service, HILL, n, ANN)
+        await asyncio.wait_for(sent.wait(), 30)
+        await dropped(service)
+        service.journal.life.end()
+        service = make(tmp_path, refuse, 1, quota)
+        await service.running.resume()
+        left.append(await quota.left(ANN))
+    assert left == [3, 1]

@@ -27,7 +27,6 @@ from qwen_demo.api.engine import PROVIDER_ENGINE, Engine
 from qwen_demo.api.errors import InvalidRequest, Refused
 from qwen_demo.call import Photo
 from qwen_demo.library import Library
-from qwen_demo.order import Order
 from qwen_demo.orders import Orders, ShuttingDown
 from qwen_demo.quota import OverQuota, Quota, TooManyAttempts, TooMuchKept
 from qwen_demo.service import Service
@@ -632,15 +631,7 @@ def test_a_cancelled_job_orders_nothing_more(tmp_path: Path) -> None:
     assert [order["prompt"] for order in backend.orders] == ["a", "after all of these"]
 
 
-def test_who_goes_away_orders_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone, cancel = threading.Event(), Order.cancel
-
-    def cancelled(order: Order) -> int:
-        left = cancel(order)
-        gone.set()
-        return left
-
-    monkeypatch.setattr(Order, "cancel", cancelled)
+def test_who_goes_away_orders_nothing_more(tmp_path: Path, gone: threading.Event) -> None:
     backend = Backend()
     with launched(service_in(tmp_path, backend)) as url, httpx.Client(base_url=url, timeout=60) as http:
         backend.open.clear()

@@ -25,7 +25,6 @@ from qwen_demo.api.catalog import Catalog, Model, Size
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.engine import PROVIDER_ENGINE
 from qwen_demo.library import Library
-from qwen_demo.order import Order
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
@@ -296,15 +295,7 @@ async def test_of_many_pictures_each_is_shown_smaller(tmp_path: Path, monkeypatc
     assert [Image.open(io.BytesIO(base64.b64decode(data))).size for data in shown] == [(512, 512)] * 4
 
 
-async def test_an_agent_that_goes_away_orders_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone, cancel = threading.Event(), Order.cancel
-
-    def cancelled(order: Order) -> int:
-        left = cancel(order)
-        gone.set()
-        return left
-
-    monkeypatch.setattr(Order, "cancel", cancelled)
+async def test_an_agent_that_goes_away_orders_nothing_more(tmp_path: Path, gone: threading.Event) -> None:
     with one_at_a_time(tmp_path) as app:
         app.backend.open.clear()
 
