@@ -62,7 +62,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     service = Service(QwenClient(KEY, "http://offline/v1", transport=backend), Orders(8), Library(folder), public=True)
     with started(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr("qwen_demo.ui.files.os.link", off_the_loop(os.link))
-        patch.setattr("qwen_demo.ui.routes.purge", off_the_loop(purge))
+        patch.setattr("qwen_demo.ui.acts.purge", off_the_loop(purge))
         with launched(service, QWEN_DEMO_PUBLIC="1") as url:
             yield url, folder
 
@@ -182,9 +182,9 @@ def test_after_delete_none_of_its_addresses_is_answered(
         purge(library, uploads)
         purged.set()
 
-    monkeypatch.setattr("qwen_demo.ui.routes.UNDO", -1.0)  # there is no wait,
+    monkeypatch.setattr("qwen_demo.ui.acts.UNDO", -1.0)  # there is no wait,
     monkeypatch.setattr("qwen_demo.library.time", Clock)  # and it was long enough
-    monkeypatch.setattr("qwen_demo.ui.routes.purge", off_the_loop(told))
+    monkeypatch.setattr("qwen_demo.ui.acts.purge", off_the_loop(told))
     assert http.post("/board/act", json={"act": "delete", "ids": [first]}).json() == {"count": 1}
     assert {http.get(address).status_code for address in looks(first)} == {404}
     assert purged.wait(60)
