@@ -14,7 +14,7 @@ import pytest
 from gradio_client import Client
 from PIL import Image
 
-from qwen_demo.api import client as clients
+from qwen_demo.api import resending
 from qwen_demo.api.catalog import MAKER, MAKER_SIZES, Catalog, Model
 from qwen_demo.api.checks import checked_size
 from qwen_demo.api.client import QwenClient
@@ -97,7 +97,7 @@ async def test_a_task_is_followed_across_a_restart_and_never_begun_twice(
         asked.set()
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(clients, "pause", pause)
+    monkeypatch.setattr(resending, "pause", pause)
 
     def carry(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=png()) if request.url.path == "/1.png" else studio(request)
@@ -122,7 +122,7 @@ async def test_a_task_is_followed_across_a_restart_and_never_begun_twice(
 async def test_a_task_that_can_not_be_asked_after_stays_to_be_fetched_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "pause", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(resending, "pause", lambda _: asyncio.sleep(0))
     refused = True
 
     def carry(request: httpx.Request) -> httpx.Response:
@@ -167,7 +167,7 @@ async def test_an_engine_of_ones_own_draws_edits_and_fuses_without_a_key(tmp_pat
 async def test_what_is_lost_on_an_own_engine_is_tried_again_and_then_failed_without_a_word_of_money(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, billed: bool
 ) -> None:
-    monkeypatch.setattr(clients, "pause", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(resending, "pause", lambda _: asyncio.sleep(0))
     posts = 0
 
     def reset(_: httpx.Request) -> httpx.Response:
@@ -355,7 +355,7 @@ async def test_a_key_goes_to_no_host_that_it_was_not_entered_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task of an order paid by one key is never asked after with another host's."""
-    monkeypatch.setattr(clients, "pause", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(resending, "pause", lambda _: asyncio.sleep(0))
     asked: list[tuple[str, str, str]] = []
 
     def at(host: str) -> QwenClient:

@@ -1,4 +1,4 @@
-"""The client: sends a request, fetches its results."""
+"""The client: sends a request, and follows what it began."""
 
 import asyncio
 import io
@@ -14,7 +14,8 @@ from urllib.parse import quote
 import httpx
 from anyio import fail_after
 
-from .addresses import check_for_proxy, is_named, is_past_proxies, proxies, public_addresses
+from . import resending
+from .addresses import is_named, public_addresses
 from .answer import MAX_ANSWER_BYTES, Answer, as_json, network_errors, read_whole
 from .dialects import DEFAULT, Dialect, Prepared
 from .errors import (
@@ -29,20 +30,11 @@ from .errors import (
 from .masking import hidden
 from .refusals import parse_error
 from .requests import ImageRequest
-from .resending import should_resend, wait_before
 from .responses import ENDED, Begun, ImagesResponse, ResultImage, decode, holds_pictures, parse, task_status
+from .results import Results
 
-MAX_PICTURE_BYTES = 40_000_000
-MAX_REDIRECTS = 3
-FETCHES = 3  # of a result
-pause = asyncio.sleep  # between tries
 TASK_PAUSE = 2.0  # seconds before a task is asked after again
 ASKING = 5.0  # seconds for an answer to what costs nothing
-FETCH_TIMEOUT = 120.0  # seconds for one try
-DEFAULT_PORTS = {"http": 80, "https": 443}
-_NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
-_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
-"""Of pictures; HEIF and AVIF have `ftyp` a little later."""
 
 
 class QwenClient:
@@ -82,19 +74,11 @@ class QwenClient:
         self._billed = billed
         self._shown_as = shown_as
         self._timeout = timeout
-        self._resolve = resolve
-        self._trusted_hosts = tuple(trusted_hosts)
         # The line before the calls is the service's; here nobody waits for a connection.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60)
         timeouts = httpx.Timeout(timeout, connect=min(5.0, timeout / 2))
         self._api = httpx.AsyncClient(base_url=base_url, timeout=timeouts, limits=limits, transport=transport)
-        # Which way a result comes is decided here and not by httpx: a fixed address is no name that NO_PROXY knows.
-        known = {} if transport else proxies()
-        patience = httpx.Timeout(60.0, connect=5.0)
-        ways = {scheme: httpx.AsyncHTTPTransport(proxy=url, limits=limits) for scheme, url in known.items()}
-        self._proxied = {scheme: httpx.AsyncClient(timeout=patience, transport=way) for scheme, way in ways.items()}
-        direct = transport or httpx.AsyncHTTPTransport(limits=limits)
-        self._results = httpx.AsyncClient(timeout=patience, transport=direct)
+        self._results = Results(self._api.base_url, transport, resolve, trusted_hosts, limits)
 
     @property
     def host(self) -> str:
@@ -117,8 +101,7 @@ class QwenClient:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._api.aclose()
-        for results in (self._results, *self._proxied.values()):
-            await results.aclose()
+        await self._results.aclose()
 
     async def send(self, request: ImageRequest, key: str = "") -> ImagesResponse:
         """`open`, `Answer.content`, `understand` and, of a task, `follow` in one; raises what they raise."""
@@ -162,7 +145,7 @@ class QwenClient:
         path = self._dialect.task_path.format(task=quote(task.id, safe=""))
         with network_errors(after_sending=True), fail_after(self._timeout):
             for _ in range(math.ceil(self._timeout / TASK_PAUSE)):
-                await pause(TASK_PAUSE)
+                await resending.pause(TASK_PAUSE)
                 try:
                     content = await self.get(path, key)
                 except (ConnectionFailed, BadResponse):
@@ -224,11 +207,11 @@ class QwenClient:
                     await self._post(answer)
                     break
                 except (ConnectionFailed, APIError) as error:
-                    if not should_resend(error, answer.attempts, billed=self._billed):
+                    if not resending.should_resend(error, answer.attempts, billed=self._billed):
                         raise
                     if once and isinstance(error, APIError):
                         raise
-                    await pause(wait_before(error, answer.attempts))
+                    await resending.pause(resending.wait_before(error, answer.attempts))
             yield answer
         except (ConnectionFailed, APIError, BadResponse) as error:
             answer.error = error
@@ -237,33 +220,8 @@ class QwenClient:
             await answer.close()
 
     async def fetch(self, image: ResultImage) -> bytes:
-        """The bytes of a result, decoded, or fetched in three tries. Not yet known to be a picture.
-
-        Raises:
-            ConnectionFailed: its host was not reached, or not heard to the end.
-            BadResponse: there is no picture at that address, it is larger than 40 MB, or it is nowhere public.
-        """
-        if image.b64 is not None:
-            try:
-                content = await asyncio.to_thread(decode, image.b64)
-            except BadResponse:
-                if not image.url:
-                    raise
-            else:
-                if not image.url or content.startswith(_BEGINNINGS) or content[4:8] == b"ftyp":
-                    return content
-        if not image.url:
-            raise BadResponse("not_https", scheme="no address")
-        with network_errors(after_sending=True):
-            asked = self._api.base_url.join(image.url)
-        if asked.scheme != "http" or asked.host == self.host:
-            return await self._download_in_tries(asked)
-        try:  # only the operator's own host is asked in plain
-            return await self._download_in_tries(asked.copy_with(scheme="https"))
-        except (ConnectionFailed, BadResponse) as error:
-            if isinstance(error.__cause__, _NOT_REACHED) or getattr(error, "problem", "") == "not_public":
-                raise BadResponse("not_https", scheme="http") from error
-            raise
+        """The bytes of a result, as `Results.fetch` has it; raises what that raises."""
+        return await self._results.fetch(image)
 
     async def _post(self, answer: Answer) -> None:
         prepared = self._dialect.prepare(answer.request)
@@ -290,72 +248,6 @@ class QwenClient:
             error = OtherRegion(error.status, error.code, error.message, request_id=error.request_id)
         error.host = self._shown_as or self.host
         return error
-
-    async def _download_in_tries(self, url: httpx.URL) -> bytes:
-        for attempt in itertools.count(1):
-            try:
-                with network_errors(after_sending=True), fail_after(FETCH_TIMEOUT):
-                    return await self._download(url)
-            except ConnectionFailed as error:
-                if attempt == FETCHES:
-                    raise
-                await pause(wait_before(error, attempt))
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _download(self, url: httpx.URL) -> bytes:
-        for _ in range(MAX_REDIRECTS + 1):
-            async with self._reach(url) as answer:
-                if answer.has_redirect_location:
-                    target = url.join(answer.headers["location"])
-                    if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
-                        raise BadResponse("other_host")
-                    url = target
-                    continue
-                if answer.status_code in (403, 404, 410):
-                    raise BadResponse("expired", status=answer.status_code)
-                if answer.status_code == 429 or answer.status_code >= 500:  # another try may find it well
-                    raise ConnectionFailed(f"HTTP {answer.status_code}", may_be_billed=True)
-                if answer.status_code != 200:
-                    raise BadResponse("no_file", status=answer.status_code)
-                return await read_whole(answer, MAX_PICTURE_BYTES)
-        raise BadResponse("circles")
-
-    @asynccontextmanager
-    async def _reach(self, url: httpx.URL) -> AsyncIterator[httpx.Response]:
-        """What answers there, still to be read: of a host's addresses, the first one that can be reached."""
-        proxied = self._proxied.get(url.scheme)
-        if proxied and is_past_proxies(url.host, url.port or DEFAULT_PORTS[url.scheme]):
-            proxied = None
-        targets = await self._targets(url, through_proxy=proxied is not None)
-        for target in targets:
-            request = (proxied or self._results).build_request("GET", **target)
-            try:
-                answer = await (proxied or self._results).send(request, stream=True)
-                break
-            except _NOT_REACHED:
-                if target is targets[-1]:
-                    raise
-        try:
-            yield answer
-        finally:
-            await answer.aclose()
-
-    async def _targets(self, url: httpx.URL, *, through_proxy: bool) -> list[dict[str, Any]]:
-        """Where to connect for a result. The operator's own host is trusted; any other is https and public."""
-        if url.scheme in DEFAULT_PORTS and url.host == self.host:
-            return [{"url": url}]
-        if url.scheme != "https" or not url.host:
-            raise BadResponse("not_https", scheme="no address" if url.scheme == "https" else url.scheme)
-        host = url.raw_host.decode("ascii")
-        if is_named(host, self._trusted_hosts):
-            return [{"url": url}]
-        if through_proxy:  # there the name is resolved, and the certificate is checked against what stands in the URL
-            check_for_proxy(host)
-            return [{"url": url}]
-        # The name stays in the Host header and in the certificate's check; only the address is fixed.
-        pinned = {"headers": {"Host": url.netloc.decode("ascii")}, "extensions": {"sni_hostname": host}}
-        addresses = await self._resolve(host, url.port or DEFAULT_PORTS["https"])
-        return [{"url": url.copy_with(host=address), **pinned} for address in addresses]
 
 
 def _authorization(key: str) -> dict[str, str]:

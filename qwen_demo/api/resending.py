@@ -1,11 +1,13 @@
 """When a request goes again by itself, and when that is."""
 
+import asyncio
 import random
 import re
 
 from .errors import APIError, ConnectionFailed, ModelUnavailable, RateLimited, RequestTimedOut
 
 RESENDS = 2  # of a request that surely never began
+pause = asyncio.sleep  # between tries
 LONGEST_WAIT = 30.0  # seconds that are waited when the API asks for it
 _MISSING_MODEL = re.compile(
     r"model.{0,80}(not[ _](found|exist|support|available)|does ?n.t exist)|no such model|模型.{0,20}不存在"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from qwen_demo.api import client as client_module
+from qwen_demo.api import resending
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import APIError, BadResponse, ConnectionFailed, RequestTimedOut, Unauthorized
 from qwen_demo.api.requests import ImageEdit, TextToImage
@@ -37,7 +37,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(client_module, "pause", sleep)
+    monkeypatch.setattr(resending, "pause", sleep)
     return waited
 
 
@@ -173,7 +173,7 @@ async def test_a_result_that_cant_be_had_is_a_bad_response(url: str, answer: htt
 
 
 async def test_a_result_is_read_up_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_PICTURE_BYTES", 1000)
+    monkeypatch.setattr("qwen_demo.api.results.MAX_PICTURE_BYTES", 1000)
     assert await fetch("https://r.example/a", lambda _: httpx.Response(200, content=b"x" * 1000)) == b"x" * 1000
     with pytest.raises(BadResponse, match="larger than"):
         await fetch("https://r.example/a", lambda _: httpx.Response(200, content=b"x" * 1001))

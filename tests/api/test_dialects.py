@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from qwen_demo.api import client as clients
+from qwen_demo.api import resending
 from qwen_demo.api.catalog import MAKER, MEGAPIXEL_SIZES, PROVIDER, AnySize, Catalog, Model, widest
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.dialects import DIALECTS, spoken_at
@@ -344,7 +344,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(_: float) -> None:
         return None
 
-    monkeypatch.setattr(clients, "pause", at_once)
+    monkeypatch.setattr(resending, "pause", at_once)
 
 
 async def send(carrier: httpx.MockTransport, dialect: Any = DASHSCOPE, timeout: float = 300) -> Any:

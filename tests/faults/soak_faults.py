@@ -14,7 +14,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from qwen_demo.api import client as client_module
+from qwen_demo.api import resending
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import ConnectionFailed
 from qwen_demo.api.requests import ImageRequest
@@ -112,7 +112,7 @@ async def order_all(url: str) -> list[str | None]:
 async def test_every_picture_that_was_billed_is_on_disk_and_every_order_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(client_module, "pause", lambda seconds: asyncio.sleep(0))
+    monkeypatch.setattr(resending, "pause", lambda seconds: asyncio.sleep(0))
     caplog.set_level("DEBUG", "qwen_demo")
     chance = Chance()
     async with faulty_server(chance.post, chance.get) as server:

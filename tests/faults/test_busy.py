@@ -124,7 +124,7 @@ async def test_after_ten_minutes_a_batch_fails_and_cost_nothing(tmp_path: Path) 
 
 
 async def test_an_order_of_one_call_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwen_demo.api.client.pause", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr("qwen_demo.api.resending.pause", lambda _: asyncio.sleep(0))
     async with faulty_server(RATE, SERVED) as server:
         service = service_at(server, tmp_path, Standstill())
         order = await (await ask_for(service, TextToImage(prompt="a"), 1, ANN)).finish()

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 import trustme
 
-from qwen_demo.api import client as client_module
+from qwen_demo.api import resending
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageRequest, TextToImage
 from qwen_demo.i18n import LANGUAGES
@@ -56,7 +56,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def pause(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(client_module, "pause", pause)
+    monkeypatch.setattr(resending, "pause", pause)
     return waited
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import trustme
 
-from qwen_demo.api import client as client_module
+from qwen_demo.api import resending
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import BadResponse, ConnectionFailed
 from qwen_demo.api.responses import ResultImage
@@ -30,7 +30,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """No proxy but the test's own, and no waiting between tries."""
     for name in (*NAMES, *map(str.upper, NAMES)):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(client_module, "pause", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(resending, "pause", lambda _: asyncio.sleep(0))
     return monkeypatch
 
 
