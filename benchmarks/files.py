@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from qwen_demo import images
+from qwen_demo import images, preparing
 from qwen_demo.library import Library
 from qwen_demo.recipe import Recipe
 from qwen_demo.search import Search
@@ -61,7 +61,7 @@ def photo() -> tuple[float, float]:
                 image.thumbnail((3072, 3072))
                 image.save(io.BytesIO(), "JPEG", quality=90)
 
-        return processor_ms(lambda: images.prepare(path), 5), processor_ms(simple, 5)
+        return processor_ms(lambda: preparing.prepare(path), 5), processor_ms(simple, 5)
 
 
 def fill(folder: Path, number: int) -> None:

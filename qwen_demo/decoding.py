@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from . import images
+from . import preparing
 from .api.errors import InvalidRequest
 from .containers import PNG
 from .images import Reference
@@ -25,7 +25,7 @@ KEPT = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
 async def reference(work: Work, upload: Path, how: str = "") -> Reference:
-    """A stranger's upload as `images.prepare` makes it, on a background, or `images.original`, or `images.mask`.
+    """A stranger's upload as `prepare` in `preparing` makes it, on a background, or `original`, or `mask`.
 
     Raises:
         InvalidRequest: as there; or it takes too long, or too much memory.
@@ -38,7 +38,7 @@ async def reference(work: Work, upload: Path, how: str = "") -> Reference:
 
 
 async def crop(upload: Path, place: str) -> bytes:
-    """A part of a stranger's upload, see `images.crop`.
+    """A part of a stranger's upload, see `preparing.crop`.
 
     Raises:
         InvalidRequest: as there; or it takes too long, or too much memory.
@@ -95,10 +95,10 @@ def _main(work: str, upload: Path, how: str) -> None:
     data, facts = b"", dict[str, object]()
     try:
         if work == "crop":
-            data = images.crop(upload, how)
+            data = preparing.crop(upload, how)
         else:
-            whole = {"original": images.original, "mask": images.mask}
-            made = images.prepare(upload, how) if work == "prepare" else whole[work](upload)
+            whole = {"original": preparing.original, "mask": preparing.mask}
+            made = preparing.prepare(upload, how) if work == "prepare" else whole[work](upload)
             data = made.data
             facts |= {name: getattr(made, name) for name in ("size", "came_as", "came_with", "located", "lost")}
     except InvalidRequest as error:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from . import decoding, images
+from . import decoding, images, preparing
 from .api.errors import BadResponse, InvalidRequest, QwenDemoError
 from .api.responses import decode
 from .call import Photo
@@ -60,7 +60,7 @@ class Uploads:
         return await self._keep(upload, visitor, "prepare", background)
 
     async def original(self, source: Path | str, visitor: Visitor) -> Original:
-        """An upload at its full size, see `images.original`, kept as a reference picture.
+        """An upload at its full size, see `preparing.original`, kept as a reference picture.
 
         Raises:
             InvalidRequest: it can't be used, or is an address; the error says why.
@@ -95,7 +95,7 @@ class Uploads:
         return Original(kept.stem, reference.size, reference.lost)
 
     async def mask(self, source: Path | str, visitor: Visitor) -> str:
-        """A mask, see `images.mask`, kept as a reference picture. Returns its SHA-256.
+        """A mask, see `preparing.mask`, kept as a reference picture. Returns its SHA-256.
 
         Raises:
             InvalidRequest, TooMuchKept: as for `original`; the error names the mask.
@@ -123,20 +123,20 @@ class Uploads:
             except OSError:  # it can't be found again later, and can be used all the same
                 return elsewhere().keep_reference(reference)
 
-        await self.kept.check(visitor, images.MAX_SENT_BYTES)
+        await self.kept.check(visitor, preparing.MAX_SENT_BYTES)
         reference = await self._made_ready(upload, visitor, work, how)
         if not await asyncio.to_thread(lambda: library.find_reference(reference.sha256)):
             await self.kept.charge(visitor, len(reference.data))
         return reference, await asyncio.to_thread(keep)
 
     async def crop(self, upload: Path, place: str, visitor: Visitor) -> bytes:
-        """The part of an upload that can be used, where the whole is too long: see `images.crop`.
+        """The part of an upload that can be used, where the whole is too long: see `preparing.crop`.
 
         Raises:
             InvalidRequest: it can't be used; the error says why.
             TooMuchKept: as for `prepare`.
         """
-        await self.kept.check(visitor, images.MAX_SENT_BYTES)
+        await self.kept.check(visitor, preparing.MAX_SENT_BYTES)
         async with self._line.turn(upload, visitor.counted):
             part = await decoding.crop(upload, place)
         await self.kept.charge(visitor, len(part))

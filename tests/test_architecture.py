@@ -13,7 +13,7 @@ LAYERS = [
     {"__init__"},
     {"api", "containers", "colour", "inflight", "life", "strokes", "registration", "rounds"},
     {"i18n", "line", "visitors", "images", "region", "snippets", "logs", "disk", "models"},
-    {"inpaint"},
+    {"inpaint", "preparing"},
     {"recipe", "decoding", "quota", "offline", "settings", "call"},
     {"order"},
     {"orders", "library", "environment", "axes", "entries"},

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from qwen_demo import decoding, disk, images, visitors
+from qwen_demo import decoding, disk, preparing, visitors
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import Unauthorized
 from qwen_demo.api.requests import TextToImage
@@ -193,7 +193,7 @@ async def test_references_that_are_kept_for_a_visitor_have_a_limit(
         return Reference(background.encode() * (MB // 7), "image/png", (500, 500), "PNG", (500, 500), False)
 
     monkeypatch.setattr(decoding, "reference", made_ready)
-    service.uploads.kept = Limit(f"{images.MAX_SENT_BYTES + 2 * MB}/day", TooMuchKept)
+    service.uploads.kept = Limit(f"{preparing.MAX_SENT_BYTES + 2 * MB}/day", TooMuchKept)
     for visitor in (ANN, ANN, ANN, ANN, ANN_AGAIN):  # what is there already takes no room
         await service.uploads.prepare(Path("photo.png"), visitor, "#000000")
     await service.uploads.prepare(Path("photo.png"), ANN, "#000001")

@@ -12,9 +12,10 @@ import pillow_heif
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageFile
 
-from qwen_demo import images
+from qwen_demo import images, preparing
 from qwen_demo.api.errors import BadResponse, InvalidRequest
-from qwen_demo.images import Verified, as_png, prepare, preview, verify
+from qwen_demo.images import Verified, as_png, preview, verify
+from qwen_demo.preparing import prepare
 
 pillow_heif.register_heif_opener()
 BROWN, WHITE, GREY = (200, 100, 50), (255, 255, 255), (128, 128, 128)
@@ -209,10 +210,10 @@ def test_a_large_png_stays_one_if_it_fits_in_10_mb_and_else_becomes_a_jpeg_that_
     side, path = 1900, tmp_path / "a.png"
     noise = Image.frombytes("RGB", (side, side), random.Random(1).randbytes(3 * side * side))  # noqa: S311
     path.write_bytes(saved(noise, compress_level=1))
-    assert path.stat().st_size > images.MAX_SENT_BYTES
+    assert path.stat().st_size > preparing.MAX_SENT_BYTES
     reference = prepare(path)
     assert (reference.mime, opened(reference.data).format, reference.size) == ("image/jpeg", "JPEG", (side, side))
-    assert len(reference.data) <= images.MAX_SENT_BYTES
+    assert len(reference.data) <= preparing.MAX_SENT_BYTES
     path.write_bytes(saved(plain(size=(side, side))))
     assert prepare(path).mime == "image/png"
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from qwen_demo import images, inpaint
+from qwen_demo import inpaint, preparing
 from qwen_demo.api.catalog import PROVIDER, AnySize, Catalog
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import InvalidRequest
@@ -186,7 +186,7 @@ async def test_background_depth_and_words_are_kept_when_it_is_ordered_again(serv
 @pytest.mark.parametrize("size", [(1600, 1200), (3016, 2200), (1016, 716)])
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.bmp"])
 def test_eight_bits_are_not_told_as_more(tmp_path: Path, size: tuple[int, int], name: str) -> None:
-    assert images.original(saved(photo_of(size), tmp_path / name)).lost == ""
+    assert preparing.original(saved(photo_of(size), tmp_path / name)).lost == ""
 
 
 async def test_a_model_that_is_told_the_size_is_told_what_was_sent(tmp_path: Path, service: Service) -> None:
@@ -314,7 +314,7 @@ def test_only_profiles_of_three_curves_and_a_matrix_are_kept(tmp_path: Path) -> 
         table(*PLAIN, *[b"desc"] * 200),
     ):  # fmt: skip
         assert not is_plain(bad)
-    kept = images.original(saved(photo_of((400, 400)), tmp_path / "a.png", icc_profile=table(*PLAIN, b"A2B0")))
+    kept = preparing.original(saved(photo_of((400, 400)), tmp_path / "a.png", icc_profile=table(*PLAIN, b"A2B0")))
     with Image.open(io.BytesIO(kept.data)) as opened:
         assert "icc_profile" not in opened.info
     assert kept.lost == "", "nothing could be done with it, so nothing changed"

@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOp
 
 from ..api.errors import InvalidRequest
 from ..api.responses import decode
-from ..images import MAX_SIDE, MIN_SIDE
+from ..preparing import MAX_SIDE, MIN_SIDE
 from .canvas import NEAREST, dice
 from .draw import draw
 from .vocabulary import named

@@ -11,8 +11,9 @@ from gradio.components import Component
 
 from ..api.errors import InvalidRequest
 from ..i18n import translate
-from ..images import PLACES, size_of
+from ..images import size_of
 from ..library import Entry
+from ..preparing import PLACES
 from ..service import Service
 from .events import Updates, language_of, nothing, on, visitor
 from .files import fresh_folder, publish, publish_entry, uploaded

@@ -19,9 +19,10 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import BadResponse, InvalidRequest
 from qwen_demo.api.requests import TextToImage
 from qwen_demo.containers import MOST_PARTS, bare
-from qwen_demo.images import Reference, crop, prepare, verify
+from qwen_demo.images import Reference, verify
 from qwen_demo.library import Library
 from qwen_demo.orders import MOST_CALLS, Orders, ShuttingDown, TooManyOrders
+from qwen_demo.preparing import crop, prepare
 from qwen_demo.quota import OverQuota, Quota
 from qwen_demo.recipe import BadRecipe, Recipe, embed, read
 from qwen_demo.service import Service
@@ -193,8 +194,8 @@ async def test_it_ends_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest
 
 def with_decoder(code: str, folder: Path, patch: pytest.MonkeyPatch) -> Path:
     """An upload, and in the processes that read it this in the decoder's place."""
-    lines = ["import os", "from qwen_demo import images", "from qwen_demo.api.errors import InvalidRequest"]
-    lines += ["def decode(*args):", f"    {code}", "images._upload = decode"]
+    lines = ["import os", "from qwen_demo import preparing", "from qwen_demo.api.errors import InvalidRequest"]
+    lines += ["def decode(*args):", f"    {code}", "preparing._upload = decode"]
     (folder / "sitecustomize.py").write_text("\n".join(lines))
     patch.syspath_prepend(folder)
     (folder / "a.png").write_bytes(PNG)

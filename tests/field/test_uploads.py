@@ -14,10 +14,11 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms, ImageFile
 
-from qwen_demo import images
+from qwen_demo import preparing
 from qwen_demo.api.errors import BadResponse, InvalidRequest
 from qwen_demo.containers import PNG
-from qwen_demo.images import as_png, crop, prepare, verify
+from qwen_demo.images import as_png, verify
+from qwen_demo.preparing import crop, prepare
 
 pillow_heif.register_heif_opener()
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -227,7 +228,7 @@ def test_what_is_larger_than_memory_allows_is_refused_from_its_header(format: st
 
 def test_no_more_than_two_pictures_are_in_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg())
-    inside, most, lock, plain = 0, 0, threading.Lock(), images._plain
+    inside, most, lock, plain = 0, 0, threading.Lock(), preparing._plain
 
     def counted(image: Image.Image) -> Image.Image:
         nonlocal inside, most
@@ -239,7 +240,7 @@ def test_no_more_than_two_pictures_are_in_memory_at_once(tmp_path: Path, monkeyp
             inside -= 1
         return done
 
-    monkeypatch.setattr(images, "_plain", counted)
+    monkeypatch.setattr(preparing, "_plain", counted)
     with ThreadPoolExecutor(20) as pool:
         assert len({reference.sha256 for reference in pool.map(prepare, [tmp_path / "a.jpg"] * 20)}) == 1
     assert most <= 2
@@ -308,7 +309,7 @@ def test_a_part_of_a_long_screenshot_can_be_used(
     undo = {
         6: Image.Transpose.ROTATE_90,
         8: Image.Transpose.ROTATE_270,
-        **{k: v for k, v in images._TURNS.items() if k not in (6, 8)},
+        **{k: v for k, v in preparing._TURNS.items() if k not in (6, 8)},
     }
     shown = striped(*size)
     lying = shown.transpose(undo[lies]) if lies in undo else shown
