@@ -5,7 +5,8 @@ BIN = $(VENV)/bin
 
 # The results side and the painter in each of their states, engines and photos of every kind: slow, so beside the others
 BOARD = $(addprefix tests/browser/test_,feed.py batch_card.py photos.py several.py words.py library.py viewer.py \
-	proof.py painter.py engines.py) tests/test_region.py tests/test_retouching.py
+	proof.py painter.py engines.py sizes.py doors.py) tests/test_region.py tests/test_retouching.py \
+	tests/test_retouching_faults.py
 BESIDE = $(BOARD) tests/browser/test_space.py
 
 .PHONY: run test board rehearse soak lint bench bench-short clean
