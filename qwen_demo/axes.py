@@ -201,17 +201,11 @@ def grid_of(order: Order) -> Grid:
     counted: Counter[tuple[Any, ...]] = Counter()
     seeded = all(call.request.n == 1 and call.request.seed is not None for call in order.calls)
     for call in order.calls:
-        request = call.request
-        same: dict[str, Any] = {
-            "photo": call.photo,
-            "prompt": request.prompt,
-            "model": request.model,
-            "size": request.size,
-        }
-        same["optimize_prompt"] = request.optimize_prompt
+        asked = {name: getattr(call.request, name) for name in ("prompt", "model", "size", "optimize_prompt")}
+        same: dict[str, Any] = {"photo": call.photo, **asked}
         for _ in call.places:
             key = tuple(same.values())
-            told.append({**same, **({"seed": request.seed} if seeded else {"number": counted[key]})})
+            told.append({**same, **({"seed": call.request.seed} if seeded else {"number": counted[key]})})
             counted[key] += 1
     values = {name: list(dict.fromkeys(place[name] for place in told)) for name in told[0]}
     axes = {name: found for name, found in values.items() if len(found) > 1}
