@@ -1,5 +1,6 @@
 // What is dropped anywhere on the page: a picture of ours restores its settings, another goes into the tab's slot; in the
 // edit tab several, or a folder, become a batch.
+import { byName } from "./names.js";
 import { h, notice, page, words } from "./shared.js";
 
 /** Files of a drop that are looked at: whoever drops a whole disk doesn't wait for it. */
@@ -82,7 +83,7 @@ async function listed(folder) {
   const reader = folder.createReader(), all = /** @type {FileSystemEntry[]} */ ([]);
   for (;;) { // a hundred at a time
     const more = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([])));
-    if (!more.length) return all.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+    if (!more.length) return all.sort((one, other) => byName(one.name, other.name));
     all.push(...more);
   }
 }

@@ -1,8 +1,11 @@
 // Names in little room: a camera's begin alike, so what tells one from the others is what stays in sight.
-import { h, write } from "./shared.js";
+import { h, language, write } from "./shared.js";
 
 /** Characters before the first that is another's: numbers are read with what stands before it. */
 const BEFORE = 3;
+
+/** Orders names as people do: "photo 2" is before "photo 10". */
+export const byName = new Intl.Collator(language, { numeric: true }).compare;
 
 /** Where a name is to be written. @param {object} [more] */
 export const newName = (more) => h("bdi", { class: "board-name", ...more }, h("span"), h("span"));

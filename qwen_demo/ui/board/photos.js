@@ -1,6 +1,6 @@
 // Many photos for the edit tab: chosen or dropped together, made ready two at a time, and shown in the slot's place.
 import { give } from "./drop.js";
-import { newName, writeNames } from "./names.js";
+import { byName, newName, writeNames } from "./names.js";
 import { arrowed, ask, button, h, icon, language, notice, page, redraw, say, words, write } from "./shared.js";
 import { preview } from "./thumbs.js";
 
@@ -236,17 +236,21 @@ export function mount(element, { trigger, props, upload, watch }) {
       button("remove", icon("close"), () => remove(row), { title: label, "aria-label": label, onfocus: () => { at = rows.indexOf(row); } }));
   }
 
+  /** Which photo is judged first is chance, so what was left out is told in the order of the names. */
   function drawLeft() {
+    const folded = (/** @type {string} */ told, /** @type {string[]} */ all) => [told, ...all.toSorted(byName)];
     const named = (/** @type {string[]} */ all, /** @type {(names: string) => string} */ told) =>
-      (all.length > NAMED ? [[told(say("photos_sum", { count: all.length })), ...all]] : all.length ? [[told(LIST.format(all))]] : []);
+      (all.length > NAMED ? [folded(told(say("photos_sum", { count: all.length })), all)]
+        : all.length ? [[told(LIST.format(all.toSorted(byName)))]] : []);
     const lines = [
-      ...(refused.length > NAMED ? [[say("photos_refused", { count: refused.length }), ...refused]] : refused.map((reason) => [reason])),
+      ...(refused.length > NAMED ? [folded(say("photos_refused", { count: refused.length }), refused)]
+        : refused.toSorted(byName).map((reason) => [reason])),
       ...named(over.map(({ name }) => name), (names) => say("photos_over", { most: MOST, names })),
       ...named(twice, (names) => say("photos_twice", { names })),
       ...(others ? [[say("photos_others", { count: others })]] : []),
     ];
     left.hidden = !lines.length;
-    redraw(notes, lines, ([line, ...folded]) => h("li", {}, folded.length ? h("details", {}, h("summary", {}, line), folded.map((one) => h("p", {}, one))) : line));
+    redraw(notes, lines, ([line, ...rest]) => h("li", {}, rest.length ? h("details", {}, h("summary", {}, line), rest.map((one) => h("p", {}, one))) : line));
   }
 
   watch("value", receive); // only what Python sets comes here
