@@ -1032,7 +1032,7 @@ async def test_the_sheet_opens_by_its_button_and_its_actions_work(phone: Phone, 
     await info.tap()
     await view.locator("[data-act=settings]").tap()
     await expect(page.locator("#viewer[open]")).to_have_count(0)
-    await said(page, "已填入：提示词，模型，尺寸，张数。")
+    await said(page, "已填入：提示词、模型、尺寸、张数。")
     await expect(page.locator("#text-prompt textarea")).to_have_value("a hill")
     await expect(page.locator("#text-prompt textarea")).to_be_in_viewport()
     await forget(page, tower)
