@@ -146,11 +146,12 @@ def colours(folder: Path) -> set[Colour]:
 
 
 def check_the_ends(ends: list[Order], heard: list[str | None], broken: int) -> None:
-    """Every order ended in pictures or in words; who stayed heard one or the other.
+    """Every order ended in pictures or in words; who stayed heard one or the other, who went away may want no more.
 
     Whose answer was lost on its way, which no one can help, knows that it may have been billed.
     """
-    assert all(end.finished and (end.pictures or end.problems) for end in ends)
+    assert all(end.finished and (end.pictures or end.problems or end.stopped) for end in ends)
+    assert {end.request.seed for end in ends if end.stopped} <= {at for at, words in enumerate(heard) if words is None}
     assert all(describe(problem, "en") for end in ends for problem in end.problems)
     warned = [problem for end in ends for problem in end.problems if isinstance(problem, ConnectionFailed)]
     assert [problem.may_be_billed for problem in warned] == [True] * broken
