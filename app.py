@@ -165,6 +165,7 @@ def serve() -> None:
     log.info("started", extra={logs.FACTS: facts | {"models": len(engine.catalog.models)}})
     while not service.orders.draining:
         time.sleep(0.1)
+    service.orders.hold()
     log.info("draining", extra={logs.FACTS: {"orders": service.orders.running, "seconds": settings.drain}})
     deadline = time.monotonic() + settings.drain
     while service.orders.running and time.monotonic() < deadline:

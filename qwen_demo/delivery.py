@@ -142,7 +142,7 @@ class Delivery:
             await self.check((order.visitor, *order.counted), key, order.terms.host)
             request = await self._whole(order, call)
             await self.aside(self._journal.write, order)  # that it is sent is known before it is
-        async with self._client_for(order).open(request, key, once=len(order.calls) > 1) as answer:
+        async with self._client_for(order).open(request, key, once=True) as answer:
             if call.request.response_format == "b64_json" or not call.request.row.formats:
                 await held.enter_async_context(self._answers)
             call.headers = answer.headers
@@ -178,7 +178,7 @@ class Delivery:
         library = self._library_of(order.visitor)
         response = await self._understood(order, call, content, key)
         order.understood(call, response)
-        numbers = [call.first + index for index in range(len(response.images))]
+        numbers = call.places[: len(response.images)]
 
         def missing() -> list[int]:
             there = {number for number, picture in order.numbered.items() if library.entry_of(picture.path)}
@@ -249,9 +249,16 @@ class Delivery:
         self._room.check(self._orders.on_their_way + pictures)
 
     async def note(self, order: Order, how: Callable[..., bool] | None = None, *more: object) -> bool:
-        """Put down how an order stands, or so as the journal does it otherwise. Returns whether it is put down."""
-        async with order.noting:  # or an older state could be the last that is written
-            return await self.aside(how or self._journal.write, order, *more)
+        """Put down how an order stands, or so as the journal does it otherwise. Returns whether it is put down.
+
+        It is done to its end even where who asked for it is stopped: a thread writes on, and the next one waits for it.
+        """
+
+        async def noted() -> bool:
+            async with order.noting:  # or an older state could be the last that is written
+                return await self.aside(how or self._journal.write, order, *more)
+
+        return await asyncio.shield(noted())
 
     async def aside(self, work: Callable[..., T], *args: object) -> T:
         """Do short work in threads of its own: what goes to the journal never waits behind pictures."""

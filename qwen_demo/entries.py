@@ -9,9 +9,9 @@ from typing import Any
 from .api.catalog import Catalog, widest
 from .api.errors import InvalidRequest, QwenDemoError
 from .api.requests import STAND_IN, ImageRequest, asked, make
-from .call import Photo, Picture, State
+from .call import Call, Photo, Picture, State
 from .inpaint import region_of
-from .order import Order, Terms
+from .order import NotSent, Order, Terms
 from .visitors import Visitor
 
 
@@ -21,10 +21,6 @@ class Failed(QwenDemoError):
     def __init__(self, message: str, may_be_billed: bool | None) -> None:
         self.may_be_billed = may_be_billed
         super().__init__(message)
-
-
-class NotSent(QwenDemoError):
-    """The app was ended before the call was sent."""
 
 
 class Unanswered(QwenDemoError):
@@ -39,7 +35,8 @@ class Unanswered(QwenDemoError):
 
 def entry_of(order: Order) -> dict[str, Any]:
     """An order as JSON has it. It may be asked in a thread, while the order goes on."""
-    numbered = order.numbered.copy()  # the loop goes on meanwhile
+    calls = [_call(call) for call in order.calls]  # before the pictures: none of a call that is done is missed
+    numbered = order.numbered.copy()
     pictures = {index: {**asdict(picture), "path": str(picture.path)} for index, picture in numbered.items()}
     return {
         "id": order.id,
@@ -53,23 +50,24 @@ def entry_of(order: Order) -> dict[str, Any]:
         "terms": asdict(order.terms),
         "cancelled": order.cancelled,
         "pictures": pictures,
-        "calls": [
-            {
-                "asked": asked(call.request),
-                "region": asdict(call.region) if call.region else None,
-                "state": call.state,
-                "answered": call.answered.isoformat() if call.answered else None,
-                "headers": dict(call.headers),
-                "usage": dict(call.usage),
-                "request_id": call.request_id,
-                "reason": call.reason,
-                "unbilled": call.unbilled,
-                "charged": call.charged,
-                "dropped": call.dropped,
-                "refused": call.refused,
-            }
-            for call in order.calls
-        ],
+        "calls": calls,
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "asked": asked(call.request),
+        "region": asdict(call.region) if call.region else None,
+        "state": call.state,
+        "answered": call.answered.isoformat() if call.answered else None,
+        "headers": dict(call.headers),
+        "usage": dict(call.usage),
+        "request_id": call.request_id,
+        "reason": call.reason,
+        "unbilled": call.unbilled,
+        "charged": call.charged,
+        "dropped": call.dropped,
+        "refused": call.refused,
     }
 
 

@@ -73,7 +73,8 @@ class Journal:
     def claim(self, order: Order) -> bool:
         """Put down that an order is at rest no more: from now on no other process takes it over.
 
-        Returns whether it could be: not where one has done so before, and may have gone on with it.
+        Returns False where one has done so before, and may have gone on with it. A full disk stops nobody: then another
+        process may go on with it, too.
         """
         try:
             self.life.begin()
@@ -117,11 +118,13 @@ class Journal:
         except OSError as error:
             raise BadResponse("answer_gone") from error
 
-    def drop(self, order: Order) -> None:
-        """Nobody wants to know of this order any more. One that another process has is that one's to drop."""
-        if self._is_own(self._file(order)):
-            for path in self._folder.glob(f"{order.id}.*"):
-                path.unlink(missing_ok=True)
+    def drop(self, order: Order) -> bool:
+        """Nobody wants to know of this order any more. Returns whether it is gone: another process's is its to drop."""
+        if not self._is_own(self._file(order)):
+            return False
+        for path in self._folder.glob(f"{order.id}.*"):
+            path.unlink(missing_ok=True)
+        return True
 
     def take_over(self, visitor: str = "") -> Taken:
         """Have from now on what was another process's, and say what is another's.

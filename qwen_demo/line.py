@@ -14,7 +14,7 @@ from .rounds import Round
 log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds of an account whose calls are turned away
-PATIENCE = 600.0  # seconds after which a call that is turned away again and again has failed
+PATIENCE = 600.0  # seconds after which a call that is turned away again and again has failed, in a batch
 
 
 class Timer(Protocol):
@@ -48,6 +48,7 @@ class Turn:
 
     Attributes:
         put_off_since: when the API first turned it away.
+        times: how often it did so.
         opens: when it may begin, as the API asked for.
         slowed: how often its account had been slowed down when it began.
         again: whether it comes into the line again.
@@ -58,6 +59,7 @@ class Turn:
     visitor: tuple[str, ...]
     account: str
     put_off_since: float | None = None
+    times: int = 0
     opens: float = -math.inf
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     slowed: int = 0
@@ -109,7 +111,7 @@ class Line:
         """
         turn = Turn(who, tuple(visitor), account)
         if after:
-            turn.put_off_since, turn.opens = after.put_off_since, after.opens
+            turn.put_off_since, turn.times, turn.opens = after.put_off_since, after.times, after.opens
         self._join(turn, ahead=after is not None)
         try:
             await turn.begun.wait()
@@ -118,7 +120,7 @@ class Line:
         finally:
             self._leave(turn)
 
-    def put_off(self, turn: Turn, seconds: float | None) -> bool:
+    def put_off(self, turn: Turn, seconds: float | None, patience: float = PATIENCE, times: float = math.inf) -> bool:
         """The API turned away who has this turn: the account makes a pause, and has fewer calls under way then.
 
         A wait that the API asks for may be meant for one model, or for as long as a quota lasts. Who was told so waits
@@ -127,11 +129,13 @@ class Line:
         Args:
             turn: which ends now.
             seconds: that the API asks to wait; None where it doesn't say.
+            patience: how long all such waits may take together, in seconds.
+            times: how often it may come again.
 
-        Returns whether it may come into the line again: not where the wait would be longer than `PATIENCE` in all.
+        Returns whether it may come into the line again: not where the wait would be longer than that.
         """
         account, now = self._accounts[turn.account], self._now()
-        if seconds is not None and seconds > PATIENCE:
+        if seconds is not None and seconds > patience:
             return False
         if turn.slowed == account.slowed:  # those that were under way together slow it down once
             account.slowed += 1
@@ -141,7 +145,8 @@ class Line:
         account.opens = max(account.opens, now + min(wait, LONGEST_PAUSE))
         turn.opens = now + wait
         turn.put_off_since = now if turn.put_off_since is None else turn.put_off_since
-        turn.again = turn.opens <= turn.put_off_since + PATIENCE
+        turn.times += 1
+        turn.again = turn.opens <= turn.put_off_since + patience and turn.times <= times
         return turn.again
 
     def place(self, who: object) -> int:
@@ -230,7 +235,8 @@ class Line:
         account = self._accounts[turn.account]
         self._round.leave(turn, turn.visitor, served=True)
         self._under_way.append(turn)
-        turn.slowed, account.opens = account.slowed, self._now() + self._interval
+        turn.slowed = account.slowed
+        account.opens = max(account.opens, self._now() + self._interval)  # it may have been put off meanwhile
         turn.begun.set()
         self._changes += 1
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from .api import resending
 from .api.errors import QwenDemoError
 from .api.requests import ImageRequest
 from .api.responses import ImagesResponse, add_usage
@@ -40,6 +41,10 @@ class Bell:
     def ring(self) -> None:
         self.sound.set()
         self.sound = asyncio.Event()
+
+
+class NotSent(QwenDemoError):
+    """The app was ended before a call's turn came: it was not sent."""
 
 
 class NotSaved(QwenDemoError):
@@ -127,7 +132,7 @@ class Order:
         self.problems: list[QwenDemoError] = []
         self.reasons: dict[int, QwenDemoError] = {}
         self.changes = 0
-        self.cancelled = self.finished = False
+        self.cancelled = self.finished = self._held = False
         self.task: asyncio.Task[None] | None = None
         self.noting = asyncio.Lock()
         self.charge: tuple[tuple[str, str], ...] = ()
@@ -277,13 +282,17 @@ class Order:
             turn: the one it was sent in.
             seconds: that the API asks to wait; None where it doesn't say.
 
-        Returns whether it waits again. An order of one call doesn't: who made it is there to try again.
+        Returns whether it waits again. In an order of one call it does so as any request does: who made it looks on.
         """
-        if len(self.calls) == 1 or not self.line.put_off(turn, seconds):
+        alone = len(self.calls) == 1
+        limits = {"patience": resending.LONGEST_WAIT, "times": resending.RESENDS} if alone else {}
+        if not self.line.put_off(turn, seconds, **limits):
             return False
         call.state, call.unbilled = State.WAITING, call.request.n
         if self.cancelled and call.task:
             call.dropped = call.task.cancel()
+        elif self._held:
+            self._hold_back(call)
         self.tell()
         return True
 
@@ -319,6 +328,18 @@ class Order:
                 if call.task:
                     call.task.cancel()
         return self.on_their_way
+
+    def hold(self) -> None:
+        """Send no more of it: the app ends, and what is sent shall come home before. The visitor lets it go on."""
+        self._held = True
+        for call in self.calls:
+            if call.state is State.WAITING and not call.dropped:
+                self._hold_back(call)
+
+    def _hold_back(self, call: Call) -> None:
+        if call.task:
+            call.task.cancel()
+        self.fail(NotSent(), call.places)
 
     def resume(self, calls: Sequence[Call]) -> None:
         """More may come of it after all. What went wrong with these calls is tried again: it is not told any more."""

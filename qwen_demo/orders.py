@@ -57,7 +57,7 @@ class Orders:
         self._bells: WeakValueDictionary[str, Bell] = WeakValueDictionary()
         self._ended = -math.inf  # when the last order came to its end
         self.draining = False
-        """Set it to take no new orders."""
+        """Set it to take no new orders, and call `hold` then."""
 
     @property
     def running(self) -> int:
@@ -114,6 +114,20 @@ class Orders:
         if self._each and self._under_way(visitor) + calls > MOST_CALLS:
             raise TooManyOrders
 
+    def hold(self) -> None:
+        """Send no more of the orders of several calls: some would be on their way when the app ends, paid for and lost.
+
+        Another thread may ask.
+        """
+        for order in [*self._orders.values()]:
+            if order.task:
+                order.task.get_loop().call_soon_threadsafe(self.hold_one, order)
+
+    def hold_one(self, order: Order) -> None:
+        """Send no more of this one, if it has several calls and the app is about to end."""
+        if self.draining and len(order.calls) > 1 and not order.finished:
+            order.hold()
+
     def take_back(self, order: Order) -> None:
         """Have an order of before the app was started anew."""
         order.line, order.bell = self._line, self._bell(order.visitor)
@@ -125,7 +139,8 @@ class Orders:
         """Nothing more comes of it. It can be found for a while, or as long as something of it is unread."""
         order.end()
         self._ended = time.monotonic()
-        self._forget_later(order)
+        if self._orders.get(order.id) is order:  # and is not forgotten yet
+            self._forget_later(order)
 
     def unread(self, visitor: str) -> list[Order]:
         """The visitor's orders of which something that was paid for, or may be, is not here."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from .api.errors import QwenDemoError
 from .api.requests import ImageRequest
 from .call import Call
 from .delivery import Delivery
@@ -95,9 +96,13 @@ class Running:
         async with self._charged(requests, visitor, order.terms, key) as charge:
             if not await self._claim(order):  # another process may have gone on with it
                 raise TooManyOrders
-            here = order.finished and self._orders.find(order.id, order.visitor) is order
-            if not here or before != [(call.state, call.unbilled) for call in calls]:  # another press was first
-                raise TooManyOrders
+            try:
+                self._orders.check(visitor, len(requests))
+                if not order.finished or before != [(call.state, call.unbilled) for call in calls]:
+                    raise TooManyOrders  # another press was first
+            except QwenDemoError:
+                await self._delivery.note(order)  # that it rests, if it does
+                raise
             order.go_on(calls, requests)
         order.task = asyncio.create_task(self._run(order, calls, key, charge))
 
@@ -123,6 +128,7 @@ class Running:
         order.charge = charge.told
         for call in calls:
             call.task = None if order.cancelled else asyncio.create_task(self._delivery.see_through(order, call, key))
+        self._orders.hold_one(order)
         try:
             await self._delivery.note(order)
             await self._settle(order, charge)
@@ -186,10 +192,12 @@ class Running:
 
     async def _claim(self, order: Order) -> bool:
         """Whether an order at rest is still this process's to work on. What another one has is not found here."""
-        async with order.noting:
-            mine = await self._delivery.aside(self._journal.claim, order)
+        mine = await self._delivery.note(order, self._journal.claim)
         if not mine:
             self._orders.forget(order)
+        elif self._orders.find(order.id, order.visitor) is not order:  # its visitor forgot it meanwhile
+            await self._delivery.note(order, self._journal.drop)
+            return False
         return mine
 
     def _charge_of(self, order: Order) -> Charge:
@@ -220,4 +228,4 @@ class Running:
     async def forget(self, order: Order) -> None:
         """Nobody wants what is unread of it."""
         self._orders.forget(order)
-        await self._delivery.aside(self._journal.drop, order)
+        await self._delivery.note(order, self._journal.drop)

@@ -21,10 +21,10 @@ from qwen_demo.api.client import QwenClient
 from qwen_demo.api.errors import BadResponse
 from qwen_demo.api.requests import ImageEdit, TextToImage
 from qwen_demo.call import State
-from qwen_demo.entries import NotSent, Unanswered
+from qwen_demo.entries import Unanswered
 from qwen_demo.journal import Journal
 from qwen_demo.library import Library
-from qwen_demo.order import Order, Terms
+from qwen_demo.order import NotSent, Order, Terms
 from qwen_demo.orders import Orders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service

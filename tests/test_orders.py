@@ -8,6 +8,7 @@ import os
 import weakref
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import ImageEdit, ImageRequest, TextToImage
+from qwen_demo.call import State
 from qwen_demo.library import Library
 from qwen_demo.logs import InternalError
 from qwen_demo.order import Order
@@ -442,11 +444,35 @@ async def test_while_draining_what_runs_goes_on_and_nothing_new_begins(
     api.shut = True
     service = service_of(Orders(8))
     order = await ask_for(service, FOUR, 4, ANN)
+    await api.has(4)
     service.orders.draining = True
+    service.orders.hold()
     with pytest.raises(ShuttingDown):
         await ask_for(service, FOUR, 4, ANN)
     assert service.orders.running == 1
-    await api.has(4)
     api.let_through()
     assert len((await order.finish()).pictures) == 4
     assert service.orders.running == 0
+
+
+async def test_while_draining_no_more_is_sent_of_several_calls_and_they_go_on_when_the_visitor_says_so(
+    api: Api, service_of: Callable[..., Service]
+) -> None:
+    api.shut = True
+    service = service_of(Orders(2))
+    several = await ask_for(service, FOUR, 4, ANN)
+    alone = await ask_for(service, replace(FOUR, seed=20), 1, ANN)
+    await api.has(2)
+    service.orders.draining = True
+    service.orders.hold()
+    api.let_through()
+    await asyncio.gather(several.finish(), alone.finish())
+    assert api.sent == [10, 11, 20]
+    assert [call.state for call in several.calls] == [State.DONE] * 2 + [State.WAITING] * 2
+    assert (several.paused, [*several.reasons], len(alone.pictures)) == (True, [2, 3], 1)
+    with pytest.raises(ShuttingDown):
+        await service.go_on(several, ANN)
+    service.orders.draining = False
+    await service.go_on(several, ANN)
+    await several.finish()
+    assert ([*several.numbered], several.reasons, api.sent) == ([0, 1, 2, 3], {}, [10, 11, 20, 12, 13])

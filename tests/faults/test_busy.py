@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from qwen_demo.api.client import QwenClient
 from qwen_demo.api.requests import TextToImage
+from qwen_demo.api.resending import LONGEST_WAIT
 from qwen_demo.axes import Axes
 from qwen_demo.call import State
+from qwen_demo.journal import Journal
 from qwen_demo.library import Library
 from qwen_demo.line import PATIENCE, Timer
 from qwen_demo.order import Order
@@ -123,10 +126,52 @@ async def test_after_ten_minutes_a_batch_fails_and_cost_nothing(tmp_path: Path) 
     assert await service.left(ANN) == 50
 
 
-async def test_an_order_of_one_call_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwen_demo.api.resending.pause", lambda _: asyncio.sleep(0))
-    async with faulty_server(RATE, SERVED) as server:
+@pytest.mark.parametrize(("busy", "posts"), [(RATE, 3), (http(429, retry_after="20"), 2), (OVERLOADED, 3)])
+async def test_an_order_of_one_call_waits_in_the_line_too_but_for_half_a_minute(
+    busy: Behaviour, posts: int, tmp_path: Path
+) -> None:
+    timer = Hurry()
+    async with faulty_server(busy, SERVED) as server:
+        service = service_at(server, tmp_path, timer)
+        order = await (await ask_for(service, TextToImage(prompt="a"), 1, ANN)).finish()
+        await service.aclose()
+    assert (server.posts, [call.state for call in order.calls]) == (posts, [State.FAILED])
+    assert timer.now <= LONGEST_WAIT
+    assert await service.left(ANN) == 50
+
+
+async def test_where_the_api_asks_for_more_who_ordered_is_told_at_once(tmp_path: Path) -> None:
+    async with faulty_server(http(429, retry_after="31"), SERVED) as server:
         service = service_at(server, tmp_path, Standstill())
         order = await (await ask_for(service, TextToImage(prompt="a"), 1, ANN)).finish()
         await service.aclose()
-    assert (server.posts, [call.state for call in order.calls]) == (3, [State.FAILED])
+    assert (server.posts, [call.state for call in order.calls]) == (1, [State.FAILED])
+
+
+async def test_an_order_is_written_down_by_one_thread_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where Stop ends who asked for it: while it is noted that a call was turned away, the end is to be noted."""
+    loop, another, writing, most = asyncio.get_running_loop(), threading.Event(), list[str](), list[int]()
+    write = Journal.write
+
+    def noted(journal: Journal, order: Order) -> bool:
+        writing.append(order.id)
+        most.append(len(writing))
+        if len(writing) > 1:
+            another.set()
+        elif not order.cancelled and any(call.task and call.unbilled for call in order.calls) and server.posts == 2:
+            loop.call_soon_threadsafe(order.cancel)
+            another.wait(0.3)  # it comes, or has to wait
+        came = write(journal, order)
+        writing.pop()
+        return came
+
+    monkeypatch.setattr(Journal, "write", noted)
+    async with faulty_server(RATE, SERVED) as server:
+        service = service_at(server, tmp_path, Standstill())
+        order = await (await batch(service, 2)).finish()
+        await service.aclose()
+    assert order.cancelled
+    assert set(most) == {1}
+    assert written(tmp_path / ".orders" / f"{order.id}.json") == [("waiting", 1)] * 2
