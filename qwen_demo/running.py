@@ -94,7 +94,7 @@ class Running:
         before = [(call.state, call.unbilled) for call in calls]
         self._orders.check(visitor, len(requests))
         async with self._charged(requests, visitor, order.terms, key) as charge:
-            if not await self._claim(order):  # another process may have gone on with it
+            if not await self.claim(order):  # another process may have gone on with it
                 raise TooManyOrders
             try:
                 self._orders.check(visitor, len(requests))
@@ -190,7 +190,7 @@ class Running:
             except Exception:
                 log.exception("what another process left is not taken over yet")
 
-    async def _claim(self, order: Order) -> bool:
+    async def claim(self, order: Order) -> bool:
         """Whether an order at rest is still this process's to work on. What another one has is not found here."""
         mine = await self._delivery.note(order, self._journal.claim)
         if not mine:
@@ -215,7 +215,7 @@ class Running:
 
         async def run() -> None:
             try:
-                if await self._claim(order):
+                if await self.claim(order):
                     for call in calls:
                         call.task = asyncio.create_task(self._delivery.take_up(order, call, key))
                     await self._settle(order, self._charge_of(order))

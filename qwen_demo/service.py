@@ -16,7 +16,7 @@ from .api.errors import InvalidRequest, QwenDemoError
 from .api.requests import STAND_IN, ImageEdit, ImageRequest, asked, make
 from .archive import Archives
 from .axes import Axes, expand, grid_of
-from .call import Photo, State
+from .call import Call, Photo, State
 from .delivery import Delivery
 from .disk import DiskFull, Room
 from .inpaint import Region
@@ -24,7 +24,7 @@ from .journal import Journal
 from .library import Entry, Library
 from .lineage import ids_of, references_of
 from .order import Order, Terms
-from .orders import Orders
+from .orders import Orders, TooManyOrders
 from .quota import Quota
 from .recipe import Recipe, check_foreign, names_of, read
 from .retouching import Retouching, requests_for
@@ -100,6 +100,7 @@ class Service:
             own_keys=self.own_keys,
             room=self._room,
         )
+        self._going_again: set[Call] = set()
         self.running = Running(
             orders,
             self.delivery,
@@ -294,30 +295,37 @@ class Service:
             return []
         found = self.pictures_of(order.terms.references, order.terms.sources, order.visitor)
         sources = [picture.path if isinstance(picture, Entry) else picture or "" for picture in found]
+        wanted = order.lost if place is None else [call for call in order.calls if place in call.places]
+        calls = [call for call in wanted if call not in self._going_again]
+        lost = {call for call in calls if call.state is State.SENT}
         placed = []
-        calls = order.lost if place is None else [call for call in order.calls if place in call.places]
-        chains = {order.chain(call)[0].first: order.chain(call) for call in calls}
-        for chain in chains.values():
-            again = [call for call in chain if call in calls]
-            fields, onto = asked(again[0].request), sources
-            n = fields.pop("n")
-            regions = [replace(call.region.wished, words=call.request.prompt) for call in again if call.region]
-            if regions:
-                fields |= {"regions": regions, "background": regions[0].background}
-                onto = [latest.path] if (latest := order.latest(again[0])) else sources
-            n = n if place is None else 1
-            lost = [call for call in again if call.state is State.SENT]
-            for call in lost:  # before anything is awaited: another press is to find nothing lost
-                call.state = State.FAILED
-            try:
-                placed.append(await self.order_from(order.request.kind, onto, n, visitor, **fields))
-            except BaseException:
-                for call in lost:
-                    call.state = State.SENT
-                raise
-            order.tell()
-            await self.delivery.note(order)
+        self._going_again |= lost  # before anything is awaited: another press is to find nothing lost
+        try:
+            if lost and not await self.running.claim(order):
+                raise TooManyOrders
+            for chain in {order.chain(call)[0].first: order.chain(call) for call in calls}.values():
+                again = [call for call in chain if call in calls]
+                placed.append(await self._anew(order, again, sources, visitor, alone=place is not None))
+                for call in lost.intersection(again):
+                    call.state = State.FAILED
+                order.tell()
+                await self.delivery.note(order)
+        finally:
+            self._going_again -= lost
+            if self.orders.find(order.id, order.visitor) is order:  # what another process has is that one's to write
+                await self.delivery.note(order)
         return placed
+
+    async def _anew(
+        self, order: Order, calls: Sequence[Call], sources: Sequence[Path | str], visitor: Visitor, *, alone: bool
+    ) -> Order:
+        """Order calls of one photo once more, or one picture alone of what they asked for."""
+        fields = asked(calls[0].request)
+        n = fields.pop("n")
+        if regions := [replace(call.region.wished, words=call.request.prompt) for call in calls if call.region]:
+            fields |= {"regions": regions, "background": regions[0].background}
+            sources = [latest.path] if (latest := order.latest(calls[0])) else sources
+        return await self.order_from(order.request.kind, sources, 1 if alone else n, visitor, **fields)
 
     async def apply_again(self, entry: Entry, painted: Mapping[str, Any], visitor: Visitor) -> Entry:
         """A picture made anew with other paint, which takes its place in the visitor's orders.

@@ -25,7 +25,7 @@ from qwen_demo.entries import Unanswered
 from qwen_demo.journal import Journal
 from qwen_demo.library import Library
 from qwen_demo.order import NotSent, Order, Terms
-from qwen_demo.orders import Orders
+from qwen_demo.orders import Orders, TooManyOrders
 from qwen_demo.quota import Quota
 from qwen_demo.service import Service
 from qwen_demo.visitors import Visitor, kept_secret
@@ -220,6 +220,28 @@ async def test_an_edit_is_ordered_again_with_the_pictures_that_are_kept(tmp_path
     (placed,) = await service.order_again(order, ANN)
     assert len((await placed.finish()).pictures) == 1
     assert bodies[0] == bodies[1]
+
+
+async def test_what_is_lost_is_ordered_again_once_however_often_that_is_pressed(tmp_path: Path) -> None:
+    posts, losing = 0, True
+
+    def lose(_: httpx.Request) -> httpx.Response:
+        nonlocal posts
+        posts += 1
+        if losing:
+            raise httpx.ReadError("the line broke")
+        return answer()
+
+    service = make(tmp_path, lose)
+    order = await (await ask_for(service, HILL, 3, ANN)).finish()
+    other, (known,) = await again(service, lose)
+    losing = False
+    presses = [other.order_again(known, ANN), other.order_again(known, ANN), service.order_again(order, ANN)]
+    first, second, third = await asyncio.gather(*presses, return_exceptions=True)
+    assert (second, type(third)) == ([], TooManyOrders)
+    assert isinstance(first, list)
+    placed = [await one.finish() for one in first]
+    assert ([one.request.seed for one in placed], posts) == ([10, 11, 12], 6)
 
 
 async def test_what_an_order_was_made_from_and_its_shape_outlive_the_app(tmp_path: Path) -> None:
