@@ -5,16 +5,16 @@ import re
 import secrets
 import unicodedata
 import zipfile
-from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from itertools import count
 
 from .axes import differences, grid_of
 from .library import Entry, Library, slug
 from .order import Order
 
 PIECE = 1_000_000  # bytes that are read and sent at once
+MOST_BYTES = 230  # of a name without its end and its number: file systems take 255
 MOST = 1_000  # offers that nobody has taken yet; the oldest goes first
 
 
@@ -75,7 +75,7 @@ def of_order(order: Order, library: Library) -> dict[str, Entry]:
     `beach-edited.png`, or `beach-edited-qwen-image-edit.png`, and the next of the same name `beach-edited-2.png`.
     """
     entries: dict[str, Entry] = {}
-    taken: Counter[str] = Counter()
+    taken: set[str] = set()
     grid = grid_of(order)
     short = dict(zip(prompts := grid.axes.get("prompt", ()), differences(prompts), strict=True))
     for call in order.calls:
@@ -89,8 +89,10 @@ def of_order(order: Order, library: Library) -> dict[str, Entry]:
                 key = zip(grid.axes, grid.keys[place], strict=True)
                 told = [_told(axis, short[value] if axis == "prompt" else value) for axis, value in key]
                 stem = "-".join([f"{_file_name(call.photo.name)}-edited", *filter(None, told)])
-                taken[stem.lower()] += 1
-                name = f"{stem}-{taken[stem.lower()]}.png" if taken[stem.lower()] > 1 else f"{stem}.png"
+                stem = _short(stem, MOST_BYTES)
+                numbered = (f"{stem}-{number}.png" if number > 1 else f"{stem}.png" for number in count(1))
+                name = next(name for name in numbered if name.lower() not in taken)
+            taken.add(name.lower())
             entries[name] = entry
     return entries
 
@@ -99,14 +101,23 @@ def _told(axis: str, value: object) -> str:
     """What a value adds to a file's name."""
     if axis in ("photo", "number"):
         return ""
+    if axis == "size":
+        return str(value or "auto")
     words = {True: "rewritten", False: "as-written"} if axis == "optimize_prompt" else {}
     return slug(str(words.get(bool(value), value)))
 
 
 def _file_name(name: str) -> str:
     """A file's name without its end, as any system takes it: browsers and programs can say anything."""
-    stem = Path(name.replace("\\", "/")).stem
-    return re.sub(r'[<>:"|?*]|[^\w -~]', "_", unicodedata.normalize("NFC", stem)).strip(" .") or "picture"
+    own = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
+    stem = re.sub(r"\.[A-Za-z]\w{1,4}$", "", own)
+    safe = "".join("_" if letter in '<>:"|?*' or not letter.isprintable() else letter for letter in stem)
+    return _short(safe, MOST_BYTES // 2).strip(" .") or "picture"
+
+
+def _short(text: str, size: int) -> str:
+    """As much of a text as fits into so many bytes."""
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def zipped(entries: Mapping[str, Entry]) -> Generator[bytes, None, None]:

@@ -60,7 +60,7 @@ def expand(
     Raises:
         InvalidRequest: a field breaks its rule, or there would be more than 50 pictures.
     """
-    named = axes.named
+    named = {name: tuple({repr(value): value for value in values}.values()) for name, values in axes.named.items()}
     # Before they are made: a list from a program may be long.
     count = math.prod(map(len, named.values())) * photos
     if count > MOST:
@@ -209,7 +209,7 @@ def grid_of(order: Order) -> Grid:
             counted[key] += 1
     values = {name: list(dict.fromkeys(place[name] for place in told)) for name in told[0]}
     axes = {name: found for name, found in values.items() if len(found) > 1}
-    for name in {"optimize_prompt", "size"} & axes.keys():
+    for name in [name for name in ("optimize_prompt", "size") if name in axes]:
         others = {tuple(place[other] for other in axes if other != name): place[name] for place in told}
         if all(others[tuple(place[other] for other in axes if other != name)] == place[name] for place in told):
             del axes[name]

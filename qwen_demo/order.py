@@ -235,6 +235,11 @@ class Order:
         """Whether the visitor wanted no more of something that was not sent."""
         return any(call.dropped for call in self.calls)
 
+    @property
+    def dropped(self) -> list[int]:
+        """The places of what the visitor wanted no more before it was sent, from 0."""
+        return [place for call in self.calls if call.dropped for place in call.places]
+
     def chain(self, call: Call) -> Sequence[Call]:
         """The calls that change regions of the same photo one after the other, of which this is one."""
         steps = max(1, len(self.terms.regions))

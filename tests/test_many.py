@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image, ImageColor
 
 from qwen_demo.api.catalog import Catalog
 from qwen_demo.api.errors import InvalidRequest
@@ -71,6 +72,21 @@ async def test_each_photo_is_read_when_its_turn_comes_and_its_picture_says_which
     assert [recipe.references for recipe in recipes] == [(photo.reference,) for photo in found]
     assert [(recipe.prompt, recipe.seed) for recipe in recipes] == [("warmer", 7)] * 4
     assert [call.photo.shape for call in order.calls if call.photo] == [(16, 16)] * 4
+
+
+async def test_what_the_api_returns_beyond_what_was_asked_takes_no_other_photos_place(tmp_path: Path) -> None:
+    def two(request: httpx.Request) -> httpx.Response:
+        picture = base64.b64encode(png(COLOURS[names.index(sent(request))])).decode()
+        return httpx.Response(200, json={"data": [{"b64_json": picture}] * 2})
+
+    service = make(tmp_path, two)
+    found = photos(service)
+    names = [photo.reference for photo in found]
+    order = await edited(service, found)
+    assert (sorted(order.numbered), order.problems) == ([0, 1, 2, 3], [])
+    assert [Image.open(picture.path).getpixel((0, 0)) for picture in order.pictures] == [
+        ImageColor.getrgb(colour) for colour in COLOURS
+    ]
 
 
 async def test_a_photo_that_is_gone_is_told_and_the_others_come(tmp_path: Path) -> None:
@@ -411,6 +427,12 @@ def test_a_zip_keeps_the_names_of_the_photos(tmp_path: Path) -> None:
         ".jpg",
         "C:\\x\\y.png",
         "",
+        "照片（1）.jpg",
+        "हिन्दी น้ำ it’s.jpg",
+        "🐱 cat.jpg",
+        "v1.2 final",
+        f"{'长' * 90}.jpg",
+        "a\u202egpj.exe\n.png",
     ]
     order = an_order_of(tmp_path, names)
     assert list(of_order(order, library)) == [
@@ -420,13 +442,37 @@ def test_a_zip_keeps_the_names_of_the_photos(tmp_path: Path) -> None:
         "passwd-edited.png",
         "a_b__c_-edited.png",
         "猫-edited.png",
-        "jpg-edited.png",
-        "y-edited.png",
         "picture-edited.png",
+        "y-edited.png",
+        "picture-edited-2.png",
+        "照片（1）-edited.png",
+        "हिन्दी น้ำ it’s-edited.png",
+        "🐱 cat-edited.png",
+        "v1.2 final-edited.png",
+        f"{'长' * 38}-edited.png",
+        "a_gpj.exe_-edited.png",
     ]
     del order.numbered[0]
     assert next(iter(of_order(order, library))) == "BEACH-edited.png"
     assert all(isinstance(entry, Entry) for entry in of_order(order, library).values())
+
+
+def test_no_picture_is_missing_in_a_zip_where_names_and_numbers_meet(tmp_path: Path) -> None:
+    axes = Axes(prompt=("grey", "grey 2"))
+    requests = expand("edit", [STAND_IN], 2, axes, {"prompt": "a", "seed": 1}, 2)
+    order = Order(requests, ANN, Terms(photos=(Photo("a.jpg", "1" * 64), Photo("a.png", "2" * 64))))
+    for place in range(order.n):
+        order.add(place, Picture(tmp_path / f"{place}.png", 16, 16, 7, None))
+    assert list(of_order(order, Library(tmp_path))) == [
+        "a-edited.png",
+        "a-edited-2.png",
+        "a-edited-2-2.png",
+        "a-edited-2-3.png",
+        "a-edited-3.png",
+        "a-edited-4.png",
+        "a-edited-2-4.png",
+        "a-edited-2-5.png",
+    ]
 
 
 def test_a_zip_of_photos_in_several_ways_says_which_is_which(tmp_path: Path) -> None:

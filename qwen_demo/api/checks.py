@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from .catalog import Model
 from .errors import InvalidRequest
 
+LONGEST_ADDRESS = 4096  # characters; those that are signed have some hundreds
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me")
 _TORN = re.compile("[\ud800-\udfff]")  # half of an emoji can come in JSON, and can't be sent on in UTF-8
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # fillers of Hangul, and Braille's empty cell
@@ -90,7 +91,7 @@ def check_reference(name: str, value: object, row: Model) -> None:
         raise InvalidRequest(name, "picture_missing", value)
     if not isinstance(value, str) or not value.startswith(("https://", "data:image/")):
         raise InvalidRequest(name, "picture_form", value)
-    if value.startswith("https://") and _TORN.search(value):
+    if value.startswith("https://") and (_TORN.search(value) or len(value) > LONGEST_ADDRESS):
         raise InvalidRequest(name, "picture_form", value)
     if value.startswith("https://") and not row.addresses:
         raise InvalidRequest(name, "picture_address", value, model=row.name)

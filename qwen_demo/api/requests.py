@@ -71,7 +71,7 @@ class ImageRequest:
         models = [model.name for model in self.catalog.doing(self.kind)]
         if not models:
             raise InvalidRequest("model", "no_model", self.model)
-        self._put("model", self.model or models[0])
+        self._put("model", models[0] if self.model in (None, "") else self.model)
         check_choice("model", self.model, models)
         self._put("prompt", self._prompt())
         if self.size is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import wraps
@@ -62,7 +62,7 @@ def answering(service: Service, ordering: Ordering, hidden: Collection[str]) -> 
         with _ordered(order):
             try:
                 async for _ in order.watch():
-                    for place in sorted({*order.numbered, *order.reasons} - told.keys()):
+                    for place in sorted({*order.numbered, *order.reasons, *order.dropped} - told.keys()):
                         files, row = told[place] = await _of_place(service, placed, place)
                         yield files, {"of": order.n, "come": sum(len(files) for files, _ in told.values()), **row}
                     if not is_heard():
@@ -110,8 +110,8 @@ async def _of_place(service: Service, placed: Placed, place: int) -> Answer:
     row |= {"prompt": call.request.prompt, "model": call.request.model, "size": call.request.size}
     if call.photo:
         row |= {"image": images[place * len(images) // order.n], "name": call.photo.name}
-    if place in order.reasons:
-        row["problem"] = describe(order.reasons[place], "en")
+    if problem := order.reasons.get(place) or (Stopped() if call.dropped else None):
+        row["problem"] = describe(problem, "en")
     if not (picture := order.numbered.get(place)):
         return [], row
     library = service.library(order.visitor)
@@ -152,7 +152,7 @@ def _in_the_end(engine: Engine, placed: Placed, answers: Sequence[Answer]) -> An
     Raises:
         QwenDemoError: it has brought nothing.
     """
-    order = placed.order
+    order, left_out = placed.order, placed.left_out
     files = [file for files, _ in answers for file in files]
     if not files:
         raise next(iter(order.problems), Stopped())
@@ -170,12 +170,18 @@ def _in_the_end(engine: Engine, placed: Placed, answers: Sequence[Answer]) -> An
         "request": {"endpoint": f"/{prepared.path}", "body": body_of(prepared)},
         "pictures": pictures,
         **({"region": pictures[0]["region"]} if "region" in pictures[0] else {}),
-        "failed": [*placed.left_out, *(row for files, row in answers if not files)],
+        "failed": [*left_out, *(row for files, row in answers if not files)],
         "problems": [
-            *(f"{row['name']}: {row['problem']}" for row in placed.left_out),
+            *map(_named, left_out),
             *(describe(problem, "en") for problem in order.problems),
         ],
     }
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """What is wrong with a picture that was left out, with its name."""
+    problem = str(row["problem"])
+    return problem if row["name"] in problem else f"{row['name']}: {problem}"
 
 
 def body_of(prepared: Prepared) -> dict[str, Any]:

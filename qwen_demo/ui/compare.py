@@ -65,12 +65,7 @@ class Compare:
 
     def parts(self) -> Mapping[str, gr.Checkbox | gr.CheckboxGroup]:
         """By the names of what a handler is given."""
-        return {
-            "lines": self.lines,
-            "also_models": self.also_models,
-            "also_sizes": self.also_sizes,
-            "both_rewritings": self.both_rewritings,
-        }
+        return {name: getattr(self, name) for name in COMPARED}
 
     def suited(self, model: Model, size: str, sizes: object = ()) -> Updates:
         """What depends on the chosen model and size: the other models and sizes, and whether it rewrites.

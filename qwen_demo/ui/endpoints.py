@@ -41,7 +41,7 @@ from .parameters import (
     Watermark,
     Wordings,
 )
-from .photos import plain
+from .photos import apart, plain
 
 KINDS = {
     "text_to_image": TextToImage.kind,
@@ -198,7 +198,8 @@ def _shared(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that all requests share, out of an endpoint's parameters, with the seed drawn where none is given."""
     shared = {name: given[name] for name in SENT}
     seed = draw_seed() if shared["seed"] is None else shared["seed"]
-    return {**shared, "seed": seed, "negative_prompt": shared["negative_prompt"] or None}
+    negative = None if shared["negative_prompt"] == "" else shared["negative_prompt"]
+    return {**shared, "seed": seed, "negative_prompt": negative}
 
 
 def _source(picture: object) -> Path | str:
@@ -250,7 +251,7 @@ async def _taken_in(
         except InvalidRequest as error:
             return error
 
-    names = [_file_name(image) or f"image {number}" for number, image in enumerate(given, 1)]
+    names = apart([_file_name(image) or f"image {number}" for number, image in enumerate(given, 1)])
     taking = list(map(asyncio.ensure_future, map(take, given, names)))
     try:
         found = dict(enumerate(await asyncio.gather(*taking)))

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import count
 from typing import Annotated, Any
 
 import gradio as gr
@@ -30,6 +31,16 @@ def plain(name: str) -> str:
     """A file's name as it can be shown: without folders, and without what can't be seen, or turns text around."""
     own = name.replace("\\", "/").rpartition("/")[2]
     return " ".join("".join(letter if letter.isprintable() else " " for letter in own).split())[:_LONGEST]
+
+
+def apart(names: Sequence[str]) -> list[str]:
+    """Names of files, each as it is but for a number where one before has it: "beach.jpg", "beach (2).jpg"."""
+    found: list[str] = []
+    for name in names:
+        stem, dot, end = name.rpartition(".") if "." in name else (name, "", "")
+        numbered = (f"{stem} ({number}){dot}{end}" if number > 1 else name for number in count(1))
+        found.append(next(one for one in numbered if one not in found))
+    return found
 
 
 @checked(frozen=True)
@@ -103,7 +114,8 @@ async def photos_of(service: Service, value: object, visitor: Visitor, backgroun
         TooMuchKept: the visitor had enough pictures made ready.
     """
     rows = photos_in(value)
-    return [Photo(row.name, (await made_ready(service, row, visitor, background)).path.stem) for row in rows]
+    made = [(await made_ready(service, row, visitor, background)).path.stem for row in rows]
+    return list(map(Photo, apart([row.name for row in rows]), made))
 
 
 async def made_ready(service: Service, row: Row, visitor: Visitor, background: str) -> Entry:

@@ -187,7 +187,7 @@ class Board:
         order, file = asked.order(self._service, asked.param("order")), io.BytesIO()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for call in order.unread:
-                archive.writestr(f"answer-{call.request.seed}.json", self._service.journal.answer(order, call))
+                archive.writestr(f"answer-{call.first + 1}.json", self._service.journal.answer(order, call))
         return _file(file.getvalue(), "application/zip", "qwen-answers.zip")
 
     def _usage(self, asked: Asked) -> Response:

@@ -36,6 +36,7 @@ def wire_run(demo: gr.Blocks, service: Service, form: Form) -> None:
                 requests = planned(form, given)
                 asked = question(service, requests, language_of(http))
                 if sum(request.n for request in requests) > MANY and pressed != asked:
+                    await service.admit(requests, who)  # what can't be ordered needs no second press
                     return {**told, **asking(form, asked)}
             regions = await asyncio.to_thread(regions_of, painted) if painted else ()
             original = given.original if painted else None

@@ -427,7 +427,7 @@ def test_a_batch_tells_of_each_picture_as_it_comes_and_of_all_in_the_end(
     problem = left_out["problem"]
     assert left_out == {"image": 1, "name": "notes.png", "problem": problem}
     assert "can't be read as a picture" in problem
-    assert details["problems"] == [f"notes.png: {problem}"]
+    assert details["problems"] == [problem]
     assert sorted(order["prompt"] for order in app.orders) == ["{warm|cold} light"] * 3
     assert job.result() == (files, details)
 
