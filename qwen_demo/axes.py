@@ -19,6 +19,8 @@ LONGEST = 50_000  # characters that stand for prompts: fifty long ones; they are
 
 _WORD = re.compile(r"[\u2e80-\ud7ff\uf900-\ufaff]|[^\W\u2e80-\ud7ff\uf900-\ufaff]+|\W", re.DOTALL)
 """A word, or a sign of Chinese, Japanese or Korean, or what stands between."""
+_NUMBERED = re.compile(r"(\d{1,2}([.)．）](?!\d)|、)|[-*•·](?=\s))\s*(?=\S)")
+"""What stands before a line of a list."""
 _OPEN, _BAR, _CLOSE = "{｛", "|｜", "}｝"  # keyboards for Chinese write the wide ones
 
 
@@ -77,6 +79,8 @@ def expand(
 def wordings(prompt: str, *, lines: bool = False) -> tuple[str, ...]:
     """The texts that a prompt stands for: `{red|blue|no} hat` for three, and with `lines` each line for one, or more.
 
+    Numbers or dashes before all lines are the list's. Blanks that an empty alternative leaves go with it.
+
     Alternatives may be empty, and hold others. Braces without a bar between them, or without their counterpart, stay,
     and so do escaped ones: `\\{`, `\\|` and `\\}` are these signs themselves.
 
@@ -86,7 +90,10 @@ def wordings(prompt: str, *, lines: bool = False) -> tuple[str, ...]:
     if len(prompt) > LONGEST:
         raise InvalidRequest("prompt", "too_long", prompt, limit=LONGEST, count=len(prompt))
     rows = [row.strip() for row in prompt.splitlines() if row.strip()] if lines else []
-    found = tuple(dict.fromkeys(text for row in rows or [prompt] for text in _texts(row)))
+    if len(rows) > 1 and all(map(_NUMBERED.match, rows)):
+        rows = [_NUMBERED.sub("", row) for row in rows]
+    texts = [text for row in rows or [prompt] for text in _texts(row)]
+    found = tuple(dict.fromkeys(map(_tidy, texts) if len(texts) > 1 else texts))
     _check(len(found))
     return found
 
@@ -100,6 +107,10 @@ def differences(texts: Sequence[str]) -> list[str]:
     start = _in_common(words)
     end = _in_common([one[start:][::-1] for one in words])
     return ["".join(one[start : len(one) - end]).strip() or "–" for one in words]
+
+
+def _tidy(text: str) -> str:
+    return re.sub("  +", " ", text).strip()
 
 
 def _in_common(words: Sequence[Sequence[str]]) -> int:

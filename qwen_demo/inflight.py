@@ -73,6 +73,9 @@ GO = Wait(0)
 class Shared:
     """The limits of a line, held by all processes together. While Redis is away they hold in each by itself.
 
+    A place whose end Redis did not hear of is free when its `lease` is over. How slowly an account goes after it was
+    turned away, each process finds out by itself.
+
     Args:
         url: of Redis.
         limit, each: calls under way, of all together and of one visitor; 0 for no limit of each.

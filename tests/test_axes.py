@@ -52,8 +52,32 @@ def test_a_prompt_stands_for_its_wordings(prompt: str, found: tuple[str, ...]) -
 def test_each_line_is_a_prompt_on_request_and_may_stand_for_several() -> None:
     text = " a cat \r\n\n{a|no} dog\n\t\na cat\n"
     assert wordings(text, lines=True) == ("a cat", "a dog", "no dog")
-    assert wordings(text) == (" a cat \r\n\na dog\n\t\na cat\n", " a cat \r\n\nno dog\n\t\na cat\n")
+    assert wordings(text) == ("a cat \r\n\na dog\n\t\na cat", "a cat \r\n\nno dog\n\t\na cat")
     assert wordings(" \n ", lines=True) == (" \n ",)  # which the request refuses
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1. a cat\n2. a dog\n10. an owl", ("a cat", "a dog", "an owl")),
+        ("1、猫\n2、{黑|白}狗", ("猫", "黑狗", "白狗")),
+        ("1) a cat\n\n2) a dog", ("a cat", "a dog")),
+        ("- a cat\n* a dog\n• an owl", ("a cat", "a dog", "an owl")),
+        ("1. a cat\na dog", ("1. a cat", "a dog")),
+        ("1.5 litres\n2.5 litres", ("1.5 litres", "2.5 litres")),
+        ("3 cats\n4 cats", ("3 cats", "4 cats")),
+        ("2. a cat", ("2. a cat",)),
+        ("-5 °C\n-7 °C", ("-5 °C", "-7 °C")),
+        ("1.\n2.", ("1.", "2.")),
+    ],
+)
+def test_the_numbers_of_a_list_are_no_part_of_its_prompts(text: str, found: tuple[str, ...]) -> None:
+    assert wordings(text, lines=True) == found
+
+
+def test_what_an_alternative_leaves_has_no_blanks_too_many() -> None:
+    assert wordings("{ red | blue |} hat") == ("red hat", "blue hat", "hat")
+    assert wordings("a  {x} hat ") == ("a  {x} hat ",)  # which stands for itself alone
 
 
 def test_a_text_that_would_take_long_to_take_apart_is_refused_before() -> None:

@@ -7,6 +7,14 @@ const BEFORE = 3;
 /** Orders names as people do: "photo 2" is before "photo 10". */
 export const byName = new Intl.Collator(language, { numeric: true }).compare;
 
+/** A file's name, with a number where others have it: as `apart` in `photos.py`. @param {string} name @param {string[]} others */
+export function apart(name, others) {
+  const [, stem, end] = /** @type {RegExpExecArray} */ (/^(.*?)(\.[^.]*)?$/s.exec(name));
+  let free = name;
+  for (let number = 2; others.includes(free); number++) free = `${stem} (${number})${end ?? ""}`;
+  return free;
+}
+
 /** Where a name is to be written. @param {object} [more] */
 export const newName = (more) => h("bdi", { class: "board-name", ...more }, h("span"), h("span"));
 

@@ -1,6 +1,6 @@
 // Many photos for the edit tab: chosen or dropped together, made ready two at a time, and shown in the slot's place.
 import { give } from "./drop.js";
-import { byName, newName, writeNames } from "./names.js";
+import { apart, byName, newName, writeNames } from "./names.js";
 import { arrowed, ask, button, h, icon, language, notice, page, redraw, say, words, write } from "./shared.js";
 import { preview } from "./thumbs.js";
 
@@ -83,7 +83,10 @@ export function mount(element, { trigger, props, upload, watch }) {
 
   function fill() {
     const added = over.splice(0, MOST - rows.length);
-    rows.push(...added.map((file) => /** @type {Photo} */ ({ name: file.name, is: "waiting", file, path: "", background: "", id: "" })));
+    for (const file of added) {
+      const name = apart(file.name, rows.map((row) => row.name));
+      rows.push({ name, is: "waiting", file, path: "", background: "", id: "" });
+    }
   }
 
   function proceed() {

@@ -54,12 +54,12 @@ export function rename(name, to) {
 /** @param {string} name @returns {() => void} brings it back */
 export function remove(name) {
   const all = kept(), at = all.findIndex((one) => one.name === name);
+  if (at < 0) return () => {}; // another window was first
   const [one] = all.splice(at, 1);
   keep(all);
   return () => {
-    const [[back, ...others]] = added(kept(), one);
-    others.splice(at, 0, back);
-    keep(others);
+    const before = kept(), [all] = added(before, one);
+    if (all.length > before.length) keep(all.slice(1).toSpliced(at, 0, all[0]));
   };
 }
 
@@ -73,7 +73,7 @@ export async function take(file) {
   let came;
   try {
     if (file.size > HEAVIEST) throw new RangeError();
-    came = understood(await file.text());
+    came = understood(decoded(await file.arrayBuffer()));
   } catch {
     throw new Error(words.saved_unread);
   }
@@ -116,13 +116,23 @@ function added(prompts, { name, prompt }, texts = named(prompts)) {
   return [[{ name: free, prompt }, ...prompts], free];
 }
 
+/** @param {ArrayBuffer} bytes @returns {string} UTF-8, else as editors on Chinese Windows write @throws {TypeError} where it is neither */
+function decoded(bytes) {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("gb18030", { fatal: true }).decode(bytes);
+  }
+}
+
 /** @param {string} text a file of ours, or a list of prompts @returns {Saved[]} @throws {Error} where it is neither */
 function understood(text) {
   const told = JSON.parse(text);
   /** @type {any[]} */
   const list = Array.isArray(told) ? told : told.prompts;
-  return list.map((one) => {
-    const { name = "", prompt } = typeof one === "string" ? { prompt: one } : one;
+  const known = list.map((one) => (typeof one === "string" ? { prompt: one } : one)).filter((one) => typeof one?.prompt === "string");
+  if (list.length && !known.length) throw new TypeError();
+  return known.map(({ name = "", prompt }) => {
     const whole = prompt.replace(/\p{Cs}/gu, "\ufffd"); // half a character can't be sent
     return { name: line(name) || suggested(whole), prompt: whole };
   }).filter(({ prompt }) => line(prompt));

@@ -134,7 +134,7 @@ function newSlot(order, place, card, look) {
     /** @param {Slot} slot @param {Card} of */
     update(slot, of) {
       const is = slot.gone ? "gone" : slot.id ? "picture" : slot.failed ? "failed" : slot.dropped ? "dropped" : "waiting";
-      const kind = `${is} ${slot.id ?? slot.failed} ${slot.again}`;
+      const kind = `${is} ${slot.id ?? absence(slot, of)} ${slot.again}`;
       if (kind === shown) return; // nothing is drawn twice
       shown = kind;
       element.removeAttribute("tabindex");
