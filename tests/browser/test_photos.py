@@ -380,6 +380,16 @@ async def test_long_lists_are_folded_and_a_new_choice_begins_new_notes(open_page
     )
 
 
+async def test_photos_of_the_same_name_get_numbers(open_page: Open) -> None:
+    page = await edit_tab(open_page)
+    await choose(
+        page, photo("p.jpg", 1), photo("p.jpg", 50), photo("v1.2", 90), photo("v1.2", 130), photo("p.jpg", 170)
+    )
+    await settled(page, 5)
+    assert await names(page) == ["p.jpg", "p (2).jpg", "v1.2", "v1 (2).2", "p (3).jpg"]
+    assert [row["name"] for row in await kept(page, 5)] == await names(page)
+
+
 async def test_what_tells_names_apart_is_in_sight(open_page: Open) -> None:
     page = await edit_tab(open_page)
     named = [f"IMG_2026000{at} holiday.jpg" for at in range(3)]

@@ -160,6 +160,15 @@ async def test_they_leave_and_enter_as_a_file_that_is_merged(open_page: Open) ->
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+async def test_a_file_may_be_written_as_editors_on_windows_do(open_page: Open, encoding: str) -> None:
+    page = await open_page()
+    part = await saved(page)
+    await bring(part, '["江南水乡"]'.encode(encoding))
+    await expect(names(part)).to_have_text(["江南水乡"])
+    assert await kept(page) == [("江南水乡", "江南水乡")]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

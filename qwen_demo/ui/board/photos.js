@@ -106,7 +106,7 @@ export function mount(element, { trigger, props, upload, watch }) {
     else if (told.refused || known) {
       row.is = "waiting";
       rows = rows.filter((other) => other !== row);
-      if (here) told.refused ? refused.push(told.refused) : twice.push(row.name);
+      if (here) told.refused ? refused.push(told.refused) : twice.push(row.file?.name ?? row.name);
       fill();
     } else Object.assign(row, { is: background === chosen() ? "ready" : "waiting", background, id: told.id, picture: told });
     tell();

@@ -130,9 +130,8 @@ function understood(text) {
   const told = JSON.parse(text);
   /** @type {any[]} */
   const list = Array.isArray(told) ? told : told.prompts;
-  const known = list.map((one) => (typeof one === "string" ? { prompt: one } : one)).filter((one) => typeof one?.prompt === "string");
-  if (list.length && !known.length) throw new TypeError();
-  return known.map(({ name = "", prompt }) => {
+  return list.map((one) => {
+    const { name = "", prompt } = typeof one === "string" ? { prompt: one } : one;
     const whole = prompt.replace(/\p{Cs}/gu, "\ufffd"); // half a character can't be sent
     return { name: line(name) || suggested(whole), prompt: whole };
   }).filter(({ prompt }) => line(prompt));
