@@ -149,6 +149,7 @@ def serve() -> None:
         if service.orders.draining:
             os._exit(128 + number)
         service.orders.draining = True
+        service.orders.hold()
 
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # or uvicorn believes a local proxy's word about addresses before we count
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -165,7 +166,6 @@ def serve() -> None:
     log.info("started", extra={logs.FACTS: facts | {"models": len(engine.catalog.models)}})
     while not service.orders.draining:
         time.sleep(0.1)
-    service.orders.hold()
     log.info("draining", extra={logs.FACTS: {"orders": service.orders.running, "seconds": settings.drain}})
     deadline = time.monotonic() + settings.drain
     while service.orders.running and time.monotonic() < deadline:

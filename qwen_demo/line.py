@@ -199,7 +199,7 @@ class Line:
             if alike not in seen:
                 seen.add(alike)
                 wait = await self._wait_of(turn)
-                if turn.left:  # it gave up meanwhile
+                if turn.left or (not wait.seconds and self._seconds_until(turn)):  # it gave up, or is put off meanwhile
                     if self._shared and not wait.seconds:
                         self._shared.end(turn)
                     return 0

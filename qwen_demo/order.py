@@ -338,7 +338,7 @@ class Order:
         """Send no more of it: the app ends, and what is sent shall come home before. The visitor lets it go on."""
         self._held = True
         for call in self.calls:
-            if call.state is State.WAITING and not call.dropped:
+            if call.state is State.WAITING and call.task and not call.task.done():
                 self._hold_back(call)
 
     def _hold_back(self, call: Call) -> None:
@@ -352,7 +352,8 @@ class Order:
         self.reasons = {place: reason for place, reason in self.reasons.items() if place not in again}
         self.problems = list(dict.fromkeys(self.reasons.values()))
         self._started = time.monotonic() - self.seconds  # what it waited for its visitor is no work
-        self.finished, self.cancelled, self._ended = False, False, None
+        self.finished = self.cancelled = self._held = False
+        self._ended = None
         self.tell()
 
     def go_on(self, calls: Sequence[Call], requests: Sequence[ImageRequest]) -> None:

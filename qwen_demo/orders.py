@@ -120,7 +120,7 @@ class Orders:
         Another thread may ask.
         """
         for order in [*self._orders.values()]:
-            if order.task:
+            if order.task and not order.finished:
                 order.task.get_loop().call_soon_threadsafe(self.hold_one, order)
 
     def hold_one(self, order: Order) -> None:

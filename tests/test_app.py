@@ -1,6 +1,7 @@
 """`python app.py` as a newcomer starts it: against the API that is set, or not at all."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -141,6 +143,22 @@ def test_told_to_end_it_takes_nothing_new_and_brings_home_what_is_ordered(tmp_pa
         assert len(app.saved()) == 1
         assert "draining orders=1" in output
         assert KEY not in output
+
+
+def test_told_to_end_it_sends_no_more_of_a_batch_and_what_is_sent_comes_home(tmp_path: Path) -> None:
+    gate = Gate()
+    with serve(gate) as api, started(f"{api}/v1", tmp_path) as app:
+        prompt = "{" + "|".join(map(str, range(40))) + "} cats"
+        Client(app.url, verbose=False).submit(prompt=prompt, api_name="/vary")
+        assert gate.arrived.wait(60)
+        tell_to_end(app)
+        gate.open.set()
+        app.end()
+        assert app.process.returncode == 0
+        (file,) = app.folder.glob("outputs/.orders/*.json")
+        states = Counter(call["state"] for call in json.loads(file.read_bytes())["calls"])
+        assert states == {"done": len(app.saved()), "waiting": 40 - len(app.saved())}
+        assert 0 < states["done"] < 40
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

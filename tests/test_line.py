@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 
+from qwen_demo.inflight import GO, Shared, Wait
 from qwen_demo.line import PATIENCE, Line, Turn
 
 ANN, BOB, CID = ("cookie ann", "address 1"), ("cookie bob", "address 2"), ("cookie cid", "address 3")
@@ -317,3 +319,38 @@ async def test_after_ten_minutes_in_all_a_call_is_not_put_off_any_more() -> None
             await here.come(str(number + 1), after=here.turns[str(number)])
             await clock.pass_by(200)
         assert outcomes == [True, True, True, False, False]
+
+
+class Slow:
+    """Places in several processes, and a Redis that takes its time to give one."""
+
+    def __init__(self) -> None:
+        self.gives = asyncio.Event()
+        self.ended: list[object] = []
+
+    async def begin(self, turn: Turn, *_: object) -> Wait:
+        await self.gives.wait()
+        return GO
+
+    def end(self, turn: Turn) -> None:
+        self.ended.append(turn.who)
+
+
+async def test_who_is_given_a_place_while_the_key_is_put_off_gives_it_back_and_waits() -> None:
+    clock, slow = Clock(), Slow()
+    line = Line(2, rate=10, timer=clock, shared=cast(Shared, slow))
+    crowd = Crowd(line)
+    slow.gives.set()
+    await crowd.come("a")
+    await clock.pass_by(0.1)
+    slow.gives.clear()
+    await crowd.come("b")
+    assert await crowd.turned_away("a", seconds=30) == [True]
+    slow.gives.set()
+    await settled()
+    assert (crowd.begun, slow.ended) == (["a"], ["a", "b"])
+    await clock.pass_by(29)
+    assert crowd.begun == ["a"]
+    await clock.pass_by(1)
+    assert crowd.begun == ["a", "b"]
+    await crowd.end("b")

@@ -171,10 +171,7 @@ def _in_the_end(engine: Engine, placed: Placed, answers: Sequence[Answer]) -> An
         "pictures": pictures,
         **({"region": pictures[0]["region"]} if "region" in pictures[0] else {}),
         "failed": [*left_out, *(row for files, row in answers if not files)],
-        "problems": [
-            *map(_named, left_out),
-            *(describe(problem, "en") for problem in order.problems),
-        ],
+        "problems": [*map(_named, left_out), *(describe(problem, "en") for problem in order.problems)],
     }
 
 
