@@ -23,7 +23,7 @@ from .board import Feed, draw_library
 from .buttons import small_button
 from .edit import edit_tab
 from .endpoints import add_endpoints
-from .events import asker, on
+from .events import asker, in_words, on
 from .fusion import fusion_tab
 from .gradio_patch import (
     GRADIO_ROUTES,
@@ -34,6 +34,7 @@ from .gradio_patch import (
     be_patient,
     bound_queue,
     fill_in,
+    refuse_files,
     share_parts,
     signed_in,
 )
@@ -93,6 +94,7 @@ def build_app(service: Service, settings: Settings) -> gr.Blocks:
     demo.queue(default_concurrency_limit=None, api_open=False)
     bound_queue(demo)
     fill_in(demo)
+    refuse_files(demo, in_words)
     be_patient()
     return demo
 

@@ -5,6 +5,7 @@ import json
 import logging
 import traceback
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from gradio.blocks import Blocks, BlocksConfig
 from gradio.components.api_component import Api
 from gradio.context import LocalContext
 from gradio.data_classes import PredictBodyInternal
-from gradio.exceptions import ServerFailedToStartError
+from gradio.exceptions import InvalidPathError, ServerFailedToStartError
 from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..api.errors import InvalidRequest
 from ..web import Routes
 from ..web.cookie import ADDRESS
 from ..web.routes import asked, pattern
@@ -203,6 +205,19 @@ def fill_in(demo: Blocks) -> None:
         validate(block_fn, inputs)
 
     demo.validate_inputs = filled  # type: ignore[method-assign]
+
+
+def refuse_files(demo: Blocks, in_words: Callable[..., Any]) -> None:
+    """What is said to be a file, and is no upload of here, is refused `in_words`: Gradio would say nothing."""
+    preprocess = demo.preprocess_data
+
+    async def checked(*args: Any, **named: Any) -> Any:
+        try:
+            return await preprocess(*args, **named)
+        except InvalidPathError as error:
+            raise InvalidRequest("image", "picture_missing", "") from error
+
+    demo.preprocess_data = in_words(checked, "en")  # type: ignore[method-assign]
 
 
 def is_heard() -> bool:

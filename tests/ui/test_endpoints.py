@@ -357,6 +357,18 @@ def test_words_from_outside_are_escaped(client: Client) -> None:
         client.predict(prompt="x", model="<img src=x>", api_name="/text_to_image")
 
 
+@pytest.mark.parametrize("told", [{"path": "/etc/passwd"}, {"path": "x.png", "url": "http://127.0.0.1:9/x.png"}])
+@pytest.mark.parametrize("name", ["edit_image", "batch_edit", "vary"])
+def test_what_is_said_to_be_a_file_and_is_no_upload_is_refused_in_words(
+    app: RunningApp, caplog: pytest.LogCaptureFixture, name: str, told: dict[str, str]
+) -> None:
+    with httpx.Client(base_url=app.url) as http:
+        forged = {**told, "meta": {"_type": "gradio.FileData"}}
+        id = http.post(f"/gradio_api/call/{name}", json={"data": ["a", forged]}).json()["event_id"]
+        assert "Picture: add a picture first." in http.get(f"/gradio_api/call/{name}/{id}").text
+    assert (app.orders, caplog.records) == ([], [])
+
+
 def test_who_knows_fewer_places_gets_the_defaults_of_the_others(app: RunningApp) -> None:
     """As programs of an earlier version, which had no mask, and send a list."""
     given = ["warmer", f"{SAMPLES}/a.png", EDIT_MODEL, None, 1, 7, "", True, False, "url"]
